@@ -1,0 +1,3 @@
+//! The `supertop` binary. All of it is in the library; see `src/lib.rs`.
+
+fn main() {}

@@ -1,0 +1,163 @@
+//! Fields that say what a thing is rather than how it does: names, serials, versions, states.
+//! Like metrics, each is defined once, here; labels and places are fields too, by their own names.
+
+use crate::model::metric::Scope;
+
+/// What a query can show or filter by that is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Field {
+    /// The node's name.
+    Node,
+    /// A GPU's, core's or NIC's number on its node: `3`, or `3.0` for a MIG instance.
+    Index,
+    /// `up`, `stale`, `down` or `missing`.
+    State,
+    /// A GPU's UUID.
+    Uuid,
+    /// A GPU's model.
+    Model,
+    /// A GPU's serial number, as an RMA asks for it.
+    Serial,
+    /// A GPU's VBIOS version.
+    Vbios,
+    /// A GPU's PCI address: `0000:9b:00.0`.
+    Bus,
+    /// The NUMA node nearest to a GPU.
+    Numa,
+    /// A GPU's MIG mode, or a MIG instance's profile.
+    Mig,
+    /// The NVIDIA driver's version.
+    Driver,
+    /// The CUDA version that the driver offers.
+    Cuda,
+    /// The operating system's name and version.
+    Os,
+    /// The kernel's release.
+    Kernel,
+    /// The CPU's model.
+    CpuModel,
+    /// The agent's version.
+    Agent,
+    /// What the agent cannot read, and why.
+    Notes,
+    /// Why a GPU does not answer: lost, released, driver hung.
+    Fault,
+    /// A NIC's name: `mlx5_0`, `eth0`.
+    NicName,
+    /// What a NIC speaks: `infiniband`, `roce`, `efa`, `ethernet`.
+    NicKind,
+    /// The GPU nearest to a NIC.
+    NicGpu,
+    /// The user that owns a process.
+    ProcUser,
+    /// A process's name.
+    ProcName,
+    /// A process's state letter, as `ps` prints it.
+    ProcState,
+    /// The GPUs that a process uses: `0,1`.
+    ProcGpu,
+    /// Where a filesystem is mounted.
+    MountPath,
+    /// A filesystem's type.
+    MountKind,
+    /// `ok`, `hung`, `missing` or `read-only`.
+    MountState,
+    /// When an event happened.
+    EventTime,
+    /// What kind of event: `xid`, `sxid`, `link`, `boot`.
+    EventKind,
+    /// What an event is about: `gpu017:3`.
+    EventSubject,
+    /// The event's own words, the kernel's where there are some.
+    EventText,
+}
+
+/// One row: how a field is called, headed and explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Which field.
+    pub field: Field,
+    /// Its full key. Those of nodes and GPUs have no scope in front: `serial`.
+    pub key: &'static str,
+    /// The scope of the thing that has it.
+    pub scope: Scope,
+    /// The column's title.
+    pub title: &'static str,
+    /// Cells that a column of it takes.
+    pub width: u8,
+    /// What it means.
+    pub help: &'static str,
+}
+
+macro_rules! fields {
+    ($($field:ident $key:literal $scope:ident $title:literal $width:literal, $help:literal;)*) => {
+        /// Every identity field, in the order of its definition.
+        pub static FIELDS: &[Identity] = &[$(Identity {
+            field: Field::$field, key: $key, scope: Scope::$scope, title: $title, width: $width, help: $help,
+        }),*];
+    };
+}
+
+fields! {
+    Node "node" Node "NODE" 12, "The node's name.";
+    Index "index" Gpu "GPU" 4, "The GPU's number on its node; a label that may change over a reboot.";
+    State "state" Node "STATE" 7, "up, stale (no sample for 3 intervals), down (60 s) or missing (not seen since the hub started).";
+    Uuid "uuid" Gpu "UUID" 40, "The GPU's UUID.";
+    Model "model" Gpu "MODEL" 22, "The GPU's model.";
+    Serial "serial" Gpu "SERIAL" 14, "The GPU's serial number, as an RMA asks for it.";
+    Vbios "vbios" Gpu "VBIOS" 16, "The GPU's VBIOS version.";
+    Bus "bus" Gpu "BUS" 12, "The GPU's PCI address.";
+    Numa "numa" Gpu "NUMA" 4, "The NUMA node nearest to the GPU.";
+    Mig "mig" Gpu "MIG" 8, "The GPU's MIG mode, or a MIG instance's profile.";
+    Driver "driver" Node "DRIVER" 11, "The NVIDIA driver's version.";
+    Cuda "cuda" Node "CUDA" 5, "The CUDA version that the driver offers.";
+    Os "os" Node "OS" 20, "The operating system.";
+    Kernel "kernel" Node "KERNEL" 18, "The kernel's release.";
+    CpuModel "cpu.model" Node "CPU MODEL" 24, "The CPU's model.";
+    Agent "agent" Node "AGENT" 8, "The agent's version.";
+    Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
+    Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
+    NicName "nic.name" Nic "NIC" 10, "The port's name.";
+    NicKind "nic.kind" Nic "KIND" 10, "What the port speaks: infiniband, roce, efa or ethernet.";
+    NicGpu "nic.gpu" Nic "GPU" 4, "The GPU nearest to the port, by PCI topology.";
+    ProcUser "proc.user" Process "USER" 10, "The user that owns the process.";
+    ProcName "proc.name" Process "NAME" 20, "The process's name.";
+    ProcState "proc.state" Process "S" 2, "The process's state letter, as ps prints it.";
+    ProcGpu "proc.gpu" Process "GPU" 6, "The GPUs that the process uses.";
+    MountPath "mount.path" Mount "MOUNT" 24, "Where the filesystem is mounted.";
+    MountKind "mount.kind" Mount "TYPE" 8, "The filesystem's type.";
+    MountState "mount.state" Mount "STATE" 9, "ok, hung, missing or read-only.";
+    EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
+    EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
+    EventSubject "event.subject" Node "SUBJECT" 14, "What it is about.";
+    EventText "event.text" Node "TEXT" 60, "Its own words, the kernel's where there are some.";
+}
+
+impl Field {
+    /// The row of this field.
+    pub fn row(self) -> &'static Identity {
+        // `fields!` lists them in the order of the enum; the test below holds it to that.
+        &FIELDS[self as usize]
+    }
+
+    /// The field with this full key.
+    pub fn find(key: &str) -> Option<Field> {
+        FIELDS.iter().find(|row| row.key == key).map(|row| row.field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_has_its_own_row() {
+        for (at, row) in FIELDS.iter().enumerate() {
+            assert_eq!(row.field as usize, at, "{}", row.key);
+            assert_eq!(row.field.row(), row);
+            assert_eq!(Field::find(row.key), Some(row.field));
+            assert!(row.help.ends_with('.'), "{}", row.key);
+        }
+        assert_eq!(FIELDS.len(), Field::EventText as usize + 1);
+    }
+}

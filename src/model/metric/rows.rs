@@ -1,0 +1,298 @@
+//! The catalogue's rows, scope by scope. To add a metric, add a row here and a line in a collector.
+//! A row reads: NAME "key" "TITLE" unit width / quantum, aggregate direction kind, "help", "source".
+
+use std::borrow::Cow;
+
+use super::{Aggregate, Direction, Kind, Metric, MetricId, Scope};
+use crate::model::unit::Unit;
+
+const MIB: f64 = 1_048_576.0;
+const KB: f64 = 1000.0;
+
+macro_rules! rows {
+    ($scope:ident $(
+        $name:ident $key:literal $title:literal $unit:ident $width:literal / $quantum:expr,
+        $aggregate:ident $direction:ident $kind:expr, $help:literal, $source:literal;
+    )*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Row { $($name),* }
+        $(
+            #[doc = concat!("`", $key, "`: ", $help)]
+            pub const $name: MetricId = MetricId { scope: Scope::$scope, row: Row::$name as u16 };
+        )*
+        /// The rows of this scope.
+        pub static METRICS: &[Metric] = &[$(Metric {
+            key: Cow::Borrowed($key),
+            title: Cow::Borrowed($title),
+            scope: Scope::$scope,
+            unit: Unit::$unit,
+            width: $width,
+            quantum: $quantum,
+            aggregate: Aggregate::$aggregate,
+            direction: Direction::$direction,
+            kind: $kind,
+            help: Cow::Borrowed($help),
+            source: Cow::Borrowed($source),
+        }),*];
+    };
+}
+
+/// Metrics of a GPU.
+pub mod gpu {
+    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB, KB};
+    use Kind::{Gauge, Counter, Flags, Code, Choice};
+
+    /// Names of the throttle reasons, lowest bit first: NVML's clocks-event-reason bits.
+    pub const THROTTLE_REASONS: &[&str] = &[
+        "idle",
+        "app_clocks",
+        "power_cap",
+        "hw_slowdown",
+        "sync_boost",
+        "sw_thermal",
+        "hw_thermal",
+        "power_brake",
+        "display",
+    ];
+    /// Names of the states of a GPU's registration with the NVLink fabric: `nvmlGpuFabricState_t`.
+    pub const FABRIC_STATES: &[&str] = &["unsupported", "not started", "in progress", "completed", "unhealthy"];
+
+    rows! { Gpu
+        UTIL "gpu.util" "UTIL" Percent 4 / 1.0, Mean Neutral Gauge,
+            "Share of the last sample period in which a kernel ran; not how much work was done.", "nvmlDeviceGetUtilizationRates";
+        SM_ACTIVE "gpu.sm.active" "SM" Percent 4 / 0.5, Mean Neutral Gauge,
+            "Share of SMs that held at least one warp, averaged over time.", "GPM sm util (Hopper and newer)";
+        TENSOR_ACTIVE "gpu.tensor.active" "TENS" Percent 4 / 0.5, Mean Neutral Gauge,
+            "Share of cycles in which a tensor core pipe was busy.", "GPM any tensor util (Hopper and newer)";
+        DRAM_ACTIVE "gpu.dram.active" "DRAM" Percent 4 / 0.5, Mean Neutral Gauge,
+            "Share of peak memory bandwidth in use.", "GPM dram bw util (Hopper and newer)";
+        MEM_USED "gpu.mem.used" "MEM" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Device memory in use, without what the driver reserves.", "nvmlDeviceGetMemoryInfo_v2";
+        MEM_TOTAL "gpu.mem.total" "MEMSZ" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Device memory that the GPU has.", "nvmlDeviceGetMemoryInfo_v2";
+        MEM_UTIL "gpu.mem.util" "MEM%" Percent 4 / 0.5, Mean Neutral Gauge,
+            "Share of device memory in use.", "nvmlDeviceGetMemoryInfo_v2";
+        POWER "gpu.power" "POWER" Watts 6 / 0.5, Sum Neutral Gauge,
+            "Power drawn by the GPU and its memory, averaged over a second where the GPU averages.", "nvmlDeviceGetPowerUsage";
+        POWER_LIMIT "gpu.power.limit" "PLIMIT" Watts 6 / 0.5, Sum Neutral Gauge,
+            "Power limit that is enforced now.", "nvmlDeviceGetEnforcedPowerLimit";
+        ENERGY "gpu.energy" "ENERGY" Joules 7 / 100.0, Sum Neutral Counter,
+            "Energy since the driver was loaded.", "nvmlDeviceGetTotalEnergyConsumption";
+        TEMP "gpu.temp" "TEMP" Celsius 4 / 1.0, Max HighIsBad Gauge,
+            "Temperature of the GPU core.", "nvmlDeviceGetTemperature";
+        TEMP_MEM "gpu.temp.mem" "TMEM" Celsius 4 / 1.0, Max HighIsBad Gauge,
+            "Temperature of the GPU's memory.", "field 82 (memory temp)";
+        TEMP_LIMIT "gpu.temp.limit" "TLIM" Celsius 4 / 1.0, Min Neutral Gauge,
+            "Core temperature at which the hardware slows down.", "nvmlDeviceGetTemperatureThreshold (slowdown)";
+        TEMP_MARGIN "gpu.temp.margin" "MARGIN" Celsius 6 / 1.0, Min LowIsBad Gauge,
+            "Degrees left before the GPU slows down.", "nvmlDeviceGetMarginTemperature";
+        THROTTLE "gpu.throttle" "THROTTLE" One 12 / 1.0, Union HighIsBad Flags(THROTTLE_REASONS),
+            "Reasons why clocks are below what was asked; idle and power_cap are normal.", "nvmlDeviceGetCurrentClocksEventReasons";
+        CLOCK_SM "gpu.clock.sm" "SMCLK" Megahertz 5 / 1.0, Mean LowIsBad Gauge,
+            "SM clock now.", "nvmlDeviceGetClockInfo (SM)";
+        CLOCK_SM_MAX "gpu.clock.sm.max" "SMMAX" Megahertz 5 / 1.0, Max Neutral Gauge,
+            "Highest SM clock.", "nvmlDeviceGetMaxClockInfo (SM)";
+        CLOCK_MEM "gpu.clock.mem" "MCLK" Megahertz 5 / 1.0, Mean Neutral Gauge,
+            "Memory clock now.", "nvmlDeviceGetClockInfo (memory)";
+        PSTATE "gpu.pstate" "P" One 3 / 1.0, Max Neutral Code,
+            "Performance state: 0 is fastest, 15 is slowest.", "nvmlDeviceGetPerformanceState";
+        FAN "gpu.fan" "FAN" Percent 4 / 1.0, Max Neutral Gauge,
+            "Speed of the fastest fan; boards without fans have none.", "nvmlDeviceGetFanSpeed";
+        ENC "gpu.enc" "ENC" Percent 4 / 1.0, Mean Neutral Gauge,
+            "Share of time in which the video encoder was busy.", "nvmlDeviceGetEncoderUtilization";
+        DEC "gpu.dec" "DEC" Percent 4 / 1.0, Mean Neutral Gauge,
+            "Share of time in which the video decoder was busy.", "nvmlDeviceGetDecoderUtilization";
+        PROCS "gpu.procs" "PROCS" One 5 / 1.0, Sum Neutral Gauge,
+            "Processes that hold a context on the GPU.", "nvmlDeviceGet{Compute,Graphics}RunningProcesses";
+        PCIE_RX "gpu.pcie.rx" "PCIE↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "PCIe traffic from the host to the GPU.", "field 198 (PCIe bytes), else GPM";
+        PCIE_TX "gpu.pcie.tx" "PCIE↑" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "PCIe traffic from the GPU to the host.", "field 197 (PCIe bytes), else GPM";
+        PCIE_GEN "gpu.pcie.gen" "GEN" One 3 / 1.0, Min LowIsBad Gauge,
+            "PCIe generation of the link now; drops while idle.", "nvmlDeviceGetCurrPcieLinkGeneration";
+        PCIE_GEN_MAX "gpu.pcie.gen.max" "GENMX" One 5 / 1.0, Max Neutral Gauge,
+            "Highest PCIe generation that GPU and slot have in common.", "nvmlDeviceGetMaxPcieLinkGeneration";
+        PCIE_WIDTH "gpu.pcie.width" "WIDTH" One 5 / 1.0, Min LowIsBad Gauge,
+            "PCIe lanes in use.", "nvmlDeviceGetCurrPcieLinkWidth";
+        PCIE_WIDTH_MAX "gpu.pcie.width.max" "WIDMX" One 5 / 1.0, Max Neutral Gauge,
+            "PCIe lanes that GPU and slot have in common.", "nvmlDeviceGetMaxPcieLinkWidth";
+        PCIE_REPLAY "gpu.pcie.replay" "REPLAY" One 6 / 1.0, Sum HighIsBad Counter,
+            "PCIe packets sent again since the driver was loaded.", "nvmlDeviceGetPcieReplayCounter";
+        NVLINK_LINKS "gpu.nvlink.links" "LINKS" One 5 / 1.0, Sum LowIsBad Gauge,
+            "NVLinks that are up.", "nvmlDeviceGetNvLinkState per link";
+        NVLINK_RX "gpu.nvlink.rx" "NVL↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "NVLink data received, all links.", "GPM nvlink total rx, else field 139";
+        NVLINK_TX "gpu.nvlink.tx" "NVL↑" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "NVLink data sent, all links.", "GPM nvlink total tx, else field 138";
+        NVLINK_ERRORS "gpu.nvlink.errors" "NVLERR" One 6 / 1.0, Sum HighIsBad Counter,
+            "NVLink replay, recovery and CRC errors, all links.", "NVLink error counters per link";
+        ECC_SBE "gpu.ecc.sbe" "ECCSB" One 5 / 1.0, Sum HighIsBad Counter,
+            "ECC errors that were corrected since the driver was loaded.", "nvmlDeviceGetTotalEccErrors (corrected, volatile)";
+        ECC_DBE "gpu.ecc.dbe" "ECCDB" One 5 / 1.0, Sum HighIsBad Counter,
+            "ECC errors that could not be corrected since the driver was loaded.", "nvmlDeviceGetTotalEccErrors (uncorrected, volatile)";
+        ECC_SRAM "gpu.ecc.sram" "SRAM" One 4 / 1.0, Max HighIsBad Gauge,
+            "1 when SRAM errors passed the maker's threshold for a replacement.", "nvmlDeviceGetSramEccErrorStatus";
+        REMAP_CORR "gpu.remap.corr" "RMAPC" One 5 / 1.0, Sum HighIsBad Counter,
+            "Memory rows remapped after correctable errors, over the GPU's life.", "nvmlDeviceGetRemappedRows";
+        REMAP_UNCORR "gpu.remap.uncorr" "RMAPU" One 5 / 1.0, Sum HighIsBad Counter,
+            "Memory rows remapped after uncorrectable errors, over the GPU's life.", "nvmlDeviceGetRemappedRows";
+        REMAP_PENDING "gpu.remap.pending" "RPEND" One 5 / 1.0, Max HighIsBad Gauge,
+            "1 when a row waits for a GPU reset to be remapped.", "nvmlDeviceGetRemappedRows";
+        REMAP_FAILED "gpu.remap.failed" "RFAIL" One 5 / 1.0, Max HighIsBad Gauge,
+            "1 when a row could not be remapped: replace the GPU.", "nvmlDeviceGetRemappedRows";
+        REMAP_SPENT "gpu.remap.spent" "RSPENT" One 6 / 1.0, Sum HighIsBad Gauge,
+            "Memory banks that have no spare rows left.", "nvmlDeviceGetRowRemapperHistogram";
+        FABRIC "gpu.fabric" "FABRIC" One 11 / 1.0, Max Neutral Choice(FABRIC_STATES),
+            "How far the GPU's registration with the NVLink fabric went.", "nvmlDeviceGetGpuFabricInfoV";
+        XID "gpu.xid" "XID" One 4 / 1.0, Max HighIsBad Code,
+            "Last XID error since the agent started.", "NVML event set and /dev/kmsg";
+        XID_AGE "gpu.xid.age" "XIDAGE" Seconds 6 / 1.0, Min Neutral Gauge,
+            "Time since the last XID error.", "NVML event set and /dev/kmsg";
+    }
+}
+
+/// Metrics of a machine.
+pub mod node {
+    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB, KB};
+    use Kind::{Gauge, Counter};
+
+    rows! { Node
+        CPU "node.cpu" "CPU" Percent 4 / 0.5, Mean Neutral Gauge,
+            "Share of CPU time that was not idle, all cores.", "/proc/stat";
+        CORES "node.cpu.cores" "CORES" One 5 / 1.0, Sum Neutral Gauge,
+            "Logical CPUs.", "/proc/stat";
+        LOAD1 "node.load1" "LOAD1" One 6 / 0.01, Mean Neutral Gauge,
+            "Runnable and uninterruptible tasks, averaged over one minute.", "/proc/loadavg";
+        MEM_USED "node.mem.used" "RAM" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Host memory that is not available to new work; GPU memory of Grace systems left out.", "/proc/meminfo";
+        MEM_TOTAL "node.mem.total" "RAMSZ" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Host memory; GPU memory of Grace systems left out.", "/proc/meminfo";
+        MEM_UTIL "node.mem.util" "RAM%" Percent 4 / 0.5, Mean HighIsBad Gauge,
+            "Share of host memory that is not available to new work.", "/proc/meminfo";
+        SWAP_USED "node.swap.used" "SWAP" Bytes 6 / MIB, Sum HighIsBad Gauge,
+            "Swap space in use.", "/proc/meminfo";
+        NET_RX "node.net.rx" "NET↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "Ethernet received; each physical interface counts once.", "/sys/class/net";
+        NET_TX "node.net.tx" "NET↑" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "Ethernet sent; each physical interface counts once.", "/sys/class/net";
+        IB_RX "node.ib.rx" "IB↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "RDMA received: InfiniBand, RoCE and EFA, all ports.", "/sys/class/infiniband/*/ports/*/counters";
+        IB_TX "node.ib.tx" "IB↑" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "RDMA sent: InfiniBand, RoCE and EFA, all ports.", "/sys/class/infiniband/*/ports/*/counters";
+        IB_PORTS_UP "node.ib.ports.up" "IBUP" One 4 / 1.0, Sum LowIsBad Gauge,
+            "RDMA ports that are active.", "/sys/class/infiniband/*/ports/*/state";
+        IB_PORTS "node.ib.ports" "IB" One 4 / 1.0, Sum Neutral Gauge,
+            "RDMA ports that the machine has.", "/sys/class/infiniband";
+        DISK_USED "node.disk.used" "DISK" Percent 4 / 0.5, Max HighIsBad Gauge,
+            "How full the fullest real mount is.", "statvfs of each mount";
+        MOUNTS_BAD "node.mounts.bad" "MNTBAD" One 6 / 1.0, Sum HighIsBad Gauge,
+            "Mounts that hang or have gone missing.", "statvfs of each mount, /proc/self/mountinfo";
+        DISK_READ "node.disk.read" "READ" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "Read from local disks.", "/proc/diskstats";
+        DISK_WRITE "node.disk.write" "WRITE" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "Written to local disks.", "/proc/diskstats";
+        PSI_CPU "node.psi.cpu" "PSICPU" Percent 6 / 0.1, Mean HighIsBad Gauge,
+            "Share of the last 10 s in which some task waited for a CPU.", "/proc/pressure/cpu";
+        PSI_MEM "node.psi.mem" "PSIMEM" Percent 6 / 0.1, Mean HighIsBad Gauge,
+            "Share of the last 10 s in which some task waited for memory.", "/proc/pressure/memory";
+        PSI_IO "node.psi.io" "PSIIO" Percent 6 / 0.1, Mean HighIsBad Gauge,
+            "Share of the last 10 s in which some task waited for I/O.", "/proc/pressure/io";
+        TEMP "node.temp" "CTEMP" Celsius 5 / 1.0, Max HighIsBad Gauge,
+            "Hottest CPU sensor.", "/sys/class/hwmon";
+        PROCS "node.procs" "PROCS" One 6 / 1.0, Sum Neutral Gauge,
+            "Processes that the machine has.", "/proc";
+        EDAC_CE "node.edac.ce" "EDACCE" One 6 / 1.0, Sum HighIsBad Counter,
+            "Host memory errors that were corrected since boot.", "/sys/devices/system/edac/mc";
+        EDAC_UE "node.edac.ue" "EDACUE" One 6 / 1.0, Sum HighIsBad Counter,
+            "Host memory errors that could not be corrected since boot.", "/sys/devices/system/edac/mc";
+        CLOCK_SYNCED "node.clock.synced" "SYNCED" One 6 / 1.0, Min LowIsBad Gauge,
+            "1 when the kernel's clock is kept in step by a time service.", "adjtimex";
+        CLOCK_OFFSET "node.clock.offset" "OFFSET" Seconds 6 / 0.001, Max HighIsBad Gauge,
+            "The kernel's estimate of how far its clock is off, without sign.", "adjtimex (maximum of offset and estimated error)";
+        UPTIME "node.uptime" "UPTIME" Seconds 6 / 1.0, Min Neutral Gauge,
+            "Time since boot.", "/proc/uptime";
+        GPUS "node.gpus" "GPUS" One 5 / 1.0, Sum LowIsBad Gauge,
+            "GPUs that answer, MIG instances not counted.", "nvmlDeviceGetCount_v2, less those that are lost";
+        GPUS_EXPECTED "node.gpus.expected" "GPUEXP" One 6 / 1.0, Sum Neutral Gauge,
+            "GPUs that the machine should have: on its PCI bus, or on the hub's roster.", "/sys/bus/pci/devices, roster";
+        AGE "node.age" "AGE" Seconds 6 / 0.1, Max HighIsBad Gauge,
+            "Time since the last sample was received.", "the hub's clock";
+        CLOCK_SKEW "node.clock.skew" "SKEW" Seconds 6 / 0.001, Max HighIsBad Gauge,
+            "Node's clock less the hub's, as seen in its samples; includes their way.", "sample time and the hub's clock";
+    }
+}
+
+/// Metrics of a network port.
+pub mod nic {
+    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, KB};
+    use Kind::{Choice, Gauge, Counter};
+
+    /// Names of a port's states.
+    pub const STATES: &[&str] = &["down", "init", "armed", "active"];
+
+    rows! { Nic
+        STATE "nic.state" "STATE" One 6 / 1.0, Min LowIsBad Choice(STATES),
+            "Whether the port can carry data.", "/sys/class/infiniband/*/ports/*/state, /sys/class/net/*/operstate";
+        RATE "nic.rate" "RATE" BytesPerSecond 6 / 125_000.0, Sum Neutral Gauge,
+            "Speed that the port negotiated, in bytes.", "/sys/class/infiniband/*/ports/*/rate, /sys/class/net/*/speed";
+        RX "nic.rx" "RX" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "Received.", "port_rcv_data, hw_counters/rx_bytes, statistics/rx_bytes";
+        TX "nic.tx" "TX" BytesPerSecond 6 / KB, Sum Neutral Gauge,
+            "Sent.", "port_xmit_data, hw_counters/tx_bytes, statistics/tx_bytes";
+        ERRORS "nic.errors" "ERRORS" One 7 / 1.0, Sum HighIsBad Counter,
+            "Receive, symbol and link-integrity errors since the counters were reset.", "port counters, statistics/{rx,tx}_errors";
+        LINK_DOWNED "nic.link.downed" "DOWNED" One 6 / 1.0, Sum HighIsBad Counter,
+            "How often the link went down since the counters were reset.", "link_downed, carrier_down_count";
+    }
+}
+
+/// Metrics of a process.
+pub mod process {
+    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB};
+    use Kind::{Code, Gauge};
+
+    rows! { Process
+        PID "proc.pid" "PID" One 8 / 1.0, Max Neutral Code,
+            "Process id, as the host counts.", "/proc";
+        MEM_GPU "proc.mem.gpu" "GPUMEM" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Device memory that the process holds, all its GPUs.", "nvmlDeviceGet{Compute,Graphics}RunningProcesses";
+        SM "proc.sm" "SM" Percent 4 / 1.0, Sum Neutral Gauge,
+            "Share of SM time that went to the process, highest of its GPUs.", "nvmlDeviceGetProcessUtilization";
+        CPU "proc.cpu" "CPU" Percent 5 / 0.1, Sum Neutral Gauge,
+            "CPU time per time; one busy core is 100.", "/proc/PID/stat";
+        MEM "proc.mem" "RES" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Host memory that the process holds, shared pages included.", "/proc/PID/statm";
+        AGE "proc.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
+            "Time since the process started.", "/proc/PID/stat";
+    }
+}
+
+/// Metrics of a logical CPU.
+pub mod core {
+    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction};
+    use Kind::{Code, Gauge};
+
+    rows! { Core
+        INDEX "core.index" "CORE" One 4 / 1.0, Max Neutral Code,
+            "Number of the logical CPU.", "/proc/stat";
+        UTIL "core.util" "UTIL" Percent 4 / 1.0, Mean Neutral Gauge,
+            "Share of the logical CPU's time that was not idle.", "/proc/stat";
+    }
+}
+
+/// Metrics of a mounted filesystem.
+pub mod mount {
+    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB};
+    use Kind::Gauge;
+
+    rows! { Mount
+        USED "mount.used" "USED" Percent 4 / 0.5, Max HighIsBad Gauge,
+            "Share of the filesystem that is in use.", "statvfs";
+        FREE "mount.free" "FREE" Bytes 6 / MIB, Sum LowIsBad Gauge,
+            "Space that an unprivileged user can still write.", "statvfs";
+        SIZE "mount.size" "SIZE" Bytes 6 / MIB, Sum Neutral Gauge,
+            "Size of the filesystem.", "statvfs";
+        INODES "mount.inodes" "INODE" Percent 5 / 0.5, Max HighIsBad Gauge,
+            "Share of the filesystem's inodes that is in use.", "statvfs";
+    }
+}

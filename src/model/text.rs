@@ -1,0 +1,35 @@
+//! Text from other machines is data: what a terminal would act on never reaches it.
+
+use std::borrow::Cow;
+
+/// `text` with control characters (escape sequences, newlines, bidirectional overrides) replaced by `\u{fffd}`,
+/// and cut to `max` characters.
+pub fn clean(text: &str, max: usize) -> Cow<'_, str> {
+    let harmless = text.len() <= max && text.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if harmless {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().take(max).map(|c| if is_hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect())
+}
+
+/// Whether a terminal may act on `c`, or lay out the rest of the line by it, instead of showing it.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_is_left() {
+        let check = |text, expected: &str| assert_eq!(clean(text, 10), expected);
+        check("gpu017", "gpu017");
+        check("a\u{1b}[2Jb", "a\u{fffd}[2Jb");
+        check("a\nb\u{9b}c", "a\u{fffd}b\u{fffd}c");
+        check("\u{202e}gpu", "\u{fffd}gpu");
+        check("größe", "größe");
+        check("0123456789abc", "0123456789");
+    }
+}
