@@ -236,9 +236,9 @@ pub mod nic {
         RATE "nic.rate" "RATE" BytesPerSecond 6 / 125_000.0, Sum Neutral Gauge,
             "Speed that the port negotiated, in bytes.", "/sys/class/infiniband/*/ports/*/rate, /sys/class/net/*/speed";
         RX "nic.rx" "RX" BytesPerSecond 6 / KB, Sum Neutral Gauge,
-            "Received.", "port_rcv_data, hw_counters/rx_bytes, statistics/rx_bytes";
+            "Data received per second.", "port_rcv_data, hw_counters/rx_bytes, statistics/rx_bytes";
         TX "nic.tx" "TX" BytesPerSecond 6 / KB, Sum Neutral Gauge,
-            "Sent.", "port_xmit_data, hw_counters/tx_bytes, statistics/tx_bytes";
+            "Data sent per second.", "port_xmit_data, hw_counters/tx_bytes, statistics/tx_bytes";
         ERRORS "nic.errors" "ERRORS" One 7 / 1.0, Sum HighIsBad Counter,
             "Receive, symbol and link-integrity errors since the counters were reset.", "port counters, statistics/{rx,tx}_errors";
         LINK_DOWNED "nic.link.downed" "DOWNED" One 6 / 1.0, Sum HighIsBad Counter,
