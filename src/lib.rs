@@ -17,6 +17,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`model`] |
+//! | 1 | [`collect`] |
 //!
 //! # Invariants
 //! 1. Unknown is unknown, never 0. What the hardware lacks is *unsupported*, what failed is *failed with a reason*.
@@ -31,4 +32,5 @@
 //! 10. What a fleet should have outlives a hub restart: what does not come back is *missing*, not forgotten.
 //! 11. Collectors may hang or panic: each runs apart, has a deadline, and its failure costs its own metrics only.
 
+pub mod collect;
 pub mod model;

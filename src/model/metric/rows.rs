@@ -39,8 +39,8 @@ macro_rules! rows {
 
 /// Metrics of a GPU.
 pub mod gpu {
-    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB, KB};
-    use Kind::{Gauge, Counter, Flags, Code, Choice};
+    use super::{Aggregate, Cow, Direction, KB, Kind, MIB, Metric, MetricId, Scope, Unit};
+    use Kind::{Choice, Code, Counter, Flags, Gauge};
 
     /// Names of the throttle reasons, lowest bit first: NVML's clocks-event-reason bits.
     pub const THROTTLE_REASONS: &[&str] = &[
@@ -153,8 +153,8 @@ pub mod gpu {
 
 /// Metrics of a machine.
 pub mod node {
-    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB, KB};
-    use Kind::{Gauge, Counter};
+    use super::{Aggregate, Cow, Direction, KB, Kind, MIB, Metric, MetricId, Scope, Unit};
+    use Kind::{Counter, Gauge};
 
     rows! { Node
         CPU "node.cpu" "CPU" Percent 4 / 0.5, Mean Neutral Gauge,
@@ -224,8 +224,8 @@ pub mod node {
 
 /// Metrics of a network port.
 pub mod nic {
-    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, KB};
-    use Kind::{Choice, Gauge, Counter};
+    use super::{Aggregate, Cow, Direction, KB, Kind, Metric, MetricId, Scope, Unit};
+    use Kind::{Choice, Counter, Gauge};
 
     /// Names of a port's states.
     pub const STATES: &[&str] = &["down", "init", "armed", "active"];
@@ -248,7 +248,7 @@ pub mod nic {
 
 /// Metrics of a process.
 pub mod process {
-    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB};
+    use super::{Aggregate, Cow, Direction, Kind, MIB, Metric, MetricId, Scope, Unit};
     use Kind::{Code, Gauge};
 
     rows! { Process
@@ -269,7 +269,7 @@ pub mod process {
 
 /// Metrics of a logical CPU.
 pub mod core {
-    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction};
+    use super::{Aggregate, Cow, Direction, Kind, Metric, MetricId, Scope, Unit};
     use Kind::{Code, Gauge};
 
     rows! { Core
@@ -282,7 +282,7 @@ pub mod core {
 
 /// Metrics of a mounted filesystem.
 pub mod mount {
-    use super::{Kind, MetricId, Scope, Metric, Cow, Unit, Aggregate, Direction, MIB};
+    use super::{Aggregate, Cow, Direction, Kind, MIB, Metric, MetricId, Scope, Unit};
     use Kind::Gauge;
 
     rows! { Mount
