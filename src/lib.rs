@@ -18,6 +18,9 @@
 //! |---|---|
 //! | 0 | [`model`] |
 //! | 1 | [`collect`] |
+//! | 1 | [`wire`] |
+//! | 2 | [`link`] |
+//! | 3 | [`client`] |
 //!
 //! # Invariants
 //! 1. Unknown is unknown, never 0. What the hardware lacks is *unsupported*, what failed is *failed with a reason*.
@@ -34,3 +37,4 @@
 
 pub mod collect;
 pub mod model;
+pub mod wire;
