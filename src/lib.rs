@@ -35,6 +35,8 @@
 //! 10. What a fleet should have outlives a hub restart: what does not come back is *missing*, not forgotten.
 //! 11. Collectors may hang or panic: each runs apart, has a deadline, and its failure costs its own metrics only.
 
+pub mod client;
 pub mod collect;
+pub mod link;
 pub mod model;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! The first message of each channel: who speaks, in which version, and which metrics its samples hold.
 //! Also what viewers ask, which is as small.
 
-use crate::model::{Scope, Unit, report::Introduction};
+use crate::model::{Scope, Unit, question::Complaint, report::Introduction};
 
 use super::{limit, limit::DecodeError, proto};
 
@@ -94,6 +94,14 @@ impl Hello {
         (theirs != ours).then(|| {
             format!("the {role} speaks protocol {theirs}, this side (supertop {build}) speaks {ours}: {upgrade}")
         })
+    }
+}
+
+impl Ask {
+    /// What is wrong with a question that no hub would take.
+    pub fn complaint(&self) -> Option<Complaint> {
+        let message = || format!("the query is longer than {} bytes", limit::QUERY);
+        (self.query.len() > limit::QUERY).then(|| Complaint { message: message(), at: limit::QUERY, len: 0 })
     }
 }
 
