@@ -13,6 +13,8 @@ mod limit;
 mod proto;
 mod report;
 pub mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use codec::{ANSWER_LIMIT, Codec, CodecError, INITIAL_BUFFER, LIMIT};
 pub use hello::{Ask, Declared, Hello, Role, VERSION};

@@ -141,3 +141,25 @@ fn head(changes: &[u32]) -> Head {
     // Naming the slots costs a bit for each, and saves a change for each that stands still.
     if still * width as usize > changes.len() { Head::Some(width) } else { Head::All(width) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Decoder, Outcome},
+        *,
+    };
+
+    #[test]
+    fn numbers_begin_again_after_the_largest() {
+        let mut encoder = Encoder { seq: u32::MAX - 1, ..Encoder::default() };
+        let mut decoder = Decoder::new();
+        let mut sink = Values::new(1, 1);
+        let sample = Sample { time: Time::default(), generation: 0, values: sink.clone() };
+        let metrics = Scope::SAMPLED.map(|scope| scope.metrics().len());
+        for _ in 0..4 {
+            let outcome = decoder.decode(&encoder.encode(&sample, false), metrics, &mut sink).unwrap();
+            assert_eq!(outcome, Outcome::Applied);
+        }
+        assert_eq!(encoder.seq, 2);
+    }
+}
