@@ -1,11 +1,11 @@
 //! Keeps questions fresh: asks each as often as it wants, never twice before it is answered, and dials again when
 //! the hub is lost. What a slow hub or a slow screen cannot keep up with is asked less often; nothing piles up.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{
-        HashMap,
-        hash_map::{Entry, RandomState},
-    },
+    collections::{BTreeMap, btree_map::Entry, hash_map::RandomState},
     future::Future,
     hash::BuildHasher,
 };
@@ -100,7 +100,7 @@ impl<E: Into<ClientError>> From<E> for End {
 /// The questions of one connection.
 struct Session {
     client: Client,
-    slots: HashMap<u32, Slot>,
+    slots: BTreeMap<u32, Slot>,
 }
 
 /// One question, and where it stands.
@@ -115,7 +115,7 @@ struct Slot {
 
 impl Session {
     fn new(client: Client) -> Session {
-        Session { client, slots: HashMap::new() }
+        Session { client, slots: BTreeMap::new() }
     }
 
     async fn run(mut self, questions: &mut watch::Receiver<Vec<Question>>, news: &mpsc::Sender<News>) -> End {

@@ -169,8 +169,7 @@ mod tests {
     async fn a_hub_is_reached_by_tcp_from_a_chosen_address_and_by_socket() {
         let listener = listen_tcp(&Address::parse("127.0.0.1:0").unwrap()).await.unwrap();
         let address = listener.address();
-        let (dialled, taken) =
-            tokio::join!(dial_from(&address, Some(IpAddr::from([127, 0, 0, 9]))), listener.accept());
+        let (dialled, taken) = tokio::join!(dial_from(&address, Some(IpAddr::from([127, 0, 0, 9]))), listener.accept());
         assert_eq!(dialled.unwrap().peer().name, address.to_string());
         assert!(taken.unwrap().peer().name.starts_with("127.0.0.9:"));
 

@@ -113,14 +113,13 @@ async fn clear(path: &Path) -> Result<(), ListenError> {
         Err(e) => return Err(failed("looking at what is there")(e)),
     }
     match tokio::net::UnixStream::connect(path).await {
-        Ok(_) => Err(ListenError::Served(path.into())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => match fs::remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("removing a left-over socket")(e)),
             _ => Ok(()),
         },
-        // A full backlog, or permission denied: somebody lives there.
-        Err(_) => Err(ListenError::Served(path.into())),
+        // An answer, a full backlog, permission denied: somebody lives there.
+        _ => Err(ListenError::Served(path.into())),
     }
 }
 

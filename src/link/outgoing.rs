@@ -144,7 +144,10 @@ mod tests {
     use futures_util::StreamExt;
 
     use super::*;
-    use crate::{link::memory_of, wire::Ask};
+    use crate::{
+        link::{Listener, dial, listen_tcp, listen_unix, memory_of},
+        wire::Ask,
+    };
 
     fn sample(seq: u32) -> Encoded {
         Encoded { seq, payload: vec![7; 100].into(), ..Encoded::default() }
@@ -196,7 +199,7 @@ mod tests {
                 Err(full) => break full,
             }
         };
-        assert!(matches!(full, Full::Waiting(bytes) if bytes >= Outgoing::ROOM && bytes < Outgoing::ROOM + 11_000));
+        assert!(matches!(full, Full::Waiting(bytes) if (0..11_000).contains(&(bytes - Outgoing::ROOM))));
         assert!(taken > 100);
         assert!(!out.offer(0, || unreachable!("no sample is packed that cannot be put")));
     }
@@ -213,9 +216,34 @@ mod tests {
                 biased;
                 frame = frames.next() => break frame.unwrap().unwrap(),
                 // Lives for one poll: the pipe takes a little, then the other branch reads it.
-                _ = async { out.try_flush().unwrap(); tokio::task::yield_now().await } => {}
+                () = async { out.try_flush().unwrap(); tokio::task::yield_now().await } => {}
             }
         };
         assert_eq!(heard.message, Message::Ask(ask));
+    }
+
+    /// Samples of 280 bytes that go out before a link to a hub that takes it and reads nothing is no longer ready.
+    async fn held(listener: Listener) -> usize {
+        let address = listener.address();
+        let (dialled, accepted) = tokio::join!(dial(&address), listener.accept());
+        let (_, mut out) = dialled.unwrap().split(Codec::new());
+        let _accepted = accepted.unwrap();
+        let sample = Encoded { payload: vec![7; 256].into(), ..Encoded::default() };
+        (0..10_000)
+            .take_while(|_| {
+                let taken = out.offer(0, || sample.clone());
+                out.try_flush().unwrap();
+                taken
+            })
+            .count()
+    }
+
+    #[tokio::test]
+    async fn the_kernel_holds_few_samples_for_a_hub_that_does_not_read() {
+        let tcp = held(listen_tcp(&"127.0.0.1:0".parse().unwrap()).await.unwrap()).await;
+        let dir = tempfile::tempdir().unwrap();
+        let unix = held(listen_unix(&dir.path().join("hub.sock"), 0o600, None).await.unwrap()).await;
+        println!("samples held: {tcp} by TCP, {unix} by a Unix socket");
+        assert!(tcp <= 60 && unix <= 60, "{tcp} {unix}");
     }
 }

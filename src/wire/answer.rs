@@ -52,7 +52,9 @@ impl TryFrom<proto::Answer> for Reply {
 impl From<Table> for proto::Table {
     fn from(table: Table) -> Self {
         let mut rows = Vec::with_capacity(table.rows.len() * (16 + 4 * table.columns.len()));
-        table.rows.iter().for_each(|row| cells::put_row(&mut rows, row));
+        for row in &table.rows {
+            cells::put_row(&mut rows, row);
+        }
         proto::Table {
             query: table.query,
             time: table.time.as_millis(),

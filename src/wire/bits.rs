@@ -73,9 +73,9 @@ impl<'a> BitReader<'a> {
     }
 
     /// Whether nothing is left but the zeros that fill the last byte.
-    pub(super) fn is_spent(mut self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         let left = self.bytes.len() * 8 - self.at;
-        left < 8 && self.take(left as u32) == Some(0)
+        left < 8 && self.clone().take(left as u32) == Some(0)
     }
 
     /// Up to eight bytes from `byte` on, where fewer than eight are left.
@@ -106,7 +106,7 @@ mod tests {
                 let expected = (u64::from(value) & ((1u64 << width) - 1)) as u32;
                 prop_assert_eq!(reader.take(width), Some(expected));
             }
-            prop_assert!(reader.clone().is_spent());
+            prop_assert!(reader.is_spent());
             prop_assert_eq!(reader.skip(8), None);
         }
     }

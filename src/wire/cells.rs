@@ -28,7 +28,9 @@ const TEXT_LIMIT: usize = 4096;
 pub(super) fn put_row(out: &mut Vec<u8>, row: &Row) {
     put_text(out, &row.id);
     out.push(row.state as u8);
-    row.cells.iter().for_each(|cell| put_cell(out, cell));
+    for cell in &row.cells {
+        put_cell(out, cell);
+    }
 }
 
 /// Appends values along time.
@@ -53,7 +55,9 @@ fn put_cell(out: &mut Vec<u8>, cell: &Cell) {
         Cell::Flags(names) => {
             out.push(FLAGS);
             put_varint(out, names.len() as u64);
-            names.iter().for_each(|name| put_text(out, name));
+            for name in names {
+                put_text(out, name);
+            }
         }
         Cell::List(values) => {
             out.push(LIST);
@@ -223,7 +227,9 @@ mod tests {
             let row = |(n, cells)| Row { id: format!("gpu{n}"), state: State::ALL[n % 4], cells };
             let rows: Vec<_> = cells.into_iter().enumerate().map(row).collect();
             let mut bytes = Vec::new();
-            rows.iter().for_each(|row| put_row(&mut bytes, row));
+            for row in &rows {
+                put_row(&mut bytes, row);
+            }
             prop_assert_eq!(Packed(&bytes).rows(rows.len() as u64, 3), Some(rows));
         }
 

@@ -61,7 +61,7 @@ impl Decoder {
         let rows = Rows { metrics, slots: slots.of_scopes(), is_keyframe };
         let payload = || BitReader::new(&sample.payload);
         let broken = DecodeError::Payload { seq: sample.seq };
-        if !rows.check(payload()).is_some_and(BitReader::is_spent) {
+        if !rows.check(payload()).is_some_and(|rest| rest.is_spent()) {
             return Err(broken);
         }
         rows.apply(payload(), sink).ok_or(broken)?;

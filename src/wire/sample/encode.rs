@@ -54,7 +54,7 @@ impl Encoder {
         if keyframe {
             // The first interval is cut short by the phase, so that all later ones are shifted by it.
             let phase = if self.due.is_none() { self.phase } else { Duration::ZERO };
-            self.due = Some((sample.time, sample.time + (Self::KEYFRAME_EVERY - phase)));
+            self.due = Some((sample.time, sample.time + Self::KEYFRAME_EVERY.saturating_sub(phase)));
             self.shape = shape;
             self.generation = sample.generation;
             self.last.clear();
@@ -123,10 +123,18 @@ fn put_block(bits: &mut BitWriter<'_>, changes: &[u32]) {
     }
     match head {
         Head::Same => {}
-        Head::All(width) => changes.iter().for_each(|change| bits.put(*change, width)),
+        Head::All(width) => {
+            for change in changes {
+                bits.put(*change, width);
+            }
+        }
         Head::Some(width) => {
-            changes.iter().for_each(|change| bits.put(u32::from(*change != 0), 1));
-            changes.iter().filter(|change| **change != 0).for_each(|change| bits.put(*change, width));
+            for change in changes {
+                bits.put(u32::from(*change != 0), 1);
+            }
+            for change in changes.iter().filter(|change| **change != 0) {
+                bits.put(*change, width);
+            }
         }
     }
 }
