@@ -1,3 +1,5 @@
+//! Frames and messages: round trips, limits, torn and hostile input, and one small buffer for a stream of samples.
+
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use tokio_util::codec::Decoder as _;

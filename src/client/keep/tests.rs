@@ -1,3 +1,5 @@
+//! Questions kept fresh over memory streams, with paused time: slow, hung, lost and refusing hubs, slow screens.
+
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};

@@ -1,3 +1,5 @@
+//! Samples: whole states under loss, repeats and reordering, broken payloads, and how many bytes they take.
+
 use proptest::prelude::*;
 
 use super::*;
