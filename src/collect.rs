@@ -1,10 +1,20 @@
 //! Reads what a node knows of itself: the driver, `/proc` and `/sys`. It only ever reads.
 //! Each collector runs apart with a deadline ([`Runner`]); [`Board`] makes one node's reports of what they find.
 
+mod apart;
+mod board;
+mod clock;
 mod findings;
+pub mod host;
 mod raw;
+mod runner;
+mod topology;
+mod watchlist;
 
+pub use board::Board;
 pub use findings::{Driver, Findings, Host, Reading};
+pub use runner::{Failure, Runner};
+pub use watchlist::Watchlist;
 
 use crate::model::Time;
 

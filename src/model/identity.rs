@@ -60,7 +60,7 @@ pub enum Field {
     MountPath,
     /// A filesystem's type.
     MountKind,
-    /// `ok`, `hung`, `missing` or `read-only`.
+    /// `ok`, `hung`, `missing`, `failed`, `read-only` or `unknown`.
     MountState,
     /// When an event happened.
     EventTime,
@@ -126,7 +126,7 @@ fields! {
     ProcGpu "proc.gpu" Process "GPU" 6, "The GPUs that the process uses.";
     MountPath "mount.path" Mount "MOUNT" 24, "Where the filesystem is mounted.";
     MountKind "mount.kind" Mount "TYPE" 8, "The filesystem's type.";
-    MountState "mount.state" Mount "STATE" 9, "ok, hung, missing or read-only.";
+    MountState "mount.state" Mount "STATE" 9, "ok, hung, missing, failed, read-only or unknown.";
     EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
     EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
     EventSubject "event.subject" Node "SUBJECT" 14, "What it is about.";

@@ -197,10 +197,15 @@ pub struct Processes {
     pub time: Time,
     /// All GPU processes and the 20 busiest others.
     pub list: Vec<Process>,
-    /// Utilisation of each logical CPU, in percent.
+    /// Utilisation of each logical CPU, in percent; [`Processes::OFFLINE`] for one that is offline.
     pub cores: Vec<u8>,
     /// Real mounts.
     pub mounts: Vec<Mount>,
+}
+
+impl Processes {
+    /// Stands in [`Processes::cores`] for a CPU that is offline, or has only just come online.
+    pub const OFFLINE: u8 = u8::MAX;
 }
 
 /// One process.
@@ -242,7 +247,7 @@ pub struct Mount {
     pub path: String,
     /// Type: `ext4`, `nfs4`, `lustre`.
     pub kind: String,
-    /// `ok`, `hung`, `missing` or `read-only`.
+    /// `ok`, `hung`, `missing`, `failed` (a stale NFS handle), `read-only`, or `unknown` when this agent may not ask.
     pub state: String,
     /// Bytes in all; nothing when it did not answer.
     pub size: Option<u64>,

@@ -184,9 +184,9 @@ pub mod node {
         IB_PORTS "node.ib.ports" "IB" One 4 / 1.0, Sum Neutral Gauge,
             "RDMA ports that the machine has.", "/sys/class/infiniband";
         DISK_USED "node.disk.used" "DISK" Percent 4 / 0.5, Max HighIsBad Gauge,
-            "How full the fullest real mount is.", "statvfs of each mount";
+            "How full the fullest real mount is, of those that can be written to.", "statvfs of each mount";
         MOUNTS_BAD "node.mounts.bad" "MNTBAD" One 6 / 1.0, Sum HighIsBad Gauge,
-            "Mounts that hang or have gone missing.", "statvfs of each mount, /proc/self/mountinfo";
+            "Mounts that hang, fail or have gone missing.", "statvfs of each mount, /proc/self/mountinfo, /etc/fstab";
         DISK_READ "node.disk.read" "READ" BytesPerSecond 6 / KB, Sum Neutral Gauge,
             "Read from local disks.", "/proc/diskstats";
         DISK_WRITE "node.disk.write" "WRITE" BytesPerSecond 6 / KB, Sum Neutral Gauge,
@@ -240,7 +240,7 @@ pub mod nic {
         TX "nic.tx" "TX" BytesPerSecond 6 / KB, Sum Neutral Gauge,
             "Data sent per second.", "port_xmit_data, hw_counters/tx_bytes, statistics/tx_bytes";
         ERRORS "nic.errors" "ERRORS" One 7 / 1.0, Sum HighIsBad Counter,
-            "Receive, symbol and link-integrity errors since the counters were reset.", "port counters, statistics/{rx,tx}_errors";
+            "Receive, symbol and link-integrity errors since the counters were reset.", "port counters, hw_counters/rx_drops (EFA), statistics/{rx,tx}_errors";
         LINK_DOWNED "nic.link.downed" "DOWNED" One 6 / 1.0, Sum HighIsBad Counter,
             "How often the link went down since the counters were reset.", "link_downed, carrier_down_count";
     }
@@ -261,7 +261,7 @@ pub mod process {
         CPU "proc.cpu" "CPU" Percent 5 / 0.1, Sum Neutral Gauge,
             "CPU time per time; one busy core is 100.", "/proc/PID/stat";
         MEM "proc.mem" "RES" Bytes 6 / MIB, Sum Neutral Gauge,
-            "Host memory that the process holds, shared pages included.", "/proc/PID/statm";
+            "Host memory that the process holds, shared pages included.", "/proc/PID/stat";
         AGE "proc.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
             "Time since the process started.", "/proc/PID/stat";
     }

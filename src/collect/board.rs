@@ -1,0 +1,221 @@
+//! Where the findings of all collectors come together and become one node's reports.
+//! A collector that fails loses its own metrics; what the others said stands.
+
+mod said;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use crate::{
+    collect::{Failure, Findings, Host, Watchlist, topology::Topology},
+    model::{
+        MetricId, Raw, Scope, Time,
+        metric::node,
+        place::Label,
+        report::{Event, Fault, Gpu, Inventory, Nic, Process, Processes, Sample, Values},
+    },
+};
+use said::Said;
+
+/// How many processes without a GPU are reported.
+const BUSIEST: usize = 20;
+/// How many events wait to be taken; more are dropped, and a note says how many.
+const EVENTS: usize = 4096;
+
+/// What is known of this node.
+#[derive(Debug)]
+pub struct Board {
+    collectors: BTreeMap<&'static str, Said>,
+    topology: Topology,
+    watchlist: Watchlist,
+    generation: u32,
+    gpus: Vec<Gpu>,
+    nics: Vec<Nic>,
+    events: Vec<Event>,
+    dropped: u64,
+    changed: bool,
+}
+
+impl Board {
+    /// An empty board of the machine whose filesystem is at `root`. It writes the pids of GPU processes to
+    /// `watchlist`.
+    pub fn new(root: &Path, watchlist: Watchlist) -> Board {
+        Board {
+            collectors: BTreeMap::new(),
+            topology: Topology::new(root),
+            watchlist,
+            generation: 1,
+            gpus: Vec::new(),
+            nics: Vec::new(),
+            events: Vec::new(),
+            dropped: 0,
+            changed: true,
+        }
+    }
+
+    /// Takes in what the collector `name` found, or why it found nothing.
+    pub fn apply(&mut self, name: &'static str, outcome: Result<Findings, Failure>) {
+        let said = self.collectors.entry(name).or_default();
+        match outcome {
+            Ok(mut findings) => {
+                let events = std::mem::take(&mut findings.events);
+                self.changed |= said.take(findings);
+                self.queue(events);
+            }
+            Err(failure) => {
+                said.fail(format!("{name} collector {failure}"));
+                self.changed = true;
+            }
+        }
+        self.arrange();
+        self.watch();
+    }
+
+    /// Whether the inventory has changed since this was last asked.
+    pub fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What the machine is; nothing before the host collector has spoken.
+    pub fn host(&self) -> Option<&Host> {
+        self.collectors.values().find_map(|said| said.host.as_ref())
+    }
+
+    /// What this node is and has, with these labels.
+    pub fn inventory(&self, labels: &[Label]) -> Inventory {
+        let host = self.host().cloned().unwrap_or_default();
+        let driver = self.collectors.values().find_map(|said| said.driver.clone()).unwrap_or_default();
+        let mut notes: Vec<String> = self.collectors.values().flat_map(|said| said.notes.iter().cloned()).collect();
+        if self.dropped > 0 {
+            notes.push(format!("{} events were dropped: nobody took them", self.dropped));
+        }
+        Inventory {
+            generation: self.generation,
+            os: host.os,
+            kernel: host.kernel,
+            cpu_model: host.cpu_model,
+            driver: driver.driver,
+            cuda: driver.cuda,
+            labels: labels.to_vec(),
+            gpus_on_bus: self.gpus_on_bus(),
+            gpus: self.gpus.clone(),
+            nics: self.nics.clone(),
+            notes,
+            faults: self.faults(),
+        }
+    }
+
+    /// The values as they are known at `now`. Metrics that no collector has spoken of are unknown.
+    pub fn sample(&self, now: Time) -> Sample {
+        let mut values = Values::new(self.gpus.len(), self.nics.len());
+        for said in self.collectors.values() {
+            for ((metric, slot), raw) in &said.readings {
+                values.set(*metric, usize::from(*slot), *raw);
+            }
+        }
+        if let Some(expected) = self.expected() {
+            values.set(node::GPUS_EXPECTED, 0, Raw::new(f64::from(expected), 1.0));
+        }
+        Sample { time: now, generation: self.generation, values }
+    }
+
+    /// All GPU processes, the 20 busiest others, cores and mounts as they are known at `now`.
+    pub fn processes(&self, now: Time) -> Processes {
+        let mut list: BTreeMap<u32, Process> = BTreeMap::new();
+        for process in self.collectors.values().flat_map(|said| said.processes.iter().flatten()) {
+            list.insert(process.pid, process.clone());
+        }
+        for (pid, used) in self.collectors.values().flat_map(|said| said.gpu_uses.iter().flatten()) {
+            let process = list.entry(*pid).or_insert_with(|| Process { pid: *pid, ..Process::default() });
+            process.gpus.push(used.clone());
+        }
+        let (mut gpu, mut others): (Vec<_>, Vec<_>) = list.into_values().partition(|p| !p.gpus.is_empty());
+        for process in &mut gpu {
+            process.gpus.sort_by_key(|used| used.slot);
+        }
+        gpu.sort_by_key(|p| (p.gpus[0].slot, p.pid));
+        others.sort_by(|a, b| busyness(b).total_cmp(&busyness(a)).then(b.mem.cmp(&a.mem)));
+        others.truncate(BUSIEST);
+        gpu.append(&mut others);
+        Processes {
+            time: now,
+            list: gpu,
+            cores: self.collectors.values().find_map(|said| said.cores.clone()).unwrap_or_default(),
+            mounts: self.collectors.values().find_map(|said| said.mounts.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The events since this was last called, oldest first.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// What each collector's parts took when they last ran: collector, part, time.
+    pub fn costs(&self) -> Vec<(&'static str, &'static str, Duration)> {
+        let parts = |(name, said): (&&'static str, &Said)| {
+            let name = *name;
+            said.costs.iter().map(move |(part, cost)| (name, *part, *cost)).collect::<Vec<_>>()
+        };
+        self.collectors.iter().flat_map(parts).collect()
+    }
+
+    fn queue(&mut self, events: Vec<Event>) {
+        let room = EVENTS - self.events.len();
+        let lost = events.len().saturating_sub(room);
+        self.events.extend(events.into_iter().take(room));
+        self.dropped += lost as u64;
+        self.changed |= lost > 0;
+    }
+
+    /// Finds each port's GPU, and counts a new generation when slots now mean other things than before.
+    fn arrange(&mut self) {
+        let gpus = self.collectors.values().find_map(|said| said.gpus.as_ref());
+        let nics = self.collectors.values().find_map(|said| said.nics.as_ref());
+        let same_gpus = gpus.is_none_or(|gpus| *gpus == self.gpus);
+        let same_nics = nics.is_none_or(|nics| nics.iter().map(said::nic).eq(self.nics.iter().map(said::nic)));
+        if same_gpus && same_nics {
+            return;
+        }
+        let (gpus, mut nics) = (gpus.cloned().unwrap_or_default(), nics.cloned().unwrap_or_default());
+        let moved = !gpus.iter().map(said::gpu).eq(self.gpus.iter().map(said::gpu)) || !same_nics;
+        let whole: Vec<_> = gpus.iter().take_while(|g| g.parent.is_none()).map(|g| g.bus.as_str()).collect();
+        let nearest = self.topology.nearest(&nics.iter().map(|n| n.bus.as_str()).collect::<Vec<_>>(), &whole);
+        for (nic, gpu) in nics.iter_mut().zip(nearest) {
+            nic.gpu = gpu;
+        }
+        (self.gpus, self.nics) = (gpus, nics);
+        self.generation = self.generation.wrapping_add(u32::from(moved));
+        self.changed = true;
+    }
+
+    fn watch(&self) {
+        let uses = self.collectors.values().flat_map(|said| said.gpu_uses.iter().flatten());
+        self.watchlist.set(uses.map(|(pid, _)| *pid));
+    }
+
+    fn gpus_on_bus(&self) -> Option<u32> {
+        self.collectors.values().filter_map(|said| said.gpus_on_bus).max()
+    }
+
+    /// GPUs that this node should have: those on its bus, and those that the driver lists.
+    fn expected(&self) -> Option<u32> {
+        let whole = self.gpus.iter().filter(|gpu| gpu.parent.is_none()).count() as u32;
+        let listed = self.collectors.values().any(|said| said.gpus.is_some()).then_some(whole);
+        self.gpus_on_bus().max(listed)
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let whole = |said: &Said| {
+            let failure = said.failure.clone()?;
+            Some(Fault { gpu: None, metric: String::new(), reason: failure })
+        };
+        let said = self.collectors.values();
+        said.flat_map(|said| whole(said).into_iter().chain(said.faults.iter().cloned())).collect()
+    }
+}
+
+fn busyness(process: &Process) -> f64 {
+    process.cpu.unwrap_or(-1.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What becomes of findings on the board.
+
+use super::*;
+use crate::{
+    collect::Driver,
+    model::{
+        Gap,
+        metric::{gpu, nic},
+        report::{EventKind, GpuUse, Subject},
+    },
+};
+
+fn board() -> Board {
+    Board::new(Path::new("/nonexistent"), Watchlist::default())
+}
+
+fn a_gpu(n: u32) -> Gpu {
+    Gpu { index: n.to_string(), uuid: format!("GPU-{n}"), bus: format!("0000:0{n}:00.0"), ..Gpu::default() }
+}
+
+fn a_nic(name: &str) -> Nic {
+    Nic { name: name.into(), kind: "ethernet".into(), ..Nic::default() }
+}
+
+fn with_gpus(gpus: Vec<Gpu>) -> Findings {
+    let mut findings = Findings::default();
+    for slot in 0..gpus.len() {
+        findings.read(gpu::UTIL, slot, 50.0 + slot as f64);
+        findings.gap(gpu::FAN, slot, Gap::Unsupported);
+    }
+    findings.gpus = Some(gpus);
+    findings
+}
+
+fn silent() -> Failure {
+    Failure::Silent { since: Time::from_millis(0) }
+}
+
+const NOW: Time = Time::from_millis(1000);
+
+#[test]
+fn a_failure_costs_the_collectors_own_metrics_only() {
+    let mut board = board();
+    let mut host = Findings::default();
+    host.read(node::LOAD1, 0, 1.5);
+    board.apply("host", Ok(host));
+    board.apply("nvml", Ok(with_gpus(vec![a_gpu(0), a_gpu(1)])));
+    board.take_change();
+    board.apply("nvml", Err(silent()));
+
+    let values = board.sample(NOW).values;
+    assert_eq!(values.row(gpu::UTIL), [Raw::FAILED, Raw::FAILED]);
+    assert_eq!(values.row(gpu::FAN), [Raw::UNSUPPORTED, Raw::UNSUPPORTED], "what is not there cannot fail");
+    assert_eq!(values.row(gpu::TEMP), [Raw::UNKNOWN, Raw::UNKNOWN], "nobody ever gave it");
+    assert_eq!(values.get(node::LOAD1, 0), Raw::new(1.5, 0.01));
+    let inventory = board.inventory(&[]);
+    assert_eq!(inventory.gpus.len(), 2, "GPUs keep their places");
+    assert_eq!(inventory.faults.len(), 1);
+    assert!(inventory.faults[0].reason.starts_with("nvml collector has not answered"), "{:?}", inventory.faults);
+    assert!(board.take_change());
+
+    let mut again = Findings::default();
+    again.read(gpu::UTIL, 0, 7.0);
+    board.apply("nvml", Ok(again));
+    assert_eq!(board.sample(NOW).values.row(gpu::UTIL), [Raw::new(7.0, 1.0), Raw::FAILED], "the rest is old");
+    assert!(board.inventory(&[]).faults.is_empty());
+    assert!(board.take_change());
+}
+
+#[test]
+fn a_failed_collectors_lists_are_not_shown_as_fresh() {
+    let mut board = board();
+    let list = vec![Process { pid: 7, ..Process::default() }];
+    board.apply("processes", Ok(Findings { processes: Some(list), cores: Some(vec![5]), ..Findings::default() }));
+    assert_eq!(board.processes(NOW).list.len(), 1);
+    board.apply("processes", Err(Failure::Panicked("oh".into())));
+    let after = board.processes(NOW);
+    assert!(after.list.is_empty() && after.cores.is_empty());
+}
+
+#[test]
+fn a_reading_stands_until_it_is_given_again() {
+    let mut board = board();
+    board.apply("nvml", Ok(with_gpus(vec![a_gpu(0)])));
+    let mut next = Findings::default();
+    next.read(gpu::TEMP, 0, 60.0);
+    board.apply("nvml", Ok(next));
+    let values = board.sample(NOW).values;
+    assert_eq!((values.get(gpu::UTIL, 0), values.get(gpu::TEMP, 0)), (Raw::new(50.0, 1.0), Raw::new(60.0, 1.0)));
+}
+
+#[test]
+fn a_generation_counts_what_slots_mean() {
+    let mut board = board();
+    board.apply("nvml", Ok(with_gpus(vec![a_gpu(0), a_gpu(1)])));
+    let first = board.inventory(&[]).generation;
+    let mut renamed = a_gpu(0);
+    renamed.vbios = "97.00".into();
+    board.apply("nvml", Ok(Findings { gpus: Some(vec![renamed, a_gpu(1)]), ..Findings::default() }));
+    assert_eq!(board.inventory(&[]).generation, first, "the same GPUs in the same slots");
+    assert_eq!(board.inventory(&[]).gpus[0].vbios, "97.00");
+    assert_eq!(board.sample(NOW).values.get(gpu::UTIL, 1), Raw::new(51.0, 1.0), "their values stand");
+
+    board.apply("nvml", Ok(Findings { gpus: Some(vec![a_gpu(1), a_gpu(0)]), ..Findings::default() }));
+    assert_eq!(board.inventory(&[]).generation, first + 1);
+    assert_eq!(board.sample(NOW).generation, first + 1);
+    assert_eq!(board.sample(NOW).values.row(gpu::UTIL), [Raw::UNKNOWN; 2], "a value never moves to another GPU");
+
+    let mut host = Findings { nics: Some(vec![a_nic("eth0")]), ..Findings::default() };
+    host.read(nic::RX, 0, 5000.0);
+    board.apply("host", Ok(host));
+    assert_eq!(board.inventory(&[]).generation, first + 2);
+    assert_eq!(board.sample(NOW).values.row(nic::RX), [Raw::new(5000.0, 1000.0)]);
+    board.apply("host", Ok(Findings { nics: Some(vec![a_nic("eth0")]), ..Findings::default() }));
+    assert_eq!(board.inventory(&[]).generation, first + 2);
+    assert_eq!(board.sample(NOW).values.row(nic::RX), [Raw::new(5000.0, 1000.0)]);
+}
+
+#[test]
+fn ports_find_their_gpu_when_the_gpus_come_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("sys/bus/pci/devices");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (bus, bridge) in [("0000:00:00.0", "a"), ("0000:01:00.0", "b"), ("0000:77:00.0", "b")] {
+        std::os::unix::fs::symlink(format!("../../../devices/pci0000:00/{bridge}/{bus}"), folder.join(bus)).unwrap();
+    }
+    let mut board = Board::new(dir.path(), Watchlist::default());
+    let port = Nic { bus: "0000:77:00.0".into(), ..a_nic("mlx5_0") };
+    board.apply("host", Ok(Findings { nics: Some(vec![port]), ..Findings::default() }));
+    assert_eq!(board.inventory(&[]).nics[0].gpu, None);
+    board.apply("nvml", Ok(with_gpus(vec![a_gpu(0), a_gpu(1)])));
+    assert_eq!(board.inventory(&[]).nics[0].gpu, Some(1));
+}
+
+#[test]
+fn expected_gpus_are_those_on_the_bus_or_more() {
+    let check = |on_bus, listed: Option<u32>, expected: Option<f64>| {
+        let mut board = board();
+        board.apply("host", Ok(Findings { gpus_on_bus: on_bus, ..Findings::default() }));
+        let instance = Gpu { parent: Some(0), index: "0.0".into(), ..a_gpu(0) };
+        let gpus = listed.map(|n| (0..n).map(a_gpu).chain([instance]).collect());
+        board.apply("nvml", Ok(Findings { gpus, ..Findings::default() }));
+        let raw = board.sample(NOW).values.get(node::GPUS_EXPECTED, 0);
+        assert_eq!(raw.value(1.0), expected, "{on_bus:?} {listed:?}");
+    };
+    check(Some(8), Some(7), Some(8.0));
+    check(Some(8), None, Some(8.0));
+    check(None, Some(4), Some(4.0));
+    check(Some(0), None, Some(0.0));
+    check(None, None, None);
+}
+
+#[test]
+fn gpu_processes_are_joined_by_pid_and_come_first() {
+    let watchlist = Watchlist::default();
+    let mut board = Board::new(Path::new("/nonexistent"), watchlist.clone());
+    let host = |pid: u32, cpu| Process { pid, name: format!("p{pid}"), cpu: Some(cpu), ..Process::default() };
+    let list = (100..130).map(|pid| host(pid, f64::from(pid))).chain([host(7, 0.0)]).collect();
+    board.apply("processes", Ok(Findings { processes: Some(list), ..Findings::default() }));
+    let used = |slot, mem| GpuUse { slot, mem: Some(mem), sm: None };
+    let uses = vec![(7, used(1, 20)), (7, used(0, 10)), (9999, used(1, 5))];
+    board.apply("nvml", Ok(Findings { gpu_uses: Some(uses), ..Findings::default() }));
+
+    let list = board.processes(NOW).list;
+    assert_eq!((list[0].pid, &*list[0].name, &list[0].gpus[..]), (7, "p7", &[used(0, 10), used(1, 20)][..]));
+    assert_eq!((list[1].pid, &*list[1].name), (9999, ""), "known to the driver only, and shown all the same");
+    assert_eq!(list[2..].iter().map(|p| p.pid).collect::<Vec<_>>(), (110..130).rev().collect::<Vec<_>>());
+    assert_eq!(watchlist.pids().into_iter().collect::<Vec<_>>(), [7, 9999]);
+}
+
+#[test]
+fn events_are_handed_out_once_and_drops_are_said() {
+    let mut board = board();
+    let event = |n: usize| Event {
+        id: n.to_string(),
+        time: NOW,
+        subject: Subject::Node,
+        kind: EventKind::Boot,
+        text: String::new(),
+    };
+    board.apply("kmsg", Ok(Findings { events: vec![event(1), event(2)], ..Findings::default() }));
+    assert_eq!(board.take_events().iter().map(|e| &*e.id).collect::<Vec<_>>(), ["1", "2"]);
+    assert!(board.take_events().is_empty());
+    board.take_change();
+    board.apply("kmsg", Ok(Findings { events: (0..EVENTS + 3).map(event).collect(), ..Findings::default() }));
+    assert_eq!(board.take_events().len(), EVENTS);
+    assert_eq!(board.inventory(&[]).notes, ["3 events were dropped: nobody took them"]);
+    assert!(board.take_change());
+}
+
+#[test]
+fn a_change_is_said_once_and_only_when_the_inventory_changed() {
+    let mut board = board();
+    assert!(board.take_change(), "nothing was ever told");
+    let driver =
+        || Findings { driver: Some(Driver { driver: "580".into(), cuda: "13.0".into() }), ..Findings::default() };
+    board.apply("nvml", Ok(driver()));
+    assert!(board.take_change());
+    let mut same = driver();
+    same.read(node::GPUS, 0, 1.0);
+    same.costs.push(("fast", Duration::from_micros(3)));
+    board.apply("nvml", Ok(same));
+    assert!(!board.take_change());
+    assert_eq!(board.costs(), [("nvml", "fast", Duration::from_micros(3))]);
+    assert_eq!(board.inventory(&[]).driver, "580");
+}

@@ -1,0 +1,159 @@
+//! Host memory: `/proc/meminfo`, less the GPU memory that Grace systems count as host memory.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    ledger::Ledger,
+    source::{self, ReadError, Source},
+};
+use crate::model::metric::node;
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    root: PathBuf,
+    meminfo: Source,
+    /// `meminfo` of each NUMA node that is a GPU's memory.
+    gpus: Vec<Source>,
+}
+
+/// Bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Amounts {
+    total: u64,
+    available: u64,
+    swap_used: u64,
+}
+
+impl Memory {
+    pub(super) fn new(root: &Path) -> Self {
+        Memory { root: root.to_owned(), meminfo: Source::new(root.join("proc/meminfo")), gpus: Vec::new() }
+    }
+
+    /// Finds the NUMA nodes that are GPU memory: the driver puts it online as "System RAM (NVIDIA)", and it shows as
+    /// nodes with memory but no CPUs. (A CXL memory card is such a node as well, but without that name.)
+    pub(super) fn survey(&mut self) {
+        let iomem = source::text(&self.root.join("proc/iomem")).unwrap_or_default();
+        if !iomem.contains("System RAM (NVIDIA)") {
+            self.gpus.clear();
+            return;
+        }
+        let folder = self.root.join("sys/devices/system/node");
+        let numa = source::names(&folder).into_iter().filter(|name| {
+            let number = name.strip_prefix("node").unwrap_or_default();
+            !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+        });
+        let without_cpus = numa.filter(|n| source::text(&folder.join(n).join("cpulist")).is_ok_and(|l| l.is_empty()));
+        self.gpus = without_cpus.map(|name| Source::new(folder.join(name).join("meminfo"))).collect();
+    }
+
+    pub(super) fn read(&mut self, ledger: &mut Ledger) {
+        match self.amounts() {
+            Ok(amounts) => {
+                let used = amounts.total.saturating_sub(amounts.available) as f64;
+                ledger.set(node::MEM_USED, 0, used);
+                ledger.set(node::MEM_TOTAL, 0, amounts.total as f64);
+                let share = (amounts.total > 0).then(|| used * 100.0 / amounts.total as f64);
+                ledger.set(node::MEM_UTIL, 0, share);
+                ledger.set(node::SWAP_USED, 0, amounts.swap_used as f64);
+            }
+            Err(error) => {
+                for metric in [node::MEM_TOTAL, node::MEM_UTIL, node::SWAP_USED] {
+                    ledger.set(metric, 0, error.gap());
+                }
+                ledger.put(node::MEM_USED, 0, Err::<f64, _>(error));
+            }
+        }
+    }
+
+    fn amounts(&mut self) -> Result<Amounts, ReadError> {
+        let mut amounts = self.meminfo.parse(|text| {
+            let swap = field(text, "SwapTotal:").unwrap_or(0).saturating_sub(field(text, "SwapFree:").unwrap_or(0));
+            let (total, available) = (field(text, "MemTotal:")?, field(text, "MemAvailable:")?);
+            Some(Amounts { total, available, swap_used: swap })
+        })?;
+        for gpu in &mut self.gpus {
+            // A GPU's node has no estimate of its own; free memory and page cache come near to it.
+            let (total, available) = gpu.parse(|text| {
+                let parts = ["MemFree:", "Active(file):", "Inactive(file):", "SReclaimable:"];
+                let available: u64 = parts.iter().filter_map(|part| field(text, part)).sum();
+                Some((field(text, "MemTotal:")?, available))
+            })?;
+            amounts.total = amounts.total.saturating_sub(total);
+            amounts.available = amounts.available.saturating_sub(available);
+        }
+        Ok(amounts)
+    }
+}
+
+/// The bytes of a field: `MemTotal:  24684092 kB`, behind `Node 0` in a NUMA node's file.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| {
+        let line =
+            line.strip_prefix("Node ").map_or(line, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        line.trim_start().strip_prefix(name)
+    })?;
+    Some(line.trim().trim_end_matches("kB").trim_end().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{collect::host::tree::Tree, model::Raw};
+
+    const MIB: f64 = 1_048_576.0;
+
+    fn read(memory: &mut Memory) -> [Raw; 4] {
+        let mut ledger = Ledger::default();
+        memory.read(&mut ledger);
+        let readings = ledger.take().readings;
+        [node::MEM_USED, node::MEM_TOTAL, node::MEM_UTIL, node::SWAP_USED]
+            .map(|metric| readings.iter().find(|r| r.metric == metric).unwrap().raw)
+    }
+
+    fn meminfo(total_mib: u64, available_mib: u64) -> String {
+        let (total, available) = (total_mib * 1024, available_mib * 1024);
+        format!(
+            "MemTotal:  {total} kB\nMemFree: 5 kB\nMemAvailable: {available} kB\nSwapTotal: 2048 kB\nSwapFree: 1024 kB\n"
+        )
+    }
+
+    #[test]
+    fn used_is_what_is_not_available() {
+        let tree = Tree::new();
+        tree.file("proc/meminfo", &meminfo(1000, 600));
+        let mut memory = Memory::new(tree.path());
+        memory.survey();
+        let expected = [Raw::new(400.0, 1.0), Raw::new(1000.0, 1.0), Raw::new(40.0, 0.5), Raw::new(1.0, 1.0)];
+        assert_eq!(read(&mut memory), expected);
+        assert_eq!(Raw::new(400.0 * MIB, MIB), expected[0]);
+    }
+
+    #[test]
+    fn gpu_memory_of_a_grace_system_is_not_host_memory() {
+        let tree = Tree::new();
+        // 480 MiB of the host's own with 80 in use; a GPU's 96 with 16 in use; a CPU node; an empty spare node.
+        tree.file("proc/meminfo", &meminfo(480 + 96, 400 + 80));
+        tree.file("sys/devices/system/node/node0/cpulist", "0-71\n");
+        tree.file("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 491520 kB\n");
+        tree.file("sys/devices/system/node/node1/cpulist", "\n");
+        let gpu = "Node 1 MemTotal: 98304 kB\nNode 1 MemFree: 71680 kB\nNode 1 Inactive(file): 10240 kB\n";
+        tree.file("sys/devices/system/node/node1/meminfo", gpu);
+        tree.file("sys/devices/system/node/node2/cpulist", "\n");
+        tree.file("sys/devices/system/node/node2/meminfo", "Node 2 MemTotal: 0 kB\nNode 2 MemFree: 0 kB\n");
+        tree.file("proc/iomem", "00000000-00000000 : System RAM\n");
+        let mut memory = Memory::new(tree.path());
+        memory.survey();
+        assert_eq!(read(&mut memory)[1], Raw::new(576.0, 1.0), "memory without CPUs that is no GPU's is the host's");
+        tree.file("proc/iomem", "00000000-00000000 : System RAM\n  00000000-00000000 : System RAM (NVIDIA)\n");
+        memory.survey();
+        assert_eq!(read(&mut memory)[..2], [Raw::new(80.0, 1.0), Raw::new(480.0, 1.0)]);
+    }
+
+    #[test]
+    fn no_meminfo_is_no_memory_figure() {
+        let tree = Tree::new();
+        assert_eq!(read(&mut Memory::new(tree.path())), [Raw::UNSUPPORTED; 4]);
+        tree.file("proc/meminfo", "MemTotal: many kB\n");
+        assert_eq!(read(&mut Memory::new(tree.path())), [Raw::FAILED; 4]);
+    }
+}

@@ -1,0 +1,53 @@
+//! The collector as a whole, on this machine.
+
+use super::*;
+use crate::model::{MetricId, Raw, Scope, metric::node};
+
+/// The metrics of a node that others tell: the driver's collector, the board and the hub.
+const OTHERS: [MetricId; 7] =
+    [node::AGE, node::CLOCK_SKEW, node::GPUS, node::GPUS_EXPECTED, node::PROCS, node::DISK_USED, node::MOUNTS_BAD];
+
+#[test]
+fn every_metric_of_the_host_has_a_value_or_is_unsupported() {
+    let (clock, hand) = Clock::by_hand();
+    let mut host = Host::with(Path::new("/"), clock);
+    host.collect(Time::from_millis(0));
+    hand.advance(Duration::from_secs(6));
+    let findings = host.collect(Time::from_millis(6000));
+    for row in 0..Scope::Node.metrics().len() {
+        let metric = MetricId { scope: Scope::Node, row: row as u16 };
+        if OTHERS.contains(&metric) {
+            continue;
+        }
+        let raw = findings.readings.iter().find(|r| r.metric == metric).map(|r| r.raw);
+        // CPU time is counted in hundredths of a second, and two rounds may lie within one.
+        let may_be_silent = metric == node::CPU || metric == node::CLOCK_OFFSET;
+        assert!(may_be_silent || raw.is_some_and(|raw| raw != Raw::UNKNOWN), "{metric:?}: {raw:?}");
+    }
+}
+
+#[test]
+fn the_first_round_tells_what_the_machine_is() {
+    let findings = Host::new(Path::new("/")).collect(Time::from_millis(0));
+    let host = findings.host.expect("the first round tells it");
+    assert!(!host.kernel.is_empty() && !host.boot_id.is_empty() && !host.hostname.is_empty());
+    assert!(findings.nics.is_some());
+    assert_eq!(findings.events.len(), 1, "it was started once");
+}
+
+#[test]
+fn an_empty_tree_has_nothing_and_says_so() {
+    let tree = tree::Tree::new();
+    let (clock, hand) = Clock::by_hand();
+    let mut host = Host::with(tree.path(), clock);
+    host.collect(Time::from_millis(0));
+    hand.advance(Duration::from_secs(6));
+    let findings = host.collect(Time::from_millis(6000));
+    let others = [node::CLOCK_SYNCED, node::CLOCK_OFFSET, node::IB_PORTS, node::IB_PORTS_UP];
+    for reading in findings.readings.iter().filter(|reading| !others.contains(&reading.metric)) {
+        assert_eq!(reading.raw, Raw::UNSUPPORTED, "{:?}", reading.metric);
+    }
+    // The clock is the kernel's own, whatever the tree; a sandbox may refuse to tell of it.
+    let faults = findings.faults.unwrap_or_default();
+    assert!(faults.iter().all(|fault| fault.metric == "node.clock.synced"), "{faults:?}");
+}
