@@ -5,7 +5,7 @@
 //!    help are read from it.
 //! 2. A **report** ([`model::report`]) is what a node says: inventory, sample, processes, event. Live, remote and
 //!    simulated reports are one and the same stream.
-//! 3. The **fleet** is the hub's memory: one row per GPU and per node, short history, roll-ups per place.
+//! 3. The **[`fleet`]** is the hub's memory: one row per GPU and per node, short history, roll-ups per place.
 //! 4. A **query** ([`model::syntax`]) asks every question: a view is a query, a filter is its `where`.
 //! 5. A **table** or **series** ([`model::table`], [`model::series`]) answers it.
 //! 6. An **incident** is a rule that has held for long enough. Not built yet.
@@ -18,6 +18,7 @@
 //! |---|---|
 //! | 0 | [`model`] |
 //! | 1 | [`collect`] |
+//! | 1 | [`fleet`] |
 //! | 1 | [`wire`] |
 //! | 2 | [`link`] |
 //! | 3 | [`client`] |
@@ -37,6 +38,7 @@
 
 pub mod client;
 pub mod collect;
+pub mod fleet;
 pub mod link;
 pub mod model;
 pub mod wire;

@@ -1,0 +1,92 @@
+//! One node: who it is, what it has, and what is known of its connection.
+//! Its values are not here but in a tile of their own, so that a scan over all nodes touches values only.
+
+use std::time::Duration;
+
+use super::{
+    inventory::{Gpu, Inventory},
+    name::Name,
+    processes::Processes,
+};
+use crate::model::{state::State, time::Time};
+
+/// A node of the fleet. It stays the same node for as long as the hub runs; nodes are never removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    pub(super) fn at(index: usize) -> Self {
+        NodeId(index as u32)
+    }
+
+    /// Its position among all nodes, counted from 0 in the order in which they came.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One agent's connection as a node. Of two with the same node, only the newer one may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The node that it speaks for.
+    pub node: NodeId,
+    pub(super) number: u64,
+}
+
+/// What the hub knows of one node, apart from its values.
+#[derive(Debug, Default)]
+pub struct Node {
+    /// Its name, as its agent gave it.
+    pub name: Name,
+    /// The agent's version; empty for a node that has not come back.
+    pub agent: Name,
+    /// The kernel's boot id.
+    pub boot_id: Name,
+    /// When the agent started, by the node's clock.
+    pub started: Time,
+    /// What it is and has.
+    pub inventory: Inventory,
+    /// GPUs that it had and that nobody sees any more. One that another took the place of is not among them.
+    pub lost_gpus: Vec<Gpu>,
+    /// Its latest processes, cores and mounts.
+    pub processes: Processes,
+    /// Whole GPUs that it should have: on its PCI bus, or on the roster, whichever are more.
+    pub gpus_expected: u32,
+    /// How often another agent of the same name took over while the one before was still connected.
+    pub swaps: u32,
+    /// How often it came back with another boot id.
+    pub reboots: u32,
+    /// When it last came back with another boot id, by the hub's clock.
+    pub rebooted: Option<Time>,
+    /// Keys of the agent's metrics that the hub does not take: too many new ones, or another unit or quantum.
+    pub refused: Vec<Name>,
+}
+
+/// When a node was heard. Kept apart from [`Node`], densely, since every query looks at it for every node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Presence {
+    /// When the last sample was received.
+    pub(super) heard: Option<Time>,
+    /// When its agent said Hello.
+    pub(super) joined: Option<Time>,
+    /// Between samples.
+    pub(super) interval: Duration,
+    /// The node's clock less the hub's, in milliseconds.
+    pub(super) skew: i64,
+    /// The session that may write; 0 before the first.
+    pub(super) session: u64,
+    /// Whether that session still is connected.
+    pub(super) connected: bool,
+}
+
+impl Presence {
+    /// Whether the node can be believed at `now`.
+    pub(super) fn state(&self, now: Time) -> State {
+        match (self.heard, self.joined) {
+            (Some(heard), _) => State::of(now.since(heard), self.interval),
+            // Connected and without a sample so far: there is nothing yet to call it up for.
+            (None, Some(joined)) => State::of(now.since(joined), self.interval).max(State::Stale),
+            (None, None) => State::Missing,
+        }
+    }
+}

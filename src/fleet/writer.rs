@@ -1,0 +1,134 @@
+//! Where a node's samples are decoded into: its tile of values, through the order in which its agent lists metrics.
+//! An agent of this build lists them as the catalogue does; others are mapped row by row.
+
+use super::name::{Name, own};
+use crate::model::{
+    metric::{Catalogue, MetricId, Scope},
+    raw::Raw,
+    report::Values,
+    sink::Sink,
+    unit::Unit,
+};
+
+/// Which row of the catalogue each metric of an agent goes to, for each sampled scope.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    routes: [Route; Scope::SAMPLED.len()],
+}
+
+#[derive(Debug)]
+enum Route {
+    /// The agent lists its first so many metrics as the catalogue does, and no others.
+    Same(usize),
+    /// The row for each of the agent's metrics; nothing for one that is refused.
+    Rows(Box<[Option<u16>]>),
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Route::Same(0)
+    }
+}
+
+impl Layout {
+    /// How many metrics an agent may list in a scope; more are refused.
+    const MOST: usize = 1024;
+
+    /// The layout of an agent that declares these metrics, and the keys that are refused. New ones are learnt.
+    /// One whose unit or quantum is not the catalogue's is refused: its integers would be read as something else.
+    pub(super) fn of<'a>(
+        declared: impl IntoIterator<Item = (Scope, &'a str, Unit, f64)>,
+        catalogue: &mut Catalogue,
+    ) -> (Self, Vec<Name>) {
+        let mut rows: [Vec<Option<u16>>; Scope::SAMPLED.len()] = Default::default();
+        let mut refused = Vec::new();
+        for (scope, key, unit, quantum) in declared {
+            let Some(rows) = rows.get_mut(scope as usize).filter(|rows| rows.len() < Self::MOST) else {
+                refused.push(own(key));
+                continue;
+            };
+            let row = catalogue.learn(scope, key, unit, quantum).filter(|id| {
+                let same = catalogue.get(*id).is_some_and(|m| m.unit == unit && m.quantum.total_cmp(&quantum).is_eq());
+                same && !rows.contains(&Some(id.row))
+            });
+            if row.is_none() {
+                refused.push(own(key));
+            }
+            rows.push(row.map(|id| id.row));
+        }
+        refused.truncate(Catalogue::LEARNS);
+        (Layout { routes: rows.map(Route::of) }, refused)
+    }
+
+    /// The row that the agent's metric goes to.
+    fn row(&self, scope: Scope, metric: usize) -> Option<u16> {
+        match self.routes.get(scope as usize)? {
+            Route::Same(n) => (metric < *n).then_some(metric as u16),
+            Route::Rows(rows) => rows.get(metric).copied().flatten(),
+        }
+    }
+
+    /// Makes the rows that this agent does not send unknown: they are left from another.
+    pub(super) fn forget_others(&self, tile: &mut Values) {
+        for (scope, route) in Scope::SAMPLED.into_iter().zip(&self.routes) {
+            for row in 0..tile.metrics(scope) as u16 {
+                let sent = match route {
+                    Route::Same(n) => usize::from(row) < *n,
+                    Route::Rows(rows) => rows.contains(&Some(row)),
+                };
+                if !sent {
+                    tile.row_mut(MetricId { scope, row }).fill(Raw::UNKNOWN);
+                }
+            }
+        }
+    }
+}
+
+impl Route {
+    fn of(rows: Vec<Option<u16>>) -> Self {
+        let same = rows.iter().enumerate().all(|(at, row)| row.map(usize::from) == Some(at));
+        if same { Route::Same(rows.len()) } else { Route::Rows(rows.into()) }
+    }
+}
+
+/// Takes one node's sample. Writing allocates nothing.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    pub(super) tile: &'a mut Values,
+    pub(super) layout: &'a Layout,
+}
+
+impl Sink for Writer<'_> {
+    fn slots(&self, scope: Scope) -> usize {
+        self.tile.slots(scope)
+    }
+
+    fn row(&mut self, scope: Scope, metric: usize) -> Option<&mut [Raw]> {
+        let row = self.layout.row(scope, metric)?;
+        Some(self.tile.row_mut(MetricId { scope, row }))
+    }
+}
+
+/// `old` with room for other metrics, GPUs and NICs. `gpus` and `nics` say, for each new slot, which old one it was.
+pub(super) fn reshape(
+    old: &Values,
+    metrics: [usize; Scope::SAMPLED.len()],
+    gpus: &[Option<usize>],
+    nics: &[Option<usize>],
+) -> Values {
+    let mut new = Values::with_metrics(metrics, gpus.len(), nics.len());
+    for scope in Scope::SAMPLED {
+        let slots: &[Option<usize>] = match scope {
+            Scope::Gpu => gpus,
+            Scope::Nic => nics,
+            _ => &[Some(0)],
+        };
+        for row in 0..new.metrics(scope) as u16 {
+            let id = MetricId { scope, row };
+            for (cell, slot) in new.row_mut(id).iter_mut().zip(slots) {
+                *cell = slot.map_or(Raw::UNKNOWN, |slot| old.get(id, slot));
+            }
+        }
+    }
+    new
+}
