@@ -134,3 +134,57 @@ impl Ids {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::EventKind;
+
+    fn event(id: usize) -> Event {
+        Event {
+            id: id.to_string(),
+            time: Time::default(),
+            subject: Subject::Node,
+            kind: EventKind::Boot,
+            text: String::new(),
+        }
+    }
+
+    fn ids<'a>(events: impl Iterator<Item = &'a Happening>) -> Vec<usize> {
+        events.map(|happening| happening.event.id.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_noisy_node_pushes_out_its_own() {
+        let mut events = Events::default();
+        events.add(NodeId::at(1), event(7), Time::default());
+        for id in 0..Events::OF_NODE + 3 {
+            let expected = if id < Events::OF_NODE { Entry::New } else { Entry::NewForNodes };
+            assert_eq!(events.add(NodeId::at(0), event(id), Time::default()), expected);
+        }
+        assert_eq!(ids(events.of(NodeId::at(0))), (3..Events::OF_NODE + 3).collect::<Vec<_>>());
+        assert_eq!(ids(events.of(NodeId::at(1))), [7]);
+        assert_eq!(events.iter().len(), Events::OF_NODE + 1);
+        assert_eq!(events.add(NodeId::at(0), event(0), Time::default()), Entry::Known, "known though pushed out");
+    }
+
+    #[test]
+    fn the_oldest_of_all_goes_when_memory_is_full() {
+        let mut events = Events::default();
+        for id in 0..Events::IN_ALL + 5 {
+            events.add(NodeId::at(id / 200), event(id), Time::default());
+        }
+        assert_eq!(events.iter().len(), Events::IN_ALL);
+        assert_eq!(ids(events.of(NodeId::at(0))), (5..200).collect::<Vec<_>>());
+        assert_eq!(events.add(NodeId::at(9999), event(0), Time::default()), Entry::NewForOldest);
+    }
+
+    #[test]
+    fn ids_are_forgotten_in_time() {
+        let mut ids = Ids::default();
+        assert!((0..=Ids::MOST).all(|id| ids.enter(NodeId::at(0), &id.to_string())));
+        assert_eq!(ids.known.len(), Ids::MOST);
+        assert!(!ids.enter(NodeId::at(0), "5"));
+        assert!(ids.enter(NodeId::at(0), "0"), "the oldest");
+    }
+}

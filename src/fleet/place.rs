@@ -38,6 +38,9 @@ struct Level {
 }
 
 impl Places {
+    /// Places of one level.
+    const MOST: usize = 65_536;
+
     pub(super) fn new(levels: &Levels) -> Self {
         let levels = levels.names().iter().map(|label| Level { label: label.clone(), ..Level::default() });
         Places { levels: levels.collect(), of_node: Vec::new() }
@@ -59,15 +62,21 @@ impl Places {
         self.levels.get(position)?.known.get(name).map(|at| *at as usize)
     }
 
-    /// Puts a node where its labels say. Nodes come in the order of their ids the first time.
-    pub(super) fn put(&mut self, node: NodeId, inventory: &Inventory, names: &mut Names) {
+    /// Puts a node where its labels say, and says how many of its levels had no room for one more place: there it is
+    /// in the place `–`. Nodes come in the order of their ids the first time.
+    pub(super) fn put(&mut self, node: NodeId, inventory: &Inventory, names: &mut Names) -> u64 {
         let n = self.levels.len();
         let new = self.of_node.len() <= node.index() * n;
+        let mut without_room = 0;
         for position in 0..n {
             let level = &mut self.levels[position];
             let name = inventory.label(&level.label).filter(|name| !name.is_empty());
-            let name = name.cloned().unwrap_or_else(|| names.share(NOWHERE));
-            let at = level.enter(name);
+            let at = name.and_then(|name| {
+                let at = level.enter(name.clone(), Self::MOST);
+                without_room += u64::from(at.is_none());
+                at
+            });
+            let at = at.or_else(|| level.enter(names.share(NOWHERE), usize::MAX)).unwrap_or_default();
             level.places[at as usize].nodes += 1;
             if new {
                 self.of_node.push(at);
@@ -76,17 +85,70 @@ impl Places {
                 level.places[before as usize].nodes -= 1;
             }
         }
+        without_room
     }
 }
 
 impl Level {
-    fn enter(&mut self, name: Name) -> u32 {
+    /// The position of a place, entered now if it is new and there are fewer than `most`.
+    fn enter(&mut self, name: Name, most: usize) -> Option<u32> {
         if let Some(at) = self.known.get(&name) {
-            return *at;
+            return Some(*at);
         }
-        let at = self.places.len() as u32;
-        self.known.insert(name.clone(), at);
+        let at = self.places.len();
+        if at >= most {
+            return None;
+        }
+        self.known.insert(name.clone(), at as u32);
         self.places.push(Place { name, nodes: 0 });
-        at
+        Some(at as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::inventory::Tag;
+
+    fn labelled(rack: &str) -> Inventory {
+        let tag = Tag { key: "rack".into(), value: rack.into() };
+        Inventory { labels: vec![tag], ..Inventory::default() }
+    }
+
+    fn places() -> (Places, Names) {
+        (Places::new(&Levels::new(["pod".to_owned(), "rack".to_owned()])), Names::default())
+    }
+
+    #[test]
+    fn a_node_is_counted_where_it_stands_now() {
+        let (mut places, mut names) = places();
+        let node = NodeId::at;
+        for (at, rack) in ["r1", "r2", "r1", ""].into_iter().enumerate() {
+            places.put(node(at), &labelled(rack), &mut names);
+        }
+        let count = |places: &Places| -> Vec<(String, u32)> {
+            places.of_level(1).iter().map(|place| (place.name.to_string(), place.nodes)).collect()
+        };
+        let expect = |of: &[(&str, u32)]| of.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect::<Vec<_>>();
+        assert_eq!(count(&places), expect(&[("r1", 2), ("r2", 1), (NOWHERE, 1)]));
+        places.put(node(1), &labelled("r1"), &mut names);
+        assert_eq!(count(&places), expect(&[("r1", 3), ("r2", 0), (NOWHERE, 1)]));
+        assert_eq!(places.of_node(node(1)), [0, 0]);
+        assert_eq!(places.of_level(0)[0].nodes, 4, "nobody names a pod");
+        assert_eq!(places.find(1, "r2"), Some(1));
+        assert_eq!(places.find(1, "r3"), None);
+    }
+
+    #[test]
+    fn labels_that_keep_changing_fill_no_memory() {
+        let (mut places, mut names) = places();
+        let mut refused = 0;
+        for n in 0..Places::MOST + 10 {
+            refused += places.put(NodeId::at(0), &labelled(&format!("r{n}")), &mut names);
+        }
+        assert_eq!(refused, 10);
+        assert_eq!(places.of_level(1).len(), Places::MOST + 1);
+        let at = places.of_node(NodeId::at(0))[1] as usize;
+        assert_eq!(&*places.of_level(1)[at].name, NOWHERE);
     }
 }

@@ -107,3 +107,89 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        fleet::fixture::{at, fleet, gpu, inventory, join},
+        model::state::State,
+    };
+
+    #[test]
+    fn what_does_not_come_back_is_missing() {
+        let mut before = fleet();
+        join(&mut before, "gpu001", 2, at(0));
+        join(&mut before, "gpu002", 2, at(0));
+        let mut after = fleet();
+        after.restore(&before.roster());
+        let census = after.census(at(0));
+        assert_eq!((census.missing, census.gpus), (2, 4));
+        let session = join(&mut after, "gpu002", 2, at(0));
+        assert_eq!(after.state(session.node, at(0)), State::Stale, "it is there, and has sent no sample");
+        let census = after.census(at(0));
+        assert_eq!((census.missing, census.gpus), (1, 4));
+        let missing = after.find("gpu001").unwrap();
+        assert_eq!(after.places_of(missing), after.places_of(session.node), "it keeps its place");
+        assert_eq!(&*after.node(missing).inventory.gpus[1].uuid, "GPU-gpu001-1");
+    }
+
+    #[test]
+    fn a_gpu_that_is_gone_is_expected_until_another_takes_its_place() {
+        let mut fleet = fleet();
+        let session = join(&mut fleet, "gpu001", 4, at(0));
+        let mut said = inventory("gpu001", 4);
+        let fell_off = said.gpus.remove(2);
+        said.gpus_on_bus = Some(3);
+        fleet.inventory(session, &said, at(1));
+        let lost = |fleet: &Fleet| fleet.node(session.node).lost_gpus.iter().map(Gpu::tell).collect::<Vec<_>>();
+        assert_eq!(lost(&fleet), std::slice::from_ref(&fell_off));
+        assert_eq!(fleet.node(session.node).gpus_expected, 4);
+        let mut restarted = super::super::fixture::fleet();
+        restarted.restore(&fleet.roster());
+        let again = join(&mut restarted, "gpu001", 0, at(2));
+        restarted.inventory(again, &said, at(2));
+        assert_eq!(lost(&restarted), std::slice::from_ref(&fell_off), "known over a restart");
+        said.gpus.push(report::Gpu { bus: fell_off.bus, ..gpu("gpu001", 9) });
+        fleet.inventory(session, &said, at(3));
+        assert_eq!(lost(&fleet), []);
+        assert_eq!(fleet.node(session.node).gpus_expected, 4);
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z0-9.:-]{0,12}", "\\PC{0,8}"]
+    }
+
+    prop_compose! {
+        fn known()(
+            name in "[a-z]{1,5}[0-9]{1,3}", labels in prop::collection::vec((text(), text()), 0..3),
+            gpus in 0..4_usize, lost in 0..2_usize, nics in prop::collection::vec((text(), text()), 0..3), expected in 0..9_u32,
+        ) -> Known {
+            let nics = nics.into_iter().map(|(name, bus)| report::Nic { name, bus, ..report::Nic::default() });
+            Known {
+                labels: labels.into_iter().map(|(key, value)| Label { key, value }).collect(),
+                gpus: (0..gpus).map(|n| gpu(&name, n)).collect(),
+                lost_gpus: (gpus..gpus + lost).map(|n| gpu(&name, n)).collect(),
+                nics: nics.collect(),
+                gpus_expected: expected.max((gpus + lost) as u32),
+                name,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_roster_survives_its_file(nodes in prop::collection::btree_map("[a-z]{1,3}[0-9]", known(), 0..6)) {
+            let mut fleet = fleet();
+            let nodes = nodes.into_iter().map(|(name, known)| Known { name, ..known }).collect();
+            fleet.restore(&Roster { nodes });
+            let roster = fleet.roster();
+            let file = serde_json::to_string(&roster).unwrap();
+            let mut again = super::super::fixture::fleet();
+            again.restore(&serde_json::from_str(&file).unwrap());
+            prop_assert_eq!(again.roster(), roster);
+        }
+    }
+}

@@ -132,3 +132,86 @@ pub(super) fn reshape(
     }
     new
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fleet::fixture::{at, builtin, fleet, introduction, inventory};
+
+    #[test]
+    fn other_units_and_quanta_are_refused_by_name() {
+        let check = |declared: (Scope, &'static str, Unit, f64), taken| {
+            let (layout, refused) = Layout::of([declared], &mut Catalogue::default());
+            assert_eq!(layout.row(declared.0, 0).is_some(), taken, "{declared:?}");
+            assert_eq!(
+                refused.iter().map(|key| &**key).collect::<Vec<_>>(),
+                if taken { vec![] } else { vec![declared.1] }
+            );
+        };
+        check((Scope::Gpu, "gpu.power", Unit::Watts, 0.5), true);
+        check((Scope::Gpu, "gpu.power", Unit::Watts, 0.1), false);
+        check((Scope::Gpu, "gpu.power", Unit::Joules, 0.5), false);
+        check((Scope::Gpu, "gpu.new", Unit::Watts, 0.1), true);
+        check((Scope::Node, "gpu.power", Unit::Watts, 0.5), false);
+        check((Scope::Process, "proc.pid", Unit::One, 1.0), false);
+    }
+
+    #[test]
+    fn a_key_that_is_listed_twice_is_refused_the_second_time() {
+        let power = (Scope::Gpu, "gpu.power", Unit::Watts, 0.5);
+        let (layout, refused) = Layout::of([power, power], &mut Catalogue::default());
+        assert!(layout.row(Scope::Gpu, 0).is_some() && layout.row(Scope::Gpu, 1).is_none());
+        assert_eq!(refused.len(), 1);
+    }
+
+    #[test]
+    fn an_agent_of_this_build_needs_no_map() {
+        let (layout, refused) = Layout::of(builtin(), &mut Catalogue::default());
+        assert!(refused.is_empty());
+        assert!(layout.routes.iter().all(|route| matches!(route, Route::Same(_))));
+    }
+
+    proptest! {
+        /// Whatever metrics an agent lists, in whatever order, each is read back under its own key.
+        #[test]
+        fn each_metric_is_stored_under_its_key(
+            keys in prop::sample::subsequence((0..builtin().count() + 70).collect::<Vec<_>>(), 0..100).prop_shuffle(),
+        ) {
+            let known: Vec<_> = builtin().collect();
+            let new: Vec<String> = (0..70).map(|n| format!("gpu.new{n}")).collect();
+            let declare = |at: usize| match known.get(at) {
+                Some(known) => *known,
+                None => (Scope::Gpu, new[at - known.len()].as_str(), Unit::One, 0.25),
+            };
+            let mut fleet = fleet();
+            let session = fleet.join(&introduction("gpu001"), keys.iter().map(|at| declare(*at)), at(0)).unwrap();
+            fleet.inventory(session, &inventory("gpu001", 3), at(0));
+            let mut writer = fleet.writer(session).unwrap();
+            let mut counts = [0; Scope::SAMPLED.len()];
+            for key in &keys {
+                let (scope, ..) = declare(*key);
+                let count = &mut counts[scope as usize];
+                if let Some(row) = writer.row(scope, *count) {
+                    row.fill(Raw::from_bits(*key as i32));
+                }
+                *count += 1;
+            }
+            prop_assert!(writer.row(Scope::Gpu, counts[1]).is_none(), "a metric that nobody declared");
+            fleet.sampled(session, at(0), at(0));
+            let refused = &fleet.node(session.node).refused;
+            for key in &keys {
+                let (_, name, ..) = declare(*key);
+                match fleet.catalogue().find(name) {
+                    Some(id) => prop_assert_eq!(fleet.last(session.node, id, 0), Raw::from_bits(*key as i32), "{}", name),
+                    None => prop_assert!(refused.iter().any(|r| &**r == name), "{} is neither stored nor named", name),
+                }
+            }
+            let stored = fleet.last_values(session.node).cells().iter().filter(|raw| raw.steps().is_some()).count();
+            let slots = |key: &usize| fleet.slots(session.node, declare(*key).0);
+            let expected: usize = keys.iter().filter(|key| fleet.catalogue().find(declare(**key).1).is_some()).map(slots).sum();
+            prop_assert_eq!(stored, expected, "nothing else was touched");
+        }
+    }
+}
