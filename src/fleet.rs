@@ -17,6 +17,7 @@ mod place;
 mod processes;
 mod rollup;
 mod roster;
+mod tile;
 mod timeline;
 mod track;
 mod writer;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 
 use self::{
     directory::Directory, event::Events, history::History, name::Names, node::Presence, place::Places, rollup::Rollups,
-    writer::Layout,
+    tile::Tiles, writer::Layout,
 };
 pub use self::{
     event::Happening,
@@ -36,14 +37,13 @@ pub use self::{
     processes::{Mount, Process, Processes},
     rollup::Rollup,
     roster::{Known, Roster},
-    timeline::Growth,
+    tile::Tile,
     writer::Writer,
 };
 use crate::model::{
     metric::{Catalogue, MetricId, Scope, node as metric},
     place::Levels,
     raw::Raw,
-    report::Values,
     state::{Census, State},
     time::Time,
 };
@@ -75,7 +75,7 @@ pub struct Fleet {
     names: Names,
     directory: Directory,
     nodes: Vec<Node>,
-    tiles: Vec<Values>,
+    tiles: Tiles,
     presence: Vec<Presence>,
     layouts: Vec<Layout>,
     places: Places,
@@ -98,7 +98,7 @@ impl Fleet {
             names: Names::default(),
             directory: Directory::default(),
             nodes: Vec::new(),
-            tiles: Vec::new(),
+            tiles: Tiles::default(),
             presence: Vec::new(),
             layouts: Vec::new(),
             events: Events::default(),
@@ -151,18 +151,18 @@ impl Fleet {
 
     /// When the node's last sample was received, by the hub's clock.
     pub fn heard(&self, id: NodeId) -> Option<Time> {
-        self.presence[id.index()].heard
+        self.presence[id.index()].heard()
     }
 
     /// The node's clock less the hub's when its last sample was received, in seconds.
     pub fn skew(&self, id: NodeId) -> Option<f64> {
         let presence = &self.presence[id.index()];
-        presence.heard.map(|_| presence.skew as f64 / 1000.0)
+        presence.heard().map(|_| presence.skew as f64 / 1000.0)
     }
 
     /// How many things of `scope` a node has, counting only scopes that samples speak of.
     pub fn slots(&self, id: NodeId, scope: Scope) -> usize {
-        self.tiles[id.index()].slots(scope)
+        self.tiles.get(id.index()).slots(scope)
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
@@ -179,17 +179,17 @@ impl Fleet {
     /// One metric's values of a node, one per slot; empty unless the node is up and has that metric.
     /// Unlike [`Fleet::value`] it knows nothing of the three node metrics that the hub derives.
     pub fn row(&self, id: NodeId, metric: MetricId, now: Time) -> &[Raw] {
-        if self.state(id, now) == State::Up { self.tiles[id.index()].row(metric) } else { &[] }
+        if self.presence[id.index()].is_up(now) { self.tiles.get(id.index()).row(metric) } else { &[] }
     }
 
     /// The last value that a node sent, however old.
     pub fn last(&self, id: NodeId, metric: MetricId, slot: usize) -> Raw {
-        self.tiles[id.index()].get(metric, slot)
+        self.tiles.get(id.index()).get(metric, slot)
     }
 
     /// All values that a node sent last, however old.
-    pub fn last_values(&self, id: NodeId) -> &Values {
-        &self.tiles[id.index()]
+    pub fn last_values(&self, id: NodeId) -> Tile<'_> {
+        self.tiles.get(id.index())
     }
 
     /// The metrics that the hub derives, rather than storing what agents say of them.
@@ -197,8 +197,8 @@ impl Fleet {
         let quantum = metric.builtin()?.quantum;
         let presence = &self.presence[id.index()];
         let raw = match metric {
-            metric::AGE => presence.heard.map(|heard| Raw::new(now.since(heard).as_secs_f64(), quantum)),
-            metric::CLOCK_SKEW if presence.state(now) != State::Up => None,
+            metric::AGE => presence.heard().map(|heard| Raw::new(now.since(heard).as_secs_f64(), quantum)),
+            metric::CLOCK_SKEW if !presence.is_up(now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.nodes[id.index()].gpus_expected), quantum)),
             _ => return None,

@@ -1,16 +1,18 @@
 //! What the key metrics of every GPU and node did lately: every 10 s for as long as memory lasts, and of a small
 //! fleet every second or two. A GPU's history follows its identity, not its slot.
 
+use std::time::Duration;
+
 use super::{
     log::Log,
     name::Name,
     node::NodeId,
+    tile::Tile,
     track::{Seen, Shape, Track},
 };
 use crate::model::{
     metric::{MetricId, Scope, gpu, node},
     raw::Raw,
-    report::Values,
     time::Time,
 };
 
@@ -120,7 +122,7 @@ impl History {
     }
 
     /// Records a node's values, where a step is due.
-    pub(super) fn record(&mut self, id: NodeId, tile: &Values, now: Time) {
+    pub(super) fn record(&mut self, id: NodeId, tile: Tile<'_>, now: Time) {
         let slots = usize::from(self.lineups[id.index()].slots);
         for tier in self.tiers() {
             tier.since.get_or_insert(now);
@@ -153,6 +155,11 @@ impl History {
         }
         // Before the first of the small steps, the large ones.
         self.coarse.tracks[id.index()].read(&self.coarse.log, from, earliest, series, each);
+    }
+
+    /// The smallest step that is kept.
+    pub(super) fn finest_step(&self) -> Duration {
+        Duration::from_millis(u64::from(self.fine.as_ref().unwrap_or(&self.coarse).step))
     }
 
     /// How far back it reaches, about.
@@ -215,7 +222,7 @@ impl Lineup {
 }
 
 /// Copies the metrics that have a history, in the order in which [`Lineup::series`] finds them.
-fn copy(tile: &Values, slots: usize, cells: &mut [Raw]) {
+fn copy(tile: Tile<'_>, slots: usize, cells: &mut [Raw]) {
     let (gpus, nodes) = cells.split_at_mut(GPU_KEYS.len() * slots);
     for (cells, key) in gpus.chunks_exact_mut(slots.max(1)).zip(GPU_KEYS) {
         match tile.row(key).get(..slots) {

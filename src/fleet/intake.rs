@@ -10,13 +10,13 @@ use super::{
     name::{self, Name},
     node::{Node, NodeId, Presence, Session},
     processes::Processes,
-    writer::{self, Layout, Writer},
+    tile::Shape,
+    writer::{Layout, Writer},
 };
 use crate::model::{
     metric::{MetricId, Scope},
-    report::{self, Introduction, Sample, Values},
+    report::{self, Introduction, Sample},
     sink::Sink,
-    state::State,
     time::Time,
     unit::Unit,
 };
@@ -59,10 +59,10 @@ impl Fleet {
         node.started = introduction.started;
         node.refused = refused;
         presence.joined = Some(now);
-        presence.interval = Duration::from_millis(u64::from(introduction.interval_ms.max(1)));
+        presence.expect_every(Duration::from_millis(u64::from(introduction.interval_ms)));
         presence.session = self.sessions;
         presence.connected = true;
-        layout.forget_others(&mut self.tiles[at]);
+        layout.forget_others(self.tiles.get_mut(at));
         self.layouts[at] = layout;
         self.fit(id);
         Some(Session { node: id, number: self.sessions })
@@ -93,7 +93,7 @@ impl Fleet {
             return None;
         }
         let at = session.node.index();
-        Some(Writer { tile: &mut self.tiles[at], layout: &self.layouts[at] })
+        Some(Writer { tile: self.tiles.get_mut(at), layout: &self.layouts[at] })
     }
 
     /// A sample was written, which the node took at `taken` by its own clock.
@@ -102,9 +102,9 @@ impl Fleet {
             return;
         }
         let presence = &mut self.presence[session.node.index()];
-        presence.heard = Some(now);
+        presence.hear(now);
         presence.skew = taken.as_millis().saturating_sub(now.as_millis());
-        self.history.record(session.node, &self.tiles[session.node.index()], now);
+        self.history.record(session.node, self.tiles.get(session.node.index()), now);
     }
 
     /// Takes a whole sample whose metrics are in the order that the node declared. False when it was not taken:
@@ -175,7 +175,7 @@ impl Fleet {
             return;
         }
         for (at, (tile, presence)) in self.tiles.iter().zip(&self.presence).enumerate() {
-            if presence.state(now) == State::Up {
+            if presence.is_up(now) {
                 self.rollups.add(tile, usize::from(presence.gpus), self.places.of_node(NodeId::at(at)));
             }
         }
@@ -204,7 +204,7 @@ impl Fleet {
         let node = Node { name, ..Node::default() };
         self.places.put(id, &node.inventory, &mut self.names);
         self.nodes.push(node);
-        self.tiles.push(Values::with_metrics(self.metrics(), 0, 0));
+        self.tiles.add(Shape { metrics: self.metrics(), slots: [1, 0, 0] });
         self.presence.push(Presence::default());
         self.layouts.push(Layout::default());
         self.history.add();
@@ -224,13 +224,13 @@ impl Fleet {
         let now = &node.inventory;
         let gpus = origins(&before.gpus, &now.gpus, |gpu| gpu.identity());
         let nics = origins(&before.nics, &now.nics, |nic| &nic.name);
-        let metrics = Scope::SAMPLED.map(|scope| self.catalogue.scope(scope).len());
+        let metrics = Scope::SAMPLED.map(|scope| self.catalogue.scope(scope).len() as u16);
         if gpus.is_some() || nics.is_some() {
             let stay = |n: usize| (0..n).map(Some).collect();
             let moved = gpus.is_some();
             let (gpus, nics) =
                 (gpus.unwrap_or_else(|| stay(now.gpus.len())), nics.unwrap_or_else(|| stay(now.nics.len())));
-            self.tiles[at] = writer::reshape(&self.tiles[at], metrics, &gpus, &nics);
+            self.tiles.reshape(at, metrics, &gpus, &nics);
             if moved {
                 self.history.reshape(id, before.gpus.iter().map(|gpu| gpu.identity().clone()), now.gpus.len());
                 self.plan();
@@ -255,15 +255,15 @@ impl Fleet {
 
     /// Makes room in a node's tile for metrics that were learnt since it was made.
     fn fit(&mut self, id: NodeId) {
-        let (metrics, tile) = (self.metrics(), &mut self.tiles[id.index()]);
-        if Scope::SAMPLED.map(|s| tile.metrics(s)) != metrics {
-            let slots = |scope| (0..tile.slots(scope)).map(Some).collect::<Vec<_>>();
-            *tile = writer::reshape(tile, metrics, &slots(Scope::Gpu), &slots(Scope::Nic));
+        let (metrics, shape) = (self.metrics(), self.tiles.get(id.index()).shape());
+        if shape.metrics != metrics {
+            let slots = |scope| (0..shape.slots(scope)).map(Some).collect::<Vec<_>>();
+            self.tiles.reshape(id.index(), metrics, &slots(Scope::Gpu), &slots(Scope::Nic));
         }
     }
 
-    fn metrics(&self) -> [usize; Scope::SAMPLED.len()] {
-        Scope::SAMPLED.map(|scope| self.catalogue.scope(scope).len())
+    fn metrics(&self) -> [u16; Scope::SAMPLED.len()] {
+        Scope::SAMPLED.map(|scope| self.catalogue.scope(scope).len() as u16)
     }
 }
 
@@ -287,6 +287,8 @@ mod tests {
         model::{
             metric::{gpu, node},
             raw::Raw,
+            report::Values,
+            state::State,
         },
     };
 
@@ -359,16 +361,13 @@ mod tests {
         let mut fleet = fleet();
         let session = join(&mut fleet, "gpu001", 3, at(0));
         send(&mut fleet, session, gpu::TEMP, &[40.0, 50.0, 60.0], at(0));
-        send(&mut fleet, session, node::CPU, &[12.0], at(0));
         let mut said = inventory("gpu001", 3);
         said.gpus.remove(1);
         said.gpus.push(gpu("gpu001", 7));
         said.generation = 2;
-        let before = fleet.last_values(session.node).clone();
         fleet.inventory(session, &said, at(1));
         let moved = |slot| fleet.last(session.node, gpu::TEMP, slot);
-        assert_eq!([moved(0), moved(1), moved(2)], [before.get(gpu::TEMP, 0), before.get(gpu::TEMP, 2), Raw::UNKNOWN]);
-        assert_eq!(fleet.last(session.node, node::CPU, 0), before.get(node::CPU, 0));
+        assert_eq!([moved(0), moved(1), moved(2)], [Raw::new(40.0, 1.0), Raw::new(60.0, 1.0), Raw::UNKNOWN]);
         assert_eq!(fleet.census(at(1)).gpus, 3);
     }
 

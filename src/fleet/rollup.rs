@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::{
     grid::Grid,
     log::Log,
+    tile::Tile,
     track::{Seen, Shape, Track},
 };
 use crate::model::{
     metric::{Aggregate, MetricId, Scope, gpu, node},
     raw::Raw,
-    report::Values,
     time::Time,
     unit::Unit,
 };
@@ -136,7 +136,7 @@ impl Rollups {
     }
 
     /// Adds a node that is up, with so many whole GPUs, in the places at these positions of each level.
-    pub(super) fn add(&mut self, tile: &Values, gpus: usize, places: &[u32]) {
+    pub(super) fn add(&mut self, tile: Tile<'_>, gpus: usize, places: &[u32]) {
         let sums: Tallies = std::array::from_fn(|at| {
             let row = tile.row(KEYS[at]);
             Tally::of(if KEYS[at].scope == Scope::Gpu { row.get(..gpus).unwrap_or(row) } else { row })

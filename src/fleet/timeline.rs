@@ -14,25 +14,8 @@ use super::{
 use crate::model::{
     metric::{Kind, MetricId, Scope},
     place::Levels,
-    raw::Raw,
     time::Time,
 };
-
-/// By how much a counter grew.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Growth {
-    /// By how much, in the metric's unit; never negative.
-    pub by: f64,
-    /// Seconds from the first value that was seen to the last.
-    pub seconds: f64,
-}
-
-impl Growth {
-    /// Per second.
-    pub fn rate(&self) -> f64 {
-        self.by / self.seconds
-    }
-}
 
 impl Fleet {
     /// Whether history is kept of a metric.
@@ -63,7 +46,8 @@ impl Fleet {
         id: NodeId,
         metric: MetricId,
         slot: usize,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
         step: Duration,
     ) -> Vec<Option<f64>> {
         let Some(row) = metric.builtin() else { return Vec::new() };
@@ -82,32 +66,18 @@ impl Fleet {
         grid.finish().map(|cell| cell.map(|(sum, n): (f64, f64)| sum / n)).collect()
     }
 
-    /// What was seen of a metric in `from..to`, oldest first, gaps among it.
-    pub fn observations(
-        &self,
-        id: NodeId,
-        metric: MetricId,
-        slot: usize,
-        (from, to): (Time, Time),
-    ) -> Vec<(Time, Raw)> {
-        let mut seen = Vec::new();
-        self.history.read(id, self.asked(id, metric, slot), (from, to), |at| {
-            let [raw] = at.values;
-            seen.push((at.time, raw));
-        });
-        seen.reverse();
-        seen
+    /// By how much a counter grew between two times, in its unit. A reset adds nothing, and what a counter that was
+    /// zero for a moment comes back to is no growth either. Nothing without two values.
+    pub fn increase(&self, id: NodeId, metric: MetricId, slot: usize, from: Time, to: Time) -> Option<f64> {
+        let quantum = metric.builtin()?.quantum;
+        let mut newest_first = Vec::new();
+        self.history.read(id, self.asked(id, metric, slot), (from, to), |seen| newest_first.push(seen.values[0]));
+        growth(newest_first.into_iter().rev()).map(|grown| grown as f64 * quantum)
     }
 
-    /// By how much a counter grew in `from..to`. A reset adds nothing, and what a value that was zero for a moment
-    /// comes back to is no growth either. Nothing without two values.
-    pub fn growth(&self, id: NodeId, metric: MetricId, slot: usize, (from, to): (Time, Time)) -> Option<Growth> {
-        let quantum = metric.builtin()?.quantum;
-        let mut seen = self.observations(id, metric, slot, (from, to));
-        seen.retain(|(_, raw)| raw.steps().is_some());
-        let grown = growth(seen.iter().map(|(_, raw)| *raw))?;
-        let (first, last) = (seen.first()?.0, seen.last()?.0);
-        Some(Growth { by: grown as f64 * quantum, seconds: last.seconds_after(first) }).filter(|g| g.seconds > 0.0)
+    /// The smallest step that history is kept in now: a second or two of a small fleet, ten seconds of a large one.
+    pub fn finest_step(&self) -> Duration {
+        self.history.finest_step()
     }
 
     /// A metric rolled up over a place along time: one value for each whole step from `from` up to `to`, none where
@@ -115,9 +85,11 @@ impl Fleet {
     /// metrics of [`Fleet::rolls_up`]; of GPUs, whole ones only.
     pub fn rollup(
         &self,
-        (level, place): (&str, &str),
+        level: &str,
+        place: &str,
         metric: MetricId,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
         step: Duration,
     ) -> Vec<Option<Rollup>> {
         let at = if level == Levels::FLEET {
@@ -161,15 +133,15 @@ mod tests {
         for second in 0..100 {
             send(&mut fleet, session, gpu::UTIL, &[second as f64, 100.0 - second as f64], at(second * 1000 + 300));
         }
-        let read = |slot, span, step| fleet.history(session.node, gpu::UTIL, slot, span, step);
-        assert_eq!(read(0, (at(95_000), at(100_000)), SECOND), [95.0, 96.0, 97.0, 98.0, 99.0].map(Some));
-        assert_eq!(read(1, (at(95_000), at(97_000)), SECOND), [5.0, 4.0].map(Some));
-        let tens = read(0, (at(0), at(100_000)), Duration::from_secs(10));
+        let read = |slot, from, to, step| fleet.history(session.node, gpu::UTIL, slot, at(from), at(to), step);
+        assert_eq!(read(0, 95_000, 100_000, SECOND), [95.0, 96.0, 97.0, 98.0, 99.0].map(Some));
+        assert_eq!(read(1, 95_000, 97_000, SECOND), [5.0, 4.0].map(Some));
+        let tens = read(0, 0, 100_000, Duration::from_secs(10));
         assert_eq!(tens, (0..10).map(|n| Some(f64::from(n) * 10.0 + 4.5)).collect::<Vec<_>>());
-        assert_eq!(read(0, (at(98_000), at(102_000)), SECOND), [Some(98.0), Some(99.0), None, None]);
+        assert_eq!(read(0, 98_000, 102_000, SECOND), [Some(98.0), Some(99.0), None, None]);
         assert_eq!(fleet.reach(), Some(at(300)));
         assert!(fleet.remembers(gpu::UTIL) && !fleet.remembers(gpu::FAN));
-        assert_eq!(fleet.history(session.node, gpu::FAN, 0, (at(0), at(2000)), SECOND), [None, None]);
+        assert_eq!(fleet.history(session.node, gpu::FAN, 0, at(0), at(2000), SECOND), [None, None]);
     }
 
     #[test]
@@ -181,7 +153,7 @@ mod tests {
         said.gpus.remove(0);
         fleet.inventory(session, &said, at(500));
         send(&mut fleet, session, gpu::TEMP, &[51.0, 61.0], at(1000));
-        let read = |slot| fleet.history(session.node, gpu::TEMP, slot, (at(0), at(2000)), SECOND);
+        let read = |slot| fleet.history(session.node, gpu::TEMP, slot, at(0), at(2000), SECOND);
         assert_eq!(read(0), [Some(50.0), Some(51.0)]);
         assert_eq!(read(1), [Some(60.0), Some(61.0)]);
         assert_eq!(read(2), [None, None], "no GPU is there now");
@@ -194,10 +166,10 @@ mod tests {
         for (second, errors) in [100.0, 104.0, 0.0, 3.0].into_iter().enumerate() {
             send(&mut fleet, session, gpu::NVLINK_ERRORS, &[errors], at(second as i64 * 1000));
         }
-        let growth = |to| fleet.growth(session.node, gpu::NVLINK_ERRORS, 0, (at(0), at(to)));
-        assert_eq!(growth(4000), Some(Growth { by: 7.0, seconds: 3.0 }));
-        assert_eq!(growth(2000).map(|g| g.rate()), Some(4.0));
-        assert_eq!(growth(1000), None, "one value is no growth");
+        let increase = |to| fleet.increase(session.node, gpu::NVLINK_ERRORS, 0, at(0), at(to));
+        assert_eq!(increase(4000), Some(7.0));
+        assert_eq!(increase(2000), Some(4.0));
+        assert_eq!(increase(1000), None, "one value is no growth");
     }
 
     /// More nodes than have small steps, and a budget that holds a part of what they send.
@@ -217,7 +189,7 @@ mod tests {
         assert!(fleet.history_bytes() as u64 <= budget, "{}", fleet.history_bytes());
         assert!(fleet.reach() > Some(at(0)), "the oldest was pushed out");
         let (from, step) = (at(last - 60_000), Duration::from_secs(10));
-        let read = fleet.history(sessions[512].node, gpu::NVLINK_RX, 0, (from, at(last)), step);
+        let read = fleet.history(sessions[512].node, gpu::NVLINK_RX, 0, from, at(last), step);
         assert!(read.iter().all(Option::is_some) && read.len() == 6, "{read:?}");
     }
 
@@ -244,7 +216,7 @@ mod tests {
             fleet.tick(at(100));
             fleet.tick(at(200));
             let check = |level: &str, place: &str, values: &[f64]| {
-                let rolled = fleet.rollup((level, place), gpu::POWER, (at(0), at(1000)), SECOND);
+                let rolled = fleet.rollup(level, place, gpu::POWER, at(0), at(1000), SECOND);
                 let Some(rolled) = rolled[0] else {
                     prop_assert!(values.is_empty(), "{} {} has no roll-up", level, place);
                     return Ok(());
@@ -273,7 +245,7 @@ mod tests {
             fleet.tick(at(second * 1000 + 1));
         }
         let end = at(9_000_000);
-        let read = |from, step| fleet.rollup((Levels::FLEET, ""), node::CPU, (from, end), step);
+        let read = |from, step| fleet.rollup(Levels::FLEET, "", node::CPU, from, end, step);
         let last = read(end - Duration::from_mins(10), SECOND);
         assert!(
             last.iter().enumerate().all(|(n, r)| r.is_some_and(|r| r.sum.total_cmp(&((n % 10 * 10) as f64)).is_eq()))

@@ -1,11 +1,13 @@
 //! Where a node's samples are decoded into: its tile of values, through the order in which its agent lists metrics.
 //! An agent of this build lists them as the catalogue does; others are mapped row by row.
 
-use super::name::{Name, own};
+use super::{
+    name::{Name, own},
+    tile::TileMut,
+};
 use crate::model::{
     metric::{Catalogue, MetricId, Scope},
     raw::Raw,
-    report::Values,
     sink::Sink,
     unit::Unit,
 };
@@ -47,7 +49,11 @@ impl Layout {
                 refused.push(own(key));
                 continue;
             };
-            let row = catalogue.learn(scope, key, unit, quantum).filter(|id| {
+            let n = rows.len();
+            // Most agents list metrics as the catalogue does, and need no search.
+            let here = catalogue.scope(scope).get(n).filter(|metric| metric.key == key);
+            let here = here.map(|_| MetricId { scope, row: n as u16 });
+            let row = here.or_else(|| catalogue.learn(scope, key, unit, quantum)).filter(|id| {
                 let same = catalogue.get(*id).is_some_and(|m| m.unit == unit && m.quantum.total_cmp(&quantum).is_eq());
                 same && !rows.contains(&Some(id.row))
             });
@@ -69,15 +75,15 @@ impl Layout {
     }
 
     /// Makes the rows that this agent does not send unknown: they are left from another.
-    pub(super) fn forget_others(&self, tile: &mut Values) {
+    pub(super) fn forget_others(&self, mut tile: TileMut<'_>) {
         for (scope, route) in Scope::SAMPLED.into_iter().zip(&self.routes) {
-            for row in 0..tile.metrics(scope) as u16 {
+            for row in 0..tile.shape().metrics(scope) as u16 {
                 let sent = match route {
                     Route::Same(n) => usize::from(row) < *n,
                     Route::Rows(rows) => rows.contains(&Some(row)),
                 };
                 if !sent {
-                    tile.row_mut(MetricId { scope, row }).fill(Raw::UNKNOWN);
+                    tile.row(MetricId { scope, row }).fill(Raw::UNKNOWN);
                 }
             }
         }
@@ -94,43 +100,19 @@ impl Route {
 /// Takes one node's sample. Writing allocates nothing.
 #[derive(Debug)]
 pub struct Writer<'a> {
-    pub(super) tile: &'a mut Values,
+    pub(super) tile: TileMut<'a>,
     pub(super) layout: &'a Layout,
 }
 
 impl Sink for Writer<'_> {
     fn slots(&self, scope: Scope) -> usize {
-        self.tile.slots(scope)
+        self.tile.shape().slots(scope)
     }
 
     fn row(&mut self, scope: Scope, metric: usize) -> Option<&mut [Raw]> {
         let row = self.layout.row(scope, metric)?;
-        Some(self.tile.row_mut(MetricId { scope, row }))
+        Some(self.tile.row(MetricId { scope, row }))
     }
-}
-
-/// `old` with room for other metrics, GPUs and NICs. `gpus` and `nics` say, for each new slot, which old one it was.
-pub(super) fn reshape(
-    old: &Values,
-    metrics: [usize; Scope::SAMPLED.len()],
-    gpus: &[Option<usize>],
-    nics: &[Option<usize>],
-) -> Values {
-    let mut new = Values::with_metrics(metrics, gpus.len(), nics.len());
-    for scope in Scope::SAMPLED {
-        let slots: &[Option<usize>] = match scope {
-            Scope::Gpu => gpus,
-            Scope::Nic => nics,
-            _ => &[Some(0)],
-        };
-        for row in 0..new.metrics(scope) as u16 {
-            let id = MetricId { scope, row };
-            for (cell, slot) in new.row_mut(id).iter_mut().zip(slots) {
-                *cell = slot.map_or(Raw::UNKNOWN, |slot| old.get(id, slot));
-            }
-        }
-    }
-    new
 }
 
 #[cfg(test)]
@@ -208,7 +190,11 @@ mod tests {
                     None => prop_assert!(refused.iter().any(|r| &**r == name), "{} is neither stored nor named", name),
                 }
             }
-            let stored = fleet.last_values(session.node).cells().iter().filter(|raw| raw.steps().is_some()).count();
+            let stored = {
+                let tile = fleet.last_values(session.node);
+                let rows = fleet.catalogue().iter().flat_map(|(id, _)| tile.row(id));
+                rows.filter(|raw| raw.steps().is_some()).count()
+            };
             let slots = |key: &usize| fleet.slots(session.node, declare(*key).0);
             let expected: usize = keys.iter().filter(|key| fleet.catalogue().find(declare(**key).1).is_some()).map(slots).sum();
             prop_assert_eq!(stored, expected, "nothing else was touched");

@@ -27,11 +27,16 @@ impl State {
     pub fn of(age: Duration, interval: Duration) -> State {
         if age >= State::DOWN_AFTER {
             State::Down
-        } else if age >= (interval * 3).max(Duration::from_secs(3)) {
+        } else if age >= State::up_for(interval) {
             State::Stale
         } else {
             State::Up
         }
+    }
+
+    /// How long a node that reports every `interval` is up after its last sample.
+    pub fn up_for(interval: Duration) -> Duration {
+        interval.saturating_mul(3).clamp(Duration::from_secs(3), State::DOWN_AFTER)
     }
 
     /// The word for it in queries, JSON and on screen.

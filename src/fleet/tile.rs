@@ -1,0 +1,311 @@
+//! The last values of every node: one contiguous tile for each, and the tiles side by side in large pieces of memory.
+//! A node's sample touches few cache lines, and a scan of one metric over all nodes touches one or two per node.
+
+use std::collections::HashMap;
+
+use crate::model::{
+    metric::{MetricId, Scope},
+    raw::Raw,
+};
+
+/// How many metrics and slots of each sampled scope a tile has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) metrics: [u16; Scope::SAMPLED.len()],
+    pub(super) slots: [u16; Scope::SAMPLED.len()],
+}
+
+/// The last values of one node, metric by metric, in each slot by slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile<'a> {
+    shape: Shape,
+    cells: &'a [Raw],
+}
+
+/// As [`Tile`], to be written.
+#[derive(Debug)]
+pub(super) struct TileMut<'a> {
+    shape: Shape,
+    cells: &'a mut [Raw],
+}
+
+/// All nodes' tiles.
+#[derive(Debug, Default)]
+pub(super) struct Tiles {
+    pieces: Vec<Vec<Raw>>,
+    positions: Vec<Position>,
+    /// Room that tiles have left, by its length.
+    free: HashMap<usize, Vec<(u32, u32)>>,
+    /// Pieces that held one large tile and hold none now.
+    empty: Vec<u32>,
+    /// The piece that new tiles go to.
+    filling: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Position {
+    piece: u32,
+    at: u32,
+    shape: Shape,
+}
+
+impl Shape {
+    /// How many things of a scope there are.
+    pub(super) fn slots(&self, scope: Scope) -> usize {
+        self.slots.get(scope as usize).map_or(0, |n| usize::from(*n))
+    }
+
+    /// How many metrics of a scope there are.
+    pub(super) fn metrics(&self, scope: Scope) -> usize {
+        self.metrics.get(scope as usize).map_or(0, |n| usize::from(*n))
+    }
+
+    fn cells(&self) -> usize {
+        Scope::SAMPLED.iter().map(|scope| self.block(*scope)).sum()
+    }
+
+    fn block(&self, scope: Scope) -> usize {
+        self.metrics(scope) * self.slots(scope)
+    }
+
+    /// Where the row of a metric begins and ends; nothing when there is none.
+    fn span(&self, id: MetricId) -> std::ops::Range<usize> {
+        let (row, slots) = (usize::from(id.row), self.slots(id.scope));
+        if row >= self.metrics(id.scope) {
+            return 0..0;
+        }
+        // GPUs come first: the rows of eight then begin on even parts of a cache line.
+        let before = match id.scope {
+            Scope::Gpu => 0,
+            Scope::Nic => self.block(Scope::Gpu),
+            _ => self.block(Scope::Gpu) + self.block(Scope::Nic),
+        };
+        before + row * slots..before + (row + 1) * slots
+    }
+}
+
+impl<'a> Tile<'a> {
+    /// How many things of a scope there are.
+    pub fn slots(&self, scope: Scope) -> usize {
+        self.shape.slots(scope)
+    }
+
+    /// One metric's values, one per slot. Empty for a metric that the node does not have.
+    pub fn row(&self, id: MetricId) -> &'a [Raw] {
+        self.cells.get(self.shape.span(id)).unwrap_or(&[])
+    }
+
+    /// One value; unknown where there is none.
+    pub fn get(&self, id: MetricId, slot: usize) -> Raw {
+        self.row(id).get(slot).copied().unwrap_or_default()
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+}
+
+impl TileMut<'_> {
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// One metric's values. Empty for a metric that the tile does not have.
+    pub(super) fn row(&mut self, id: MetricId) -> &mut [Raw] {
+        self.cells.get_mut(self.shape.span(id)).unwrap_or(&mut [])
+    }
+}
+
+impl Tiles {
+    /// Values of a piece: 4 MiB, which the system lends as they are used.
+    const PIECE: usize = 1 << 20;
+    /// Values of a cache line, on which every tile begins.
+    const LINE: usize = 16;
+    /// Values of the largest tile that shares a piece with others. Larger ones are rare, and have one of their own.
+    const SHARING: usize = 1 << 12;
+
+    /// Makes a tile for one more node, without values.
+    pub(super) fn add(&mut self, shape: Shape) {
+        let position = self.allot(shape);
+        self.positions.push(position);
+    }
+
+    /// The tile of the node at a position.
+    pub(super) fn get(&self, node: usize) -> Tile<'_> {
+        let Position { piece, at, shape } = self.positions[node];
+        Tile { shape, cells: &self.pieces[piece as usize][at as usize..at as usize + shape.cells()] }
+    }
+
+    /// As [`Tiles::get`], to be written.
+    pub(super) fn get_mut(&mut self, node: usize) -> TileMut<'_> {
+        let Position { piece, at, shape } = self.positions[node];
+        TileMut { shape, cells: &mut self.pieces[piece as usize][at as usize..at as usize + shape.cells()] }
+    }
+
+    /// Every node's tile.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Tile<'_>> {
+        (0..self.positions.len()).map(|node| self.get(node))
+    }
+
+    /// Gives a node a tile with room for other metrics, GPUs and NICs. `gpus` and `nics` say, for each new slot, which
+    /// old one it was.
+    pub(super) fn reshape(
+        &mut self,
+        node: usize,
+        metrics: [u16; Scope::SAMPLED.len()],
+        gpus: &[Option<usize>],
+        nics: &[Option<usize>],
+    ) {
+        let old = self.get(node);
+        let shape = Shape { metrics, slots: [1, gpus.len() as u16, nics.len() as u16] };
+        let mut cells = vec![Raw::UNKNOWN; shape.cells()];
+        let mut new = TileMut { shape, cells: &mut cells };
+        for (scope, slots) in Scope::SAMPLED.into_iter().zip([&[Some(0)], gpus, nics]) {
+            for row in 0..metrics[scope as usize] {
+                let id = MetricId { scope, row };
+                for (cell, slot) in new.row(id).iter_mut().zip(slots) {
+                    *cell = slot.map_or(Raw::UNKNOWN, |slot| old.get(id, slot));
+                }
+            }
+        }
+        self.release(self.positions[node]);
+        self.positions[node] = self.allot(shape);
+        self.get_mut(node).cells.copy_from_slice(&cells);
+    }
+
+    /// Finds room for a tile whose values are yet to be written.
+    fn allot(&mut self, shape: Shape) -> Position {
+        let room = room(shape);
+        if room > Self::SHARING {
+            let piece = self.empty.pop().unwrap_or_else(|| self.piece(Vec::new()));
+            self.pieces[piece as usize] = vec![Raw::UNKNOWN; room];
+            return Position { piece, at: 0, shape };
+        }
+        if let Some((piece, at)) = self.free.get_mut(&room).and_then(Vec::pop) {
+            self.pieces[piece as usize][at as usize..at as usize + room].fill(Raw::UNKNOWN);
+            return Position { piece, at, shape };
+        }
+        let fits = |piece: &u32| self.pieces[*piece as usize].len() + room <= Self::PIECE;
+        let piece = self.filling.filter(fits).unwrap_or_else(|| {
+            let mut cells: Vec<Raw> = Vec::with_capacity(Self::PIECE);
+            let aligned = cells.as_ptr().align_offset(size_of::<Raw>() * Self::LINE);
+            cells.resize(aligned.min(Self::LINE), Raw::UNKNOWN);
+            self.piece(cells)
+        });
+        self.filling = Some(piece);
+        let cells = &mut self.pieces[piece as usize];
+        let at = cells.len() as u32;
+        cells.resize(cells.len() + room, Raw::UNKNOWN);
+        Position { piece, at, shape }
+    }
+
+    fn release(&mut self, Position { piece, at, shape }: Position) {
+        let room = room(shape);
+        if room > Self::SHARING {
+            self.pieces[piece as usize] = Vec::new();
+            self.empty.push(piece);
+        } else {
+            self.free.entry(room).or_default().push((piece, at));
+        }
+    }
+
+    fn piece(&mut self, cells: Vec<Raw>) -> u32 {
+        self.pieces.push(cells);
+        self.pieces.len() as u32 - 1
+    }
+}
+
+/// Values that a tile takes: whole cache lines, so that the next tile begins on one.
+fn room(shape: Shape) -> usize {
+    shape.cells().next_multiple_of(Tiles::LINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shape(gpus: u16, nics: u16) -> Shape {
+        Shape { metrics: Scope::SAMPLED.map(|scope| scope.metrics().len() as u16), slots: [1, gpus, nics] }
+    }
+
+    fn ids() -> impl Iterator<Item = MetricId> {
+        let rows = |scope: Scope| (0..scope.metrics().len() as u16).map(move |row| MetricId { scope, row });
+        Scope::SAMPLED.into_iter().flat_map(rows)
+    }
+
+    /// A value that no other cell of any node has.
+    fn mark(tiles: &mut Tiles, node: usize) {
+        for id in ids() {
+            for (slot, cell) in tiles.get_mut(node).row(id).iter_mut().enumerate() {
+                *cell = marked(node, id, slot);
+            }
+        }
+    }
+
+    fn marked(node: usize, id: MetricId, slot: usize) -> Raw {
+        Raw::from_bits((node << 24 | (id.scope as usize) << 20 | usize::from(id.row) << 12 | slot) as i32)
+    }
+
+    proptest! {
+           /// However nodes grow and shrink, each keeps its own values, and those of the slots that stayed.
+           #[test]
+           fn tiles_never_share_a_cell(changes in prop::collection::vec((0..5_usize, 0..150_u16, 0..20_u16), 1..40)) {
+               let mut tiles = Tiles::default();
+               for node in 0..5 {
+                   tiles.add(shape(8, 2));
+                   mark(&mut tiles, node);
+               }
+               for (node, gpus, nics) in changes {
+                   let old = tiles.get(node).shape();
+                   let from = |n: u16, scope| {
+    let old = old.slots(scope);
+    (0..usize::from(n)).map(|slot| (slot < old).then_some(slot)).collect::<Vec<_>>()
+    };
+    let (gpus, nics) = (from(gpus, Scope::Gpu), from(nics, Scope::Nic));
+                   tiles.reshape(node, old.metrics, &gpus, &nics);
+                   for id in ids() {
+                       for (slot, value) in tiles.get(node).row(id).iter().enumerate() {
+                           let expected = if slot < old.slots(id.scope) { marked(node, id, slot) } else { Raw::UNKNOWN };
+                           prop_assert_eq!(*value, expected);
+                       }
+                   }
+                   mark(&mut tiles, node);
+                   for node in 0..5 {
+                       let all = |id| tiles.get(node).row(id).iter().enumerate().all(|(slot, v)| *v == marked(node, id, slot));
+                       prop_assert!(ids().all(all), "node {} was written by another", node);
+                   }
+               }
+           }
+       }
+
+    #[test]
+    fn room_is_used_again() {
+        let mut tiles = Tiles::default();
+        tiles.add(shape(8, 2));
+        for n in 0..100_000 {
+            let gpus = vec![None; if n % 2 == 0 { 4 } else { 8 }];
+            tiles.reshape(0, shape(0, 0).metrics, &gpus, &[]);
+        }
+        assert_eq!(tiles.pieces.len(), 1);
+        assert!(tiles.pieces[0].len() < 4096, "{}", tiles.pieces[0].len());
+        for _ in 0..10 {
+            tiles.reshape(0, shape(0, 0).metrics, &[None; 500], &[]);
+            tiles.reshape(0, shape(0, 0).metrics, &[], &[]);
+        }
+        assert_eq!(tiles.pieces.len(), 2, "a large tile has a piece of its own, which the next large one takes");
+    }
+
+    #[test]
+    fn what_a_tile_does_not_have_is_unknown() {
+        let mut tiles = Tiles::default();
+        tiles.add(shape(2, 0));
+        let tile = tiles.get(0);
+        assert_eq!(tile.row(MetricId { scope: Scope::Gpu, row: 999 }), []);
+        assert_eq!(tile.row(MetricId { scope: Scope::Nic, row: 0 }), []);
+        assert_eq!(tile.row(MetricId { scope: Scope::Process, row: 0 }), []);
+        assert_eq!(tile.get(MetricId { scope: Scope::Gpu, row: 0 }, 2), Raw::UNKNOWN);
+        assert_eq!((tile.slots(Scope::Gpu), tile.slots(Scope::Node)), (2, 1));
+    }
+}
