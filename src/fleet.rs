@@ -77,6 +77,8 @@ pub struct Fleet {
     nodes: Vec<Node>,
     tiles: Tiles,
     presence: Vec<Presence>,
+    /// [`Presence::up_until`] of each node, densely: every scan over all nodes asks for it.
+    up_until: Vec<Time>,
     layouts: Vec<Layout>,
     places: Places,
     events: Events,
@@ -100,6 +102,7 @@ impl Fleet {
             nodes: Vec::new(),
             tiles: Tiles::default(),
             presence: Vec::new(),
+            up_until: Vec::new(),
             layouts: Vec::new(),
             events: Events::default(),
             history: History::new(),
@@ -144,6 +147,11 @@ impl Fleet {
         self.presence[id.index()].state(now)
     }
 
+    /// Whether a node is up: [`Fleet::state`] in one comparison.
+    pub fn is_up(&self, id: NodeId, now: Time) -> bool {
+        now < self.up_until[id.index()]
+    }
+
     /// Whether the node's agent is connected; one that is may still hang and be stale.
     pub fn is_connected(&self, id: NodeId) -> bool {
         self.presence[id.index()].connected
@@ -151,13 +159,13 @@ impl Fleet {
 
     /// When the node's last sample was received, by the hub's clock.
     pub fn heard(&self, id: NodeId) -> Option<Time> {
-        self.presence[id.index()].heard()
+        self.presence[id.index()].heard
     }
 
     /// The node's clock less the hub's when its last sample was received, in seconds.
     pub fn skew(&self, id: NodeId) -> Option<f64> {
         let presence = &self.presence[id.index()];
-        presence.heard().map(|_| presence.skew as f64 / 1000.0)
+        presence.heard.map(|_| presence.skew as f64 / 1000.0)
     }
 
     /// How many things of `scope` a node has, counting only scopes that samples speak of.
@@ -179,7 +187,7 @@ impl Fleet {
     /// One metric's values of a node, one per slot; empty unless the node is up and has that metric.
     /// Unlike [`Fleet::value`] it knows nothing of the three node metrics that the hub derives.
     pub fn row(&self, id: NodeId, metric: MetricId, now: Time) -> &[Raw] {
-        if self.presence[id.index()].is_up(now) { self.tiles.get(id.index()).row(metric) } else { &[] }
+        if self.is_up(id, now) { self.tiles.get(id.index()).row(metric) } else { &[] }
     }
 
     /// The last value that a node sent, however old.
@@ -197,8 +205,8 @@ impl Fleet {
         let quantum = metric.builtin()?.quantum;
         let presence = &self.presence[id.index()];
         let raw = match metric {
-            metric::AGE => presence.heard().map(|heard| Raw::new(now.since(heard).as_secs_f64(), quantum)),
-            metric::CLOCK_SKEW if !presence.is_up(now) => None,
+            metric::AGE => presence.heard.map(|heard| Raw::new(now.since(heard).as_secs_f64(), quantum)),
+            metric::CLOCK_SKEW if !self.is_up(id, now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.nodes[id.index()].gpus_expected), quantum)),
             _ => return None,

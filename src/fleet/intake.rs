@@ -8,8 +8,9 @@ use super::{
     event::Entry,
     inventory::Inventory,
     name::{self, Name},
-    node::{Node, NodeId, Presence, Session},
+    node::{NEVER, Node, NodeId, Presence, Session},
     processes::Processes,
+    rollup::Rollups,
     tile::Shape,
     writer::{Layout, Writer},
 };
@@ -59,9 +60,10 @@ impl Fleet {
         node.started = introduction.started;
         node.refused = refused;
         presence.joined = Some(now);
-        presence.expect_every(Duration::from_millis(u64::from(introduction.interval_ms)));
+        presence.interval = Duration::from_millis(u64::from(introduction.interval_ms));
         presence.session = self.sessions;
         presence.connected = true;
+        self.up_until[at] = presence.up_until();
         layout.forget_others(self.tiles.get_mut(at));
         self.layouts[at] = layout;
         self.fit(id);
@@ -101,10 +103,12 @@ impl Fleet {
         if !self.is_current(session) {
             return;
         }
-        let presence = &mut self.presence[session.node.index()];
-        presence.hear(now);
+        let at = session.node.index();
+        let presence = &mut self.presence[at];
+        presence.heard = Some(now);
         presence.skew = taken.as_millis().saturating_sub(now.as_millis());
-        self.history.record(session.node, self.tiles.get(session.node.index()), now);
+        self.up_until[at] = presence.up_until();
+        self.history.record(session.node, self.tiles.get(at), now);
     }
 
     /// Takes a whole sample whose metrics are in the order that the node declared. False when it was not taken:
@@ -174,9 +178,12 @@ impl Fleet {
         if !self.rollups.is_due(now) {
             return;
         }
-        for (at, (tile, presence)) in self.tiles.iter().zip(&self.presence).enumerate() {
-            if presence.is_up(now) {
-                self.rollups.add(tile, usize::from(presence.gpus), self.places.of_node(NodeId::at(at)));
+        for first in (0..self.nodes.len()).step_by(Rollups::AT_ONCE) {
+            let some = first..(first + Rollups::AT_ONCE).min(self.nodes.len());
+            some.clone().for_each(|at| Rollups::fetch(self.tiles.get(at)));
+            for id in some.map(NodeId::at).filter(|id| now < self.up_until[id.index()]) {
+                let gpus = usize::from(self.presence[id.index()].gpus);
+                self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
             }
         }
         self.rollups.record(now);
@@ -204,8 +211,9 @@ impl Fleet {
         let node = Node { name, ..Node::default() };
         self.places.put(id, &node.inventory, &mut self.names);
         self.nodes.push(node);
-        self.tiles.add(Shape { metrics: self.metrics(), slots: [1, 0, 0] });
+        self.tiles.add(Shape::new(self.metrics(), 0, 0));
         self.presence.push(Presence::default());
+        self.up_until.push(NEVER);
         self.layouts.push(Layout::default());
         self.history.add();
         self.plan();
@@ -256,7 +264,7 @@ impl Fleet {
     /// Makes room in a node's tile for metrics that were learnt since it was made.
     fn fit(&mut self, id: NodeId) {
         let (metrics, shape) = (self.metrics(), self.tiles.get(id.index()).shape());
-        if shape.metrics != metrics {
+        if shape.all_metrics() != metrics {
             let slots = |scope| (0..shape.slots(scope)).map(Some).collect::<Vec<_>>();
             self.tiles.reshape(id.index(), metrics, &slots(Scope::Gpu), &slots(Scope::Nic));
         }

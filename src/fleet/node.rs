@@ -62,17 +62,18 @@ pub struct Node {
     pub refused: Vec<Name>,
 }
 
+/// Before any time that there is.
+pub(super) const NEVER: Time = Time::from_millis(i64::MIN);
+
 /// When a node was heard. Kept apart from [`Node`], densely, since every query looks at it for every node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Presence {
-    /// Until when the last sample makes it up; says in one comparison what [`Presence::state`] says in more.
-    up_until: Time,
     /// When the last sample was received.
-    heard: Option<Time>,
+    pub(super) heard: Option<Time>,
     /// When its agent said Hello.
     pub(super) joined: Option<Time>,
     /// Between samples.
-    interval: Duration,
+    pub(super) interval: Duration,
     /// The node's clock less the hub's, in milliseconds.
     pub(super) skew: i64,
     /// The session that may write; 0 before the first.
@@ -83,44 +84,10 @@ pub(super) struct Presence {
     pub(super) gpus: u16,
 }
 
-impl Default for Presence {
-    fn default() -> Self {
-        Presence {
-            up_until: Time::from_millis(i64::MIN),
-            heard: None,
-            joined: None,
-            interval: Duration::ZERO,
-            skew: 0,
-            session: 0,
-            connected: false,
-            gpus: 0,
-        }
-    }
-}
-
 impl Presence {
-    /// A sample was received.
-    pub(super) fn hear(&mut self, now: Time) {
-        self.heard = Some(now);
-        self.up_until = now + State::up_for(self.interval);
-    }
-
-    /// From now on, samples are due so often.
-    pub(super) fn expect_every(&mut self, interval: Duration) {
-        self.interval = interval;
-        if let Some(heard) = self.heard {
-            self.hear(heard);
-        }
-    }
-
-    /// When the last sample was received.
-    pub(super) fn heard(&self) -> Option<Time> {
-        self.heard
-    }
-
-    /// Whether the node is up.
-    pub(super) fn is_up(&self, now: Time) -> bool {
-        now < self.up_until
+    /// The time from which on the node is not up, unless another sample comes.
+    pub(super) fn up_until(&self) -> Time {
+        self.heard.map_or(NEVER, |heard| heard + State::up_for(self.interval))
     }
 
     /// Whether the node can be believed at `now`.

@@ -8,11 +8,14 @@ use crate::model::{
     raw::Raw,
 };
 
-/// How many metrics and slots of each sampled scope a tile has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many metrics and slots of each sampled scope a tile has, and where they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
-    pub(super) metrics: [u16; Scope::SAMPLED.len()],
-    pub(super) slots: [u16; Scope::SAMPLED.len()],
+    metrics: [u16; Scope::SAMPLED.len()],
+    slots: [u16; Scope::SAMPLED.len()],
+    /// Where each scope's rows begin. Worked out once, since scans ask for it for every node.
+    starts: [u32; Scope::SAMPLED.len()],
+    cells: u32,
 }
 
 /// The last values of one node, metric by metric, in each slot by slot.
@@ -42,7 +45,7 @@ pub(super) struct Tiles {
     filling: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Position {
     piece: u32,
     at: u32,
@@ -50,6 +53,19 @@ struct Position {
 }
 
 impl Shape {
+    /// For so many metrics of each sampled scope on a node with so many GPUs and NICs.
+    pub(super) fn new(metrics: [u16; Scope::SAMPLED.len()], gpus: usize, nics: usize) -> Self {
+        let slots = [1, gpus as u16, nics as u16];
+        let [node, gpu, nic] = std::array::from_fn(|scope| u32::from(metrics[scope]) * u32::from(slots[scope]));
+        // GPUs come first: the rows of eight then begin on even parts of a cache line.
+        Shape { metrics, slots, starts: [gpu + nic, 0, gpu], cells: node + gpu + nic }
+    }
+
+    /// How many metrics of each sampled scope there are.
+    pub(super) fn all_metrics(&self) -> [u16; Scope::SAMPLED.len()] {
+        self.metrics
+    }
+
     /// How many things of a scope there are.
     pub(super) fn slots(&self, scope: Scope) -> usize {
         self.slots.get(scope as usize).map_or(0, |n| usize::from(*n))
@@ -60,27 +76,15 @@ impl Shape {
         self.metrics.get(scope as usize).map_or(0, |n| usize::from(*n))
     }
 
-    fn cells(&self) -> usize {
-        Scope::SAMPLED.iter().map(|scope| self.block(*scope)).sum()
-    }
-
-    fn block(&self, scope: Scope) -> usize {
-        self.metrics(scope) * self.slots(scope)
-    }
-
-    /// Where the row of a metric begins and ends; nothing when there is none.
+    /// Where the row of a metric begins and ends; empty when there is none.
     fn span(&self, id: MetricId) -> std::ops::Range<usize> {
-        let (row, slots) = (usize::from(id.row), self.slots(id.scope));
-        if row >= self.metrics(id.scope) {
+        let scope = id.scope as usize;
+        if scope >= Scope::SAMPLED.len() || id.row >= self.metrics[scope] {
             return 0..0;
         }
-        // GPUs come first: the rows of eight then begin on even parts of a cache line.
-        let before = match id.scope {
-            Scope::Gpu => 0,
-            Scope::Nic => self.block(Scope::Gpu),
-            _ => self.block(Scope::Gpu) + self.block(Scope::Nic),
-        };
-        before + row * slots..before + (row + 1) * slots
+        let slots = usize::from(self.slots[scope]);
+        let start = self.starts[scope] as usize + usize::from(id.row) * slots;
+        start..start + slots
     }
 }
 
@@ -133,18 +137,13 @@ impl Tiles {
     /// The tile of the node at a position.
     pub(super) fn get(&self, node: usize) -> Tile<'_> {
         let Position { piece, at, shape } = self.positions[node];
-        Tile { shape, cells: &self.pieces[piece as usize][at as usize..at as usize + shape.cells()] }
+        Tile { shape, cells: &self.pieces[piece as usize][at as usize..at as usize + shape.cells as usize] }
     }
 
     /// As [`Tiles::get`], to be written.
     pub(super) fn get_mut(&mut self, node: usize) -> TileMut<'_> {
         let Position { piece, at, shape } = self.positions[node];
-        TileMut { shape, cells: &mut self.pieces[piece as usize][at as usize..at as usize + shape.cells()] }
-    }
-
-    /// Every node's tile.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Tile<'_>> {
-        (0..self.positions.len()).map(|node| self.get(node))
+        TileMut { shape, cells: &mut self.pieces[piece as usize][at as usize..at as usize + shape.cells as usize] }
     }
 
     /// Gives a node a tile with room for other metrics, GPUs and NICs. `gpus` and `nics` say, for each new slot, which
@@ -157,8 +156,8 @@ impl Tiles {
         nics: &[Option<usize>],
     ) {
         let old = self.get(node);
-        let shape = Shape { metrics, slots: [1, gpus.len() as u16, nics.len() as u16] };
-        let mut cells = vec![Raw::UNKNOWN; shape.cells()];
+        let shape = Shape::new(metrics, gpus.len(), nics.len());
+        let mut cells = vec![Raw::UNKNOWN; shape.cells as usize];
         let mut new = TileMut { shape, cells: &mut cells };
         for (scope, slots) in Scope::SAMPLED.into_iter().zip([&[Some(0)], gpus, nics]) {
             for row in 0..metrics[scope as usize] {
@@ -217,7 +216,7 @@ impl Tiles {
 
 /// Values that a tile takes: whole cache lines, so that the next tile begins on one.
 fn room(shape: Shape) -> usize {
-    shape.cells().next_multiple_of(Tiles::LINE)
+    (shape.cells as usize).next_multiple_of(Tiles::LINE)
 }
 
 #[cfg(test)]
@@ -226,8 +225,8 @@ mod tests {
 
     use super::*;
 
-    fn shape(gpus: u16, nics: u16) -> Shape {
-        Shape { metrics: Scope::SAMPLED.map(|scope| scope.metrics().len() as u16), slots: [1, gpus, nics] }
+    fn shape(gpus: usize, nics: usize) -> Shape {
+        Shape::new(Scope::SAMPLED.map(|scope| scope.metrics().len() as u16), gpus, nics)
     }
 
     fn ids() -> impl Iterator<Item = MetricId> {
@@ -264,7 +263,7 @@ mod tests {
     (0..usize::from(n)).map(|slot| (slot < old).then_some(slot)).collect::<Vec<_>>()
     };
     let (gpus, nics) = (from(gpus, Scope::Gpu), from(nics, Scope::Nic));
-                   tiles.reshape(node, old.metrics, &gpus, &nics);
+                   tiles.reshape(node, old.all_metrics(), &gpus, &nics);
                    for id in ids() {
                        for (slot, value) in tiles.get(node).row(id).iter().enumerate() {
                            let expected = if slot < old.slots(id.scope) { marked(node, id, slot) } else { Raw::UNKNOWN };
@@ -286,13 +285,13 @@ mod tests {
         tiles.add(shape(8, 2));
         for n in 0..100_000 {
             let gpus = vec![None; if n % 2 == 0 { 4 } else { 8 }];
-            tiles.reshape(0, shape(0, 0).metrics, &gpus, &[]);
+            tiles.reshape(0, shape(0, 0).all_metrics(), &gpus, &[]);
         }
         assert_eq!(tiles.pieces.len(), 1);
         assert!(tiles.pieces[0].len() < 4096, "{}", tiles.pieces[0].len());
         for _ in 0..10 {
-            tiles.reshape(0, shape(0, 0).metrics, &[None; 500], &[]);
-            tiles.reshape(0, shape(0, 0).metrics, &[], &[]);
+            tiles.reshape(0, shape(0, 0).all_metrics(), &[None; 500], &[]);
+            tiles.reshape(0, shape(0, 0).all_metrics(), &[], &[]);
         }
         assert_eq!(tiles.pieces.len(), 2, "a large tile has a piece of its own, which the next large one takes");
     }
