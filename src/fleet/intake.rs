@@ -76,7 +76,7 @@ impl Fleet {
     }
 
     /// A node says what it is and has. False when that was not taken: a replaced session, or too many GPUs or NICs.
-    pub fn inventory(&mut self, session: Session, said: &report::Inventory, _now: Time) -> bool {
+    pub fn inventory(&mut self, session: Session, said: &report::Inventory, now: Time) -> bool {
         if !self.admit(session) {
             return false;
         }
@@ -86,6 +86,7 @@ impl Fleet {
         }
         let inventory = Inventory::keep(said, &mut self.names);
         self.equip(session.node, inventory);
+        self.nodes[session.node.index()].inventory_received = Some(now);
         true
     }
 
@@ -162,9 +163,10 @@ impl Fleet {
     }
 
     /// The session's connection is gone. The node ages from its last sample.
-    pub fn leave(&mut self, session: Session, _now: Time) {
+    pub fn leave(&mut self, session: Session, now: Time) {
         if self.is_current(session) {
             self.presence[session.node.index()].connected = false;
+            self.nodes[session.node.index()].disconnected = Some(now);
         }
     }
 
@@ -316,9 +318,14 @@ mod tests {
         assert!(!send(&mut fleet, old, gpu::UTIL, &[1.0, 2.0], at(30)), "written by a replaced agent");
         assert!(!fleet.inventory(old, &inventory("gpu001", 4), at(30)));
         fleet.leave(old, at(30));
+        assert_eq!(fleet.node(new.node).disconnected, None);
         assert_eq!(fleet.value(new.node, gpu::UTIL, 1, at(30)).steps(), Some(60));
         assert_eq!(fleet.heard(new.node), Some(at(20)));
         assert!(fleet.is_connected(new.node), "only the replaced connection is gone");
+        fleet.leave(new, at(40));
+        assert!(!fleet.is_connected(new.node));
+        let node = fleet.node(new.node);
+        assert_eq!((node.disconnected, node.inventory_received), (Some(at(40)), Some(at(0))));
         assert_eq!(drops(&fleet, "report of a replaced agent"), 2);
     }
 

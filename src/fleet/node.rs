@@ -46,6 +46,10 @@ pub struct Node {
     pub started: Time,
     /// What it is and has.
     pub inventory: Inventory,
+    /// When its agent last said so, by the hub's clock; nothing for what only the roster says.
+    pub inventory_received: Option<Time>,
+    /// When its agent's connection last ended, by the hub's clock.
+    pub disconnected: Option<Time>,
     /// GPUs that it had and that nobody sees any more. One that another took the place of is not among them.
     pub lost_gpus: Vec<Gpu>,
     /// Its latest processes, cores and mounts.
