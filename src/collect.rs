@@ -8,6 +8,7 @@ mod findings;
 pub mod host;
 mod raw;
 mod runner;
+pub mod sim;
 mod topology;
 mod watchlist;
 

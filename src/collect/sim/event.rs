@@ -1,0 +1,86 @@
+//! The events of a simulated node: what its kernel would say of the faults that befall it.
+
+use std::time::Duration;
+
+use super::{
+    Ailment, Sim,
+    fault::Case,
+    inventory::{boot_id, bus, port},
+};
+use crate::model::{
+    Time,
+    report::{Event, EventKind, Subject},
+};
+
+/// An XID that a fault makes the driver report, how long after the fault, and what the driver says with it.
+struct Report {
+    code: u32,
+    after: Duration,
+    text: &'static str,
+}
+
+const fn report(code: u32, after: u64, text: &'static str) -> Report {
+    Report { code, after: Duration::from_secs(after), text }
+}
+
+/// XIDs of each kind of fault, the earliest first.
+fn xids(ailment: Ailment) -> &'static [Report] {
+    match ailment {
+        Ailment::OffBus => const { &[report(79, 0, "pid='<unknown>', name=<unknown>, GPU has fallen off the bus.")] },
+        Ailment::MemoryError => {
+            const {
+                &[
+                    report(94, 0, "pid=41234, name=python3, Contained: SM (0x1). RST: No, D-RST: No"),
+                    report(
+                        63,
+                        1,
+                        "pid='<unknown>', name=<unknown>, Row Remapper: New row (0x00000000c8e32f10) marked for remapping, reset gpu to activate.",
+                    ),
+                ]
+            }
+        }
+        Ailment::LinkDown => {
+            const {
+                &[report(
+                    74,
+                    0,
+                    "pid='<unknown>', name=<unknown>, NVLink: fatal error detected on link 7(0x10000, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0)",
+                )]
+            }
+        }
+        _ => &[],
+    }
+}
+
+/// The last XID of this fault's GPU by `now`, and its age in seconds.
+pub(super) fn last_xid(case: &Case, now: Time) -> Option<(u32, f64)> {
+    let seen = xids(case.ailment).iter().rfind(|report| case.at + report.after <= now)?;
+    Some((seen.code, now.seconds_after(case.at + seen.after)))
+}
+
+/// What happens on node `n` after `from` and by `to`.
+pub(super) fn events(sim: &Sim, n: u32, from: Time, to: Time) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (number, case) in sim.wards.of(n).iter().enumerate() {
+        let mut tell = |at: Time, part: usize, subject, kind, text| {
+            if from < at && at <= to {
+                // The kernel's sequence numbers at boot are well below 9,000.
+                let sequence = 9000 + number * 10 + part;
+                events.push(Event { id: format!("{}:{sequence}", boot_id(sim, n)), time: at, subject, kind, text });
+            }
+        };
+        let slot = case.slot.unwrap_or(0);
+        for (part, report) in xids(case.ailment).iter().enumerate() {
+            let bus = bus(sim, n, slot);
+            let text = format!("NVRM: Xid (PCI:{}): {}, {}", bus.trim_end_matches(".0"), report.code, report.text);
+            tell(case.at + report.after, part, Subject::Gpu { bus }, EventKind::Xid(report.code), text);
+        }
+        if case.ailment == Ailment::PortDown {
+            let name = port(slot);
+            let text = format!("{name}: port 1 state changed from ACTIVE to DOWN");
+            tell(case.at, 0, Subject::Nic { name }, EventKind::Link { up: false }, text);
+        }
+    }
+    events.sort_by_key(|event| event.time);
+    events
+}

@@ -1,0 +1,256 @@
+//! What is sick in a simulated fleet: a table of faults, each with a kind, a subject and a time.
+//! A seed draws a small share of sick things; a scenario can put its own table in their place.
+
+use std::time::Duration;
+
+use super::{
+    Plan, Sim,
+    chance::{Dice, key},
+    job::Kind,
+    place::RACK,
+};
+use crate::model::Time;
+
+/// No fault begins before this, so that everything has been seen healthy once.
+pub const FIRST: Duration = Duration::from_secs(10);
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ailment {
+    /// XID 79: the GPU has fallen off the bus.
+    OffBus,
+    /// XID 94 and 63: an uncorrectable memory error, contained, whose row waits to be remapped.
+    MemoryError,
+    /// A row waits to be remapped after many corrected errors.
+    RemapPending,
+    /// Cooling has failed, and the hardware slows the GPU down.
+    Overheated,
+    /// The GPU's PCIe link runs on half its lanes.
+    NarrowBus,
+    /// XID 74: one NVLink is down.
+    LinkDown,
+    /// A GPU runs at a lower clock, and nothing says why.
+    Straggler,
+    /// The power supply makes the GPUs brake.
+    PowerBrake,
+    /// The node says nothing any more.
+    Silent,
+    /// An RDMA port has lost its link.
+    PortDown,
+    /// The local disk is full.
+    DiskFull,
+}
+
+impl Ailment {
+    /// Every kind of fault.
+    pub const ALL: [Ailment; 11] = [
+        Ailment::OffBus,
+        Ailment::MemoryError,
+        Ailment::RemapPending,
+        Ailment::Overheated,
+        Ailment::NarrowBus,
+        Ailment::LinkDown,
+        Ailment::Straggler,
+        Ailment::PowerBrake,
+        Ailment::Silent,
+        Ailment::PortDown,
+        Ailment::DiskFull,
+    ];
+
+    /// The name that scenarios call it by.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Ailment::OffBus => "xid79",
+            Ailment::MemoryError => "ecc-dbe",
+            Ailment::RemapPending => "remap-pending",
+            Ailment::Overheated => "hw-thermal",
+            Ailment::NarrowBus => "pcie-width",
+            Ailment::LinkDown => "nvlink-down",
+            Ailment::Straggler => "straggler",
+            Ailment::PowerBrake => "power-brake",
+            Ailment::Silent => "silent-node",
+            Ailment::PortDown => "port-down",
+            Ailment::DiskFull => "disk-full",
+        }
+    }
+}
+
+/// What a fault has befallen. Nodes and racks count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A GPU of a node.
+    Gpu(u32, u16),
+    /// An RDMA port of a node.
+    Port(u32, u16),
+    /// A node, with all its GPUs.
+    Node(u32),
+    /// A rack, with all its nodes.
+    Rack(u32),
+}
+
+/// Something that goes wrong at some time and stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub ailment: Ailment,
+    /// With what.
+    pub subject: Subject,
+    /// How long after the fleet's start.
+    pub at: Duration,
+}
+
+/// Which faults a fleet has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Faults {
+    /// A small share of sick things, by the seed: the first at 10 s, all within ten minutes.
+    #[default]
+    Seeded,
+    /// These, and no others.
+    Given(Vec<Fault>),
+}
+
+/// The faults of a fleet, found by node.
+#[derive(Default)]
+pub(super) struct Wards(Vec<Case>);
+
+/// A fault as one node has it.
+#[derive(Clone, Copy)]
+pub(super) struct Case {
+    node: u32,
+    pub(super) ailment: Ailment,
+    /// The GPU or port; nothing when the fault is the whole node's.
+    pub(super) slot: Option<u16>,
+    pub(super) at: Time,
+}
+
+impl Case {
+    /// Whether GPU `slot` has it.
+    pub(super) fn strikes(&self, slot: u16) -> bool {
+        self.slot.is_none_or(|s| s == slot)
+    }
+}
+
+impl Wards {
+    /// Sorts the faults to their nodes. Those of nodes that the fleet does not have are left out.
+    pub(super) fn new(plan: &Plan, faults: &[Fault]) -> Self {
+        let mut cases = Vec::new();
+        for fault in faults {
+            let (nodes, slot) = match fault.subject {
+                Subject::Gpu(n, slot) | Subject::Port(n, slot) => (n..n.saturating_add(1), Some(slot)),
+                Subject::Node(n) => (n..n.saturating_add(1), None),
+                Subject::Rack(rack) => (rack.saturating_mul(RACK)..rack.saturating_add(1).saturating_mul(RACK), None),
+            };
+            let case = |node| Case { node, ailment: fault.ailment, slot, at: plan.start + fault.at };
+            cases.extend((nodes.start..nodes.end.min(plan.nodes)).map(case));
+        }
+        cases.sort_by_key(|case| (case.node, case.at));
+        Wards(cases)
+    }
+
+    /// What node `n` has or will have, the earliest first.
+    pub(super) fn of(&self, n: u32) -> &[Case] {
+        let first = self.0.partition_point(|case| case.node < n);
+        let sick = &self.0[first..];
+        let n = sick.iter().take_while(|case| case.node == n).count();
+        &sick[..n]
+    }
+
+    /// What node `n` has by `now`.
+    pub(super) fn by(&self, n: u32, now: Time) -> &[Case] {
+        let cases = self.of(n);
+        &cases[..cases.partition_point(|case| case.at <= now)]
+    }
+}
+
+/// Draws a fleet's sick things: each kind once in a fleet of 176 nodes or more, and one more for every 256 nodes.
+pub(super) fn draw(sim: &Sim) -> Vec<Fault> {
+    let plan = &sim.plan;
+    let mut dice = Dice::new(key(plan.seed, 0xfa17));
+    let mut ailments = Ailment::ALL;
+    for i in (1..ailments.len()).rev() {
+        ailments.swap(i, dice.below(i as u64 + 1) as usize);
+    }
+    let n = (plan.nodes as usize / 16).min(ailments.len()) + plan.nodes as usize / 256;
+    let mut faults: Vec<Fault> = Vec::new();
+    for (i, ailment) in ailments.into_iter().cycle().take(n).enumerate() {
+        let spread = if i % 2 == 0 { 0 } else { dice.below(590) };
+        let at = FIRST + Duration::from_secs(spread);
+        let subject = subject(sim, &faults, ailment, at, &mut dice);
+        faults.extend(subject.map(|subject| Fault { ailment, subject, at }));
+    }
+    faults
+}
+
+/// Something that is not sick yet and on which the fault shows: a GPU that will be at work, where there is one.
+fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &mut Dice) -> Option<Subject> {
+    let plan = &sim.plan;
+    let racks = plan.nodes.div_ceil(RACK);
+    if ailment == Ailment::PowerBrake {
+        // One rack in less than eight would be no small share.
+        return (racks >= 8).then(|| Subject::Rack(dice.below(u64::from(racks)) as u32));
+    }
+    let of_node = |n| match ailment {
+        Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
+        Ailment::PortDown => (sim.ports() > 0).then_some(n).map(|n| Subject::Port(n, (n % 7) as u16 % sim.ports())),
+        _ => (plan.gpus > 0).then_some(n).map(|n| Subject::Gpu(n, (n % 5) as u16 % plan.gpus)),
+    };
+    let is_free = |n: u32| {
+        !faults.iter().any(|fault| match fault.subject {
+            Subject::Gpu(other, _) | Subject::Port(other, _) | Subject::Node(other) => other == n,
+            Subject::Rack(rack) => rack == n / RACK,
+        })
+    };
+    let mut any = None;
+    for _ in 0..48 {
+        let n = dice.below(u64::from(plan.nodes)) as u32;
+        if !is_free(n) {
+            continue;
+        }
+        any.get_or_insert(n);
+        let activity = sim.schedule.activity(n, plan.start + at);
+        let trains = activity.run().is_some_and(|run| matches!(run.kind, Kind::Training | Kind::Pipeline));
+        if trains && activity.works_for(300.0) {
+            return of_node(n);
+        }
+    }
+    any.and_then(of_node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_found_at_its_node() {
+        let plan = Plan { nodes: 40, ..Plan::default() };
+        let at = Duration::from_secs(10);
+        let fault = |ailment, subject| Fault { ailment, subject, at };
+        let wards = Wards::new(
+            &plan,
+            &[
+                fault(Ailment::OffBus, Subject::Gpu(7, 3)),
+                fault(Ailment::PowerBrake, Subject::Rack(1)),
+                fault(Ailment::Silent, Subject::Node(7)),
+                fault(Ailment::Silent, Subject::Node(99)),
+                fault(Ailment::Silent, Subject::Rack(u32::MAX)),
+            ],
+        );
+        let of = |n| wards.of(n).iter().map(|c| c.ailment).collect::<Vec<_>>();
+        assert_eq!(of(7), [Ailment::OffBus, Ailment::Silent]);
+        assert_eq!(of(6), []);
+        assert_eq!(of(31), []);
+        assert_eq!((32..40).map(|n| of(n).len()).collect::<Vec<_>>(), [1; 8]);
+        assert!(wards.of(7)[0].strikes(3) && !wards.of(7)[0].strikes(2) && wards.of(7)[1].strikes(2));
+    }
+
+    #[test]
+    fn a_demo_has_every_fault_once_and_a_large_fleet_a_small_share() {
+        let sim = Sim::new(Plan { nodes: 256, ..Plan::default() });
+        for ailment in Ailment::ALL {
+            assert!(sim.faults().iter().any(|f| f.ailment == ailment), "{ailment:?}");
+        }
+        let sim = Sim::new(Plan { nodes: 20_000, ..Plan::default() });
+        assert!((50..200).contains(&sim.faults().len()), "{}", sim.faults().len());
+        assert!(sim.faults().iter().all(|f| f.at >= FIRST));
+    }
+}
