@@ -6,16 +6,21 @@ mod board;
 mod clock;
 mod findings;
 pub mod host;
+pub mod kmsg;
+pub mod nvml;
+mod pci;
 mod raw;
 mod runner;
 pub mod sim;
 mod topology;
 mod watchlist;
+mod xid;
 
 pub use board::Board;
 pub use findings::{Driver, Findings, Host, Reading};
 pub use runner::{Failure, Runner};
 pub use watchlist::Watchlist;
+pub use xid::Xids;
 
 use crate::model::Time;
 

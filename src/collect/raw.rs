@@ -2,6 +2,8 @@
 //! Everything here returns plain values, and each call says why it is sound.
 #![allow(unsafe_code)]
 
+pub(super) mod nvml;
+
 use std::io;
 
 /// How well the kernel's clock is kept.

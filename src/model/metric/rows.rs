@@ -105,9 +105,9 @@ pub mod gpu {
         PROCS "gpu.procs" "PROCS" One 5 / 1.0, Sum Neutral Gauge,
             "Processes that hold a context on the GPU.", "nvmlDeviceGet{Compute,Graphics}RunningProcesses";
         PCIE_RX "gpu.pcie.rx" "PCIE↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
-            "PCIe traffic from the host to the GPU.", "field 198 (PCIe bytes), else GPM";
+            "PCIe traffic from the host to the GPU.", "field 198 (PCIe bytes), else GPM, else nvmlDeviceGetPcieThroughput";
         PCIE_TX "gpu.pcie.tx" "PCIE↑" BytesPerSecond 6 / KB, Sum Neutral Gauge,
-            "PCIe traffic from the GPU to the host.", "field 197 (PCIe bytes), else GPM";
+            "PCIe traffic from the GPU to the host.", "field 197 (PCIe bytes), else GPM, else nvmlDeviceGetPcieThroughput";
         PCIE_GEN "gpu.pcie.gen" "GEN" One 3 / 1.0, Min LowIsBad Gauge,
             "PCIe generation of the link now; drops while idle.", "nvmlDeviceGetCurrPcieLinkGeneration";
         PCIE_GEN_MAX "gpu.pcie.gen.max" "GENMX" One 5 / 1.0, Max Neutral Gauge,
@@ -133,19 +133,19 @@ pub mod gpu {
         ECC_SRAM "gpu.ecc.sram" "SRAM" One 4 / 1.0, Max HighIsBad Gauge,
             "1 when SRAM errors passed the maker's threshold for a replacement.", "nvmlDeviceGetSramEccErrorStatus";
         REMAP_CORR "gpu.remap.corr" "RMAPC" One 5 / 1.0, Sum HighIsBad Counter,
-            "Memory rows remapped after correctable errors, over the GPU's life.", "nvmlDeviceGetRemappedRows";
+            "Memory rows remapped after correctable errors, over the GPU's life.", "field 142 (remapped rows)";
         REMAP_UNCORR "gpu.remap.uncorr" "RMAPU" One 5 / 1.0, Sum HighIsBad Counter,
-            "Memory rows remapped after uncorrectable errors, over the GPU's life.", "nvmlDeviceGetRemappedRows";
+            "Memory rows remapped after uncorrectable errors, over the GPU's life.", "field 143 (remapped rows)";
         REMAP_PENDING "gpu.remap.pending" "RPEND" One 5 / 1.0, Max HighIsBad Gauge,
-            "1 when a row waits for a GPU reset to be remapped.", "nvmlDeviceGetRemappedRows";
+            "1 when a row waits for a GPU reset to be remapped.", "field 144 (remapped rows)";
         REMAP_FAILED "gpu.remap.failed" "RFAIL" One 5 / 1.0, Max HighIsBad Gauge,
-            "1 when a row could not be remapped: replace the GPU.", "nvmlDeviceGetRemappedRows";
+            "1 when a row could not be remapped: replace the GPU.", "field 145 (remapped rows)";
         REMAP_SPENT "gpu.remap.spent" "RSPENT" One 6 / 1.0, Sum HighIsBad Gauge,
             "Memory banks that have no spare rows left.", "nvmlDeviceGetRowRemapperHistogram";
         FABRIC "gpu.fabric" "FABRIC" One 11 / 1.0, Max Neutral Choice(FABRIC_STATES),
             "How far the GPU's registration with the NVLink fabric went.", "nvmlDeviceGetGpuFabricInfoV";
         XID "gpu.xid" "XID" One 4 / 1.0, Max HighIsBad Code,
-            "Last XID error since the agent started.", "NVML event set and /dev/kmsg";
+            "Last XID error since boot, as far back as the kernel's log goes or the agent has run.", "NVML event set and /dev/kmsg";
         XID_AGE "gpu.xid.age" "XIDAGE" Seconds 6 / 1.0, Min Neutral Gauge,
             "Time since the last XID error.", "NVML event set and /dev/kmsg";
     }

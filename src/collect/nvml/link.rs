@@ -1,0 +1,193 @@
+//! NVLinks, link by link: how many are up, their errors, and their traffic where GPM does not tell it.
+
+use std::time::Instant;
+
+use nvml_wrapper::{Device, enum_wrappers::nv_link::ErrorCounter, error::NvmlError, sys_exports::field_id as id};
+use nvml_wrapper_sys::bindings::NVML_NVLINK_MAX_LINKS;
+
+use super::{
+    call::{Caller, Stop, Trouble},
+    news::Sheet,
+    rate::Counter,
+};
+use crate::{
+    collect::raw::{self, nvml::LinkField},
+    model::{Gap, metric::gpu},
+};
+
+const STATE: &str = "nvmlDeviceGetNvLinkState";
+const FIELDS: &str = "nvmlDeviceGetFieldValues (per link)";
+/// Nothing sends more over NVLink: twice the fifth generation's 1.8 TB/s.
+const FASTEST_KIB: f64 = 3.6e12 / 1024.0;
+
+/// The NVLinks of one GPU.
+pub(super) struct Links {
+    /// Numbers of the links that there are; nothing before they were asked.
+    there: Option<Vec<u32>>,
+    errors: Errors,
+    /// Received and sent, in KiB; nothing once the GPU was found to count none.
+    traffic: Option<(Counter, Counter)>,
+}
+
+/// Where the errors of a link are counted. Each generation has its own place; the next is tried when one is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errors {
+    /// Fields per link: Hopper.
+    Fields(&'static [u32]),
+    /// A call per counter and link: Volta and Ampere.
+    Calls,
+    Nowhere,
+}
+
+/// Replay, recovery and CRC errors.
+const HOPPER: &[u32] = &[
+    id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY,
+    id::NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY,
+    id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC,
+];
+/// What `nvml.h` says takes their place on Blackwell; not seen on hardware yet.
+const BLACKWELL: &[u32] = &[
+    id::NVML_FI_DEV_NVLINK_COUNT_RCV_ERRORS,
+    id::NVML_FI_DEV_NVLINK_COUNT_LOCAL_LINK_INTEGRITY_ERRORS,
+    id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_EVENTS,
+];
+
+impl Errors {
+    fn next(self) -> Errors {
+        match self {
+            Errors::Fields(fields) if fields == HOPPER => Errors::Fields(BLACKWELL),
+            Errors::Fields(_) => Errors::Calls,
+            Errors::Calls | Errors::Nowhere => Errors::Nowhere,
+        }
+    }
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        let counters = (Counter::default(), Counter::default());
+        Links { there: None, errors: Errors::Fields(HOPPER), traffic: Some(counters) }
+    }
+}
+
+impl Links {
+    /// Counts the links that are up, and their errors.
+    pub(super) fn read(&mut self, caller: Caller<'_>, device: &Device<'_>, sheet: &mut Sheet) -> Result<(), Stop> {
+        let slot = caller.slot.unwrap_or_default();
+        let asked: Vec<u32> = self.there.clone().unwrap_or_else(|| (0..NVML_NVLINK_MAX_LINKS).collect());
+        let (mut there, mut up) = (Vec::new(), 0);
+        for link in asked {
+            match caller.call(STATE, || is_up(device, link)) {
+                Ok(Some(active)) => {
+                    there.push(link);
+                    up += u32::from(active);
+                }
+                Ok(None) => break,
+                Err(Trouble::Unsupported) => {}
+                Err(trouble) => {
+                    let metrics = [gpu::NVLINK_LINKS, gpu::NVLINK_ERRORS];
+                    return sheet.settle(slot, &metrics, trouble).map(drop);
+                }
+            }
+        }
+        if there.is_empty() {
+            sheet.gap(slot, gpu::NVLINK_LINKS, Gap::Unsupported);
+            sheet.gap(slot, gpu::NVLINK_ERRORS, Gap::Unsupported);
+        } else {
+            sheet.value(slot, gpu::NVLINK_LINKS, up.into());
+            self.count_errors(caller, device, &there, sheet)?;
+        }
+        self.there = Some(there);
+        Ok(())
+    }
+
+    /// Reads the traffic over all links from their own counters.
+    pub(super) fn read_traffic(
+        &mut self,
+        caller: Caller<'_>,
+        device: &Device<'_>,
+        sheet: &mut Sheet,
+    ) -> Result<(), Stop> {
+        let Some((received, sent)) = &mut self.traffic else { return Ok(()) };
+        let slot = caller.slot.unwrap_or_default();
+        let all = raw::nvml::ALL_LINKS;
+        let fields =
+            [(id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, all), (id::NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, all)];
+        let answer = caller.call(FIELDS, || raw::nvml::link_fields(device, &fields)?.into_iter().collect());
+        let values: Vec<u64> = match answer {
+            Ok(values) => values,
+            Err(trouble) => {
+                if !sheet.settle(slot, &[gpu::NVLINK_RX, gpu::NVLINK_TX], trouble)? {
+                    self.traffic = None;
+                }
+                return Ok(());
+            }
+        };
+        let at = Instant::now();
+        for ((metric, counter), kib) in [(gpu::NVLINK_RX, received), (gpu::NVLINK_TX, sent)].into_iter().zip(values) {
+            match counter.rate(at, kib, FASTEST_KIB) {
+                Some(rate) => sheet.value(slot, metric, rate * 1024.0),
+                None => sheet.gap(slot, metric, Gap::Unknown),
+            }
+        }
+        Ok(())
+    }
+
+    fn count_errors(
+        &mut self,
+        caller: Caller<'_>,
+        device: &Device<'_>,
+        links: &[u32],
+        sheet: &mut Sheet,
+    ) -> Result<(), Stop> {
+        let slot = caller.slot.unwrap_or_default();
+        loop {
+            let sum = match self.errors {
+                Errors::Fields(fields) => caller.call(FIELDS, || sum_of_fields(device, fields, links)),
+                Errors::Calls => caller.call("nvmlDeviceGetNvLinkErrorCounter", || sum_of_calls(device, links)),
+                Errors::Nowhere => Err(Trouble::Unsupported),
+            };
+            match sum {
+                Ok(sum) => {
+                    sheet.value(slot, gpu::NVLINK_ERRORS, sum as f64);
+                    return Ok(());
+                }
+                Err(Trouble::Unsupported) if self.errors != Errors::Nowhere => self.errors = self.errors.next(),
+                Err(trouble) => return sheet.settle(slot, &[gpu::NVLINK_ERRORS], trouble).map(drop),
+            }
+        }
+    }
+}
+
+/// Whether a link is up; nothing when there is no link of that number.
+fn is_up(device: &Device<'_>, link: u32) -> Result<Option<bool>, NvmlError> {
+    match device.link_wrapper_for(link).is_active() {
+        Ok(active) => Ok(Some(active)),
+        Err(NvmlError::InvalidArg) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sum over the links that count; an error when none does.
+fn sum_of_fields(device: &Device<'_>, fields: &[u32], links: &[u32]) -> Result<u64, NvmlError> {
+    let asked: Vec<LinkField> = links.iter().flat_map(|link| fields.iter().map(move |field| (*field, *link))).collect();
+    let mut sum = None;
+    for value in raw::nvml::link_fields(device, &asked)? {
+        match value {
+            Ok(count) => sum = Some(sum.unwrap_or(0_u64).saturating_add(count)),
+            Err(NvmlError::NotSupported | NvmlError::InvalidArg) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    sum.ok_or(NvmlError::NotSupported)
+}
+
+fn sum_of_calls(device: &Device<'_>, links: &[u32]) -> Result<u64, NvmlError> {
+    let counters = [ErrorCounter::DlReplay, ErrorCounter::DlRecovery, ErrorCounter::DlCrcFlit, ErrorCounter::DlCrcData];
+    let mut sum = 0_u64;
+    for link in links {
+        for counter in counters {
+            sum = sum.saturating_add(device.link_wrapper_for(*link).error_counter(counter)?);
+        }
+    }
+    Ok(sum)
+}

@@ -1,0 +1,83 @@
+//! PCI addresses, in the one form that all of supertop uses: `0000:9b:00.0`; and the GPUs on the bus by `/sys`.
+//! What is on the bus is there whether or not a driver knows it.
+
+use std::{fs, path::Path};
+
+/// The address in the form `0000:9b:00.0`, of whichever form the driver (`00000000:9B:00.0`) or the kernel's log
+/// (`0000:9b:00`) gives. Nothing when it is no address.
+pub(super) fn address(text: &str) -> Option<String> {
+    let (place, function) = text.split_once('.').unwrap_or((text, "0"));
+    let mut parts = place.split(':').map(|part| u32::from_str_radix(part, 16).ok());
+    let (domain, bus, device) = (parts.next()??, parts.next()??, parts.next()??);
+    let function = u32::from_str_radix(function, 16).ok()?;
+    if parts.next().is_some() || bus > 0xff || device > 0x1f || function > 7 {
+        return None;
+    }
+    Some(format!("{domain:04x}:{bus:02x}:{device:02x}.{function}"))
+}
+
+/// Addresses of the NVIDIA GPUs on the PCI bus, in order; nothing when `/sys` does not say.
+pub(super) fn gpus(sys: &Path) -> Option<Vec<String>> {
+    let mut found: Vec<String> = fs::read_dir(sys.join("bus/pci/devices"))
+        .ok()?
+        .flatten()
+        .filter(|entry| is_gpu(&entry.path()))
+        .filter_map(|entry| address(entry.file_name().to_str()?))
+        .collect();
+    found.sort();
+    Some(found)
+}
+
+/// The NUMA node nearest to the device at this address.
+pub(super) fn numa_node(sys: &Path, address: &str) -> Option<u32> {
+    // -1 says that the machine has but one.
+    fs::read_to_string(sys.join("bus/pci/devices").join(address).join("numa_node")).ok()?.trim().parse().ok()
+}
+
+fn is_gpu(device: &Path) -> bool {
+    let is = |file, wanted: &[&str]| {
+        let text = fs::read_to_string(device.join(file)).unwrap_or_default();
+        wanted.iter().any(|start| text.starts_with(start))
+    };
+    // VGA controllers and 3D controllers: data-centre GPUs are the latter. NVSwitches are bridges.
+    is("vendor", &["0x10de"]) && is("class", &["0x0300", "0x0302"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_one_form() {
+        let check = |text, expected: Option<&str>| assert_eq!(address(text).as_deref(), expected, "{text}");
+        check("00000000:9B:00.0", Some("0000:9b:00.0"));
+        check("0000:9b:00", Some("0000:9b:00.0"));
+        check("0009:01:00.0", Some("0009:01:00.0"));
+        check("00010000:01:00.0", Some("10000:01:00.0"));
+        for text in ["", "9b:00.0", "0000:9b", "0000:9b:00:1", "0000:xy:00.0", "0000:9b:00.9", "0000:19b:00.0"] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn gpus_are_counted_on_the_bus() {
+        let sys = tempfile::tempdir().unwrap();
+        assert_eq!(gpus(sys.path()), None);
+        for (address, vendor, class, numa) in [
+            ("0000:9d:00.0", "0x10de", "0x030200", "1"),
+            ("0000:1b:00.0", "0x10de", "0x030000", "-1"),
+            ("0000:1b:00.1", "0x10de", "0x040300", "-1"),
+            ("0000:07:00.0", "0x10de", "0x068000", "0"),
+            ("0000:02:00.0", "0x1a03", "0x030000", "0"),
+        ] {
+            let device = sys.path().join("bus/pci/devices").join(address);
+            fs::create_dir_all(&device).unwrap();
+            for (file, text) in [("vendor", vendor), ("class", class), ("numa_node", numa)] {
+                fs::write(device.join(file), format!("{text}\n")).unwrap();
+            }
+        }
+        assert_eq!(gpus(sys.path()).unwrap(), ["0000:1b:00.0", "0000:9d:00.0"]);
+        assert_eq!(numa_node(sys.path(), "0000:9d:00.0"), Some(1));
+        assert_eq!(numa_node(sys.path(), "0000:1b:00.0"), None);
+    }
+}
