@@ -41,4 +41,5 @@ pub mod collect;
 pub mod fleet;
 pub mod link;
 pub mod model;
+pub mod query;
 pub mod wire;

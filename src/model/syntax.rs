@@ -1,20 +1,27 @@
 //! The query language's syntax tree: what a query says, before anyone looks at a fleet.
 //! `query::parse` makes it from text, `Display` prints it back, and the two are inverse.
 
+mod literal;
+mod print;
+mod word;
+
 use std::time::Duration;
 
-use crate::model::{time::Time, unit::Unit};
+pub use literal::{Literal, parse_duration, print_duration};
+pub use word::{CLAUSES, OPERATORS, Spot, Word, begins_word, continues_word, is_bare, is_reserved};
+
+use crate::model::time::Time;
 
 /// A whole query: `VIEW [where EXPR] [by KEY,…] [sort [-]KEY,…] [show KEY,…|*] [limit N] [offset N]
 /// [over DUR [step DUR]] [since TIME|at TIME]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
     /// The view's name as written: `gpus`, `nodes`, `racks`.
-    pub view: String,
+    pub view: Word,
     /// Which rows.
     pub filter: Option<Expr>,
     /// Keys to group by.
-    pub by: Vec<String>,
+    pub by: Vec<Word>,
     /// Sort keys, the first one first. Ties go by identity.
     pub sort: Vec<SortKey>,
     /// Which columns.
@@ -51,12 +58,14 @@ pub enum Show {
 }
 
 /// The span and step of a question about time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Over {
     /// How far back.
     pub span: Duration,
     /// Distance between values; nothing leaves it to the hub.
     pub step: Option<Duration>,
+    /// Where it stands.
+    pub spot: Spot,
 }
 
 /// When a query asks about.
@@ -66,9 +75,9 @@ pub enum When {
     #[default]
     Now,
     /// From then to now.
-    Since(Moment),
+    Since(Moment, Spot),
     /// Then.
-    At(Moment),
+    At(Moment, Spot),
 }
 
 /// A point in time as people write it.
@@ -87,30 +96,26 @@ pub enum Moment {
 /// A condition. Evaluates to true, false or unknown; a filter keeps what is true.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
-    /// Both.
-    And(Box<Expr>, Box<Expr>),
-    /// Either.
-    Or(Box<Expr>, Box<Expr>),
+    /// All of them, two or more.
+    And(Vec<Expr>),
+    /// One of them at least; two or more.
+    Or(Vec<Expr>),
     /// The opposite; unknown stays unknown.
     Not(Box<Expr>),
     /// `temp > 85`.
     Compare(Operand, Comparison, Operand),
     /// `model ~ 'H[12]00'`: an unanchored regular expression.
-    Match(Operand, String),
+    Match(Operand, Word),
     /// `node in gpu[001-128,130]`: the hostlist as written.
-    In(Operand, String),
+    In(Operand, Word),
     /// `temp is unknown`; the flag is true for `is not unknown`.
     IsUnknown(Operand, bool),
     /// `any(util < 5)`, `all(…)`: over a node's GPUs.
     Quantified(Quantifier, Box<Expr>),
-    /// `count(temp > 85) >= 2`: over a node's GPUs.
-    Count(Box<Expr>, Comparison, u64),
     /// `held(EXPR, 5m)`: true all that time.
-    Held(Box<Expr>, Duration),
-    /// `times(EXPR, 10m) >= 6`: how often it became true in that time.
-    Times(Box<Expr>, Duration, Comparison, u64),
+    Held(Box<Expr>, Duration, Spot),
     /// A bare word: a part of a name, in either case.
-    Word(String),
+    Word(Word),
 }
 
 /// For how many of a node's GPUs.
@@ -139,29 +144,48 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// A value: a key, a literal, arithmetic on them, or a function of a key.
+/// A value: a key, a literal, arithmetic on them, or a function of a key or a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
-    /// A key as written, short or full.
-    Key(String),
-    /// A number in the unit of what it meets: `85`.
-    Number(f64),
-    /// A number with its unit: `5kW` is 5000 W.
-    Quantity(f64, Unit),
-    /// Quoted text, or a bare word where only a value can stand.
-    Text(String),
+    /// A key as written, short or full; or, beside a key that is text, a text that needs no quotes.
+    Key(Word),
+    /// `85`, in the unit of what it meets, or with its own: `5kW`.
+    Number(Literal),
+    /// Quoted text.
+    Text(Word),
     /// `none`: a known absence.
-    Absent,
+    Absent(Spot),
     /// `a + b`.
     Arithmetic(Box<Operand>, Operation, Box<Operand>),
-    /// `median(K by job)`: over the row's peers.
-    Peers(PeerFunction, String, String),
+    /// `median(K by job)`: over the row's peers, those with the same value of the second key.
+    Peers(PeerFunction, Word, Word),
     /// `max(K)`: over the GPUs, nodes or rows below the row.
-    Below(Reduction, String),
+    Below(Reduction, Word),
     /// `max(K, 1m)`, `rate(K, 1m)`: over that much of the past.
-    Past(PastFunction, String, Duration),
+    Past(PastFunction, Word, Duration),
     /// `each(gpu.util)`: the values of all GPUs below the row, as a list. Only in `show`.
-    Each(String),
+    Each(Word),
+    /// `count(temp > 85)`: for how many of a node's GPUs it is true.
+    Count(Box<Expr>, Spot),
+    /// `times(EXPR, 10m)`: how often it became true in that time.
+    Times(Box<Expr>, Duration, Spot),
+}
+
+impl Operand {
+    /// Where it stands in the query's text.
+    pub fn spot(&self) -> Spot {
+        match self {
+            Operand::Key(word)
+            | Operand::Text(word)
+            | Operand::Below(_, word)
+            | Operand::Past(_, word, _)
+            | Operand::Each(word)
+            | Operand::Peers(_, word, _) => word.spot,
+            Operand::Number(literal) => literal.spot,
+            Operand::Absent(spot) | Operand::Count(_, spot) | Operand::Times(_, _, spot) => *spot,
+            Operand::Arithmetic(left, _, right) => left.spot().to(right.spot()),
+        }
+    }
 }
 
 /// Arithmetic on two operands.
