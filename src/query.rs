@@ -1,12 +1,56 @@
-//! The query language: reads it, plans it against a fleet's keys, and answers it.
+//! The query language: reads it, plans it against a fleet's keys, and answers it with rows or lines along time.
+//!
+//! `text → parse → Query → plan → Plan → scan, order, cells → Table or Series`. Nothing but the scan and the sort looks
+//! at every row; cells are made for the window only.
 
+mod answer;
+mod evaluate;
+mod key;
 mod lexer;
+mod measure;
+mod order;
 mod parse;
+mod past;
+mod plan;
+mod row;
+mod scan;
+mod snapshot;
 mod suggest;
+mod text;
+mod value;
+mod view;
 
 use regex::{Regex, RegexBuilder};
 
-pub use parse::{LONGEST, parse, parse_condition};
+use self::{snapshot::Snapshot, view::Kind};
+use crate::{
+    fleet::Fleet,
+    model::{
+        question::{Answer, Complaint},
+        syntax::Query,
+        time::Time,
+    },
+};
+
+pub use self::{
+    key::{KeyInfo, keys},
+    parse::{LONGEST, parse, parse_condition},
+};
+
+/// Answers `query` with what `fleet` knows at `now`.
+///
+/// # Errors
+/// A complaint that points at the word which means nothing here, does not fit what it stands beside, or asks for
+/// what has no data yet.
+pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complaint> {
+    let mut snapshot = Snapshot::new(fleet, now);
+    let plan = plan::plan(&snapshot, query)?;
+    if plan.view.kind == Kind::Event {
+        // What happened last is what people look for first.
+        snapshot.events = fleet.events().rev().collect();
+    }
+    answer::run(&snapshot, query, &plan)
+}
 
 /// The regular expression of `~`: unanchored, and bounded in what it may cost.
 fn pattern(text: &str) -> Result<Regex, String> {
@@ -18,3 +62,6 @@ fn pattern(text: &str) -> Result<Regex, String> {
         format!("not a regular expression: {}", crate::model::text::clean(reason, 120))
     })
 }
+
+#[cfg(test)]
+mod tests;

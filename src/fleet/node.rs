@@ -11,7 +11,7 @@ use super::{
 use crate::model::{state::State, time::Time};
 
 /// A node of the fleet. It stays the same node for as long as the hub runs; nodes are never removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
 
 impl NodeId {

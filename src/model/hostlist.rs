@@ -118,6 +118,12 @@ impl Hostlist {
         Ok(self.patterns.iter().flat_map(Pattern::expand).collect())
     }
 
+    /// This list and the other one's names after it.
+    pub fn and(mut self, other: Hostlist) -> Hostlist {
+        self.patterns.extend(other.patterns);
+        self
+    }
+
     /// The names that stand alone, without brackets, and a list of the others: so that a long list of names can be
     /// looked up rather than walked.
     pub fn split_plain(self) -> (Vec<String>, Hostlist) {

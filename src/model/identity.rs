@@ -66,6 +66,8 @@ pub enum Field {
     EventTime,
     /// What kind of event: `xid`, `sxid`, `link`, `boot`.
     EventKind,
+    /// The number of an XID or SXid.
+    EventXid,
     /// What an event is about: `gpu017:3`.
     EventSubject,
     /// The event's own words, the kernel's where there are some.
@@ -129,6 +131,7 @@ fields! {
     MountState "mount.state" Mount "STATE" 9, "ok, hung, missing, failed, read-only or unknown.";
     EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
     EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
+    EventXid "event.xid" Node "XID" 4, "The number of an XID or SXid.";
     EventSubject "event.subject" Node "SUBJECT" 14, "What it is about.";
     EventText "event.text" Node "TEXT" 60, "Its own words, the kernel's where there are some.";
 }

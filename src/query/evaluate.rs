@@ -1,0 +1,251 @@
+//! Evaluates values and conditions of a row, in three-valued logic: what is not known is neither true nor false.
+
+use std::collections::HashMap;
+
+use crate::{
+    fleet::natural,
+    model::{
+        hostlist::{same, short},
+        metric::{Kind as Reading, Scope},
+        raw::Gap,
+        state::State,
+        syntax::{Comparison, Operation, Quantifier},
+    },
+};
+
+use super::{
+    key::Tally,
+    row::{Item, Row},
+    snapshot::Snapshot,
+    text::{holds_part, words},
+    value::{Condition, Num, Number, Peers, Test, Text},
+    view::Kind,
+};
+
+impl Num {
+    /// The row's number.
+    pub(super) fn number(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Number {
+        match self {
+            Num::Constant(value) => Ok(*value),
+            Num::Leaf(leaf) => snapshot.leaf(row, leaf),
+            Num::State => Ok(f64::from(row.state(snapshot) as u8)),
+            Num::Tally(tally) => Ok(tally.count(snapshot, row)),
+            Num::Arithmetic(left, operation, right) => {
+                let (a, b) = (left.number(snapshot, row)?, right.number(snapshot, row)?);
+                let result = match operation {
+                    Operation::Add => a + b,
+                    Operation::Subtract => a - b,
+                    Operation::Multiply => a * b,
+                    Operation::Divide => a / b,
+                };
+                if result.is_finite() { Ok(result) } else { Err(Gap::Unknown) }
+            }
+            Num::Peers(peers) => peers.find(snapshot, row).copied().ok_or(Gap::Unknown),
+            Num::Past(leaf, function, span) => snapshot.past(row, leaf, *function, *span),
+            Num::Count(condition) => count(snapshot, row, condition),
+            Num::Times(condition, span) => snapshot.times(condition, row, *span),
+        }
+    }
+}
+
+impl Tally {
+    fn count(self, snapshot: &Snapshot<'_>, row: Row<'_>) -> f64 {
+        if let (Tally::Rows, Row::Group(_, group)) = (self, row) {
+            return group.rows as f64;
+        }
+        let mut n = 0u32;
+        row.reach(snapshot, Scope::Node, &mut |node, _| {
+            n += u32::from(match self {
+                Tally::Rows | Tally::Nodes => true,
+                Tally::Up => snapshot.state(node) == State::Up,
+                Tally::Stale => snapshot.state(node) == State::Stale,
+                Tally::Down => snapshot.state(node) == State::Down,
+                Tally::Missing => snapshot.state(node) == State::Missing,
+            });
+        });
+        f64::from(n)
+    }
+}
+
+impl<T> Peers<T> {
+    /// What the row's peers have in common.
+    pub(super) fn find(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<&T> {
+        let mut found = None;
+        self.by.each(snapshot, row, &mut |text| found = found.or_else(|| self.of.get(text)));
+        found
+    }
+}
+
+/// For how many of the row's GPUs the condition is true; unknown while it is known of none of them.
+fn count(snapshot: &Snapshot<'_>, row: Row<'_>, condition: &Condition) -> Number {
+    let [yes, no, unknown] = tell(snapshot, row, condition);
+    if yes + no == 0 && unknown > 0 { Err(Gap::Unknown) } else { Ok(f64::from(yes)) }
+}
+
+/// Of how many of the row's GPUs the condition is true, false, and unknown.
+fn tell(snapshot: &Snapshot<'_>, row: Row<'_>, condition: &Condition) -> [u32; 3] {
+    let mut counts = [0; 3];
+    row.gpus(snapshot, &mut |node, slots| {
+        for slot in slots {
+            let at = match condition.holds(snapshot, Row::Item(Kind::Gpu, Item { node, slot })) {
+                Some(true) => 0,
+                Some(false) => 1,
+                None => 2,
+            };
+            counts[at] += 1;
+        }
+    });
+    counts
+}
+
+/// True if any part is true, unknown if any is unknown.
+pub(super) fn any(parts: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut all_known = true;
+    for part in parts {
+        match part {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => all_known = false,
+        }
+    }
+    all_known.then_some(false)
+}
+
+/// False if any part is false, unknown if any is unknown.
+pub(super) fn all(parts: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    any(parts.into_iter().map(|part| part.map(|known| !known))).map(|some_false| !some_false)
+}
+
+/// How `a` compares with `b`.
+pub(super) fn compare(a: f64, comparison: Comparison, b: f64) -> bool {
+    // Quanta such as 0.001 are no binary fractions: what differs by rounding only is equal.
+    let near = (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    match comparison {
+        Comparison::Equal => near,
+        Comparison::NotEqual => !near,
+        Comparison::Less => a < b && !near,
+        Comparison::LessOrEqual => a < b || near,
+        Comparison::Greater => a > b && !near,
+        Comparison::GreaterOrEqual => a > b || near,
+    }
+}
+
+impl Condition {
+    /// Whether it is true of the row; nothing where that is not known.
+    pub(super) fn holds(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<bool> {
+        let number = |num: &Num| num.number(snapshot, row);
+        match self {
+            Condition::And(parts) => all(parts.iter().map(|part| part.holds(snapshot, row))),
+            Condition::Or(parts) => any(parts.iter().map(|part| part.holds(snapshot, row))),
+            Condition::Not(inner) => inner.holds(snapshot, row).map(|known| !known),
+            Condition::Compare(left, comparison, right) => match (number(left), number(right)) {
+                (Ok(a), Ok(b)) => Some(compare(a, *comparison, b)),
+                // What is known to be absent is known to be no number, too.
+                (Err(Gap::Absent), Ok(_)) | (Ok(_), Err(Gap::Absent)) => Some(*comparison == Comparison::NotEqual),
+                _ => None,
+            },
+            Condition::Absent(num) => known(number(num), |_| false, true),
+            Condition::Flags(num, bits) => known(number(num), |set| set as u32 & bits != 0, false),
+            Condition::Choice(num, positions) => {
+                known(number(num), |at| positions.checked_shr(at as u32).unwrap_or(0) & 1 == 1, false)
+            }
+            Condition::Listed(num, list) => known(number(num), |value| list.matches(&format!("{value}")), false),
+            Condition::Text(text, test) => test.passes(text, snapshot, row),
+            Condition::NoText(text) => text.is_absent(snapshot, row),
+            Condition::UnknownNumber(num) => Some(matches!(number(num), Err(gap) if gap != Gap::Absent)),
+            Condition::UnknownText(text) => Some(text.is_absent(snapshot, row).is_none()),
+            Condition::Quantified(quantifier, inner) => {
+                let [yes, no, unknown] = tell(snapshot, row, inner);
+                match quantifier {
+                    Quantifier::Any if yes > 0 => Some(true),
+                    Quantifier::All if no > 0 => Some(false),
+                    _ if unknown > 0 => None,
+                    Quantifier::Any => Some(false),
+                    // Of no GPUs at all, nothing is true.
+                    Quantifier::All => Some(yes > 0),
+                }
+            }
+            Condition::Held(inner, span) => snapshot.held(inner, row, *span),
+            Condition::Name(part) => Some(holds_part(snapshot, row, part)),
+        }
+    }
+}
+
+/// `is` of a number, `absent` of a known absence, nothing of what is not known.
+fn known(number: Number, is: impl Fn(f64) -> bool, absent: bool) -> Option<bool> {
+    match number {
+        Ok(value) => Some(is(value)),
+        Err(Gap::Absent) => Some(absent),
+        Err(_) => None,
+    }
+}
+
+impl Test {
+    fn passes(&self, text: &Text, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<bool> {
+        let expected = match self {
+            Test::Majority(peers) => Some(peers.find(snapshot, row)?),
+            _ => None,
+        };
+        let mut passed = false;
+        let mut seen = false;
+        text.each(snapshot, row, &mut |text| {
+            seen = true;
+            passed = passed || expected.map_or_else(|| self.passes_text(text), |it| it.eq_ignore_ascii_case(text));
+        });
+        if seen { Some(passed) } else { text.is_absent(snapshot, row).map(|_| false) }
+    }
+
+    fn passes_text(&self, text: &str) -> bool {
+        match self {
+            Test::Is(expected) => expected.eq_ignore_ascii_case(text),
+            Test::Host(name) => same(name, text),
+            Test::Pattern(pattern) => pattern.is_match(text),
+            Test::Among(plain, list) => {
+                let lower = text.to_ascii_lowercase();
+                plain.contains(&lower) || plain.contains(short(&lower)) || list.matches(text)
+            }
+            Test::Order(comparison, limit) => {
+                let order = natural(text, limit);
+                match comparison {
+                    Comparison::Equal => order.is_eq(),
+                    Comparison::NotEqual => order.is_ne(),
+                    Comparison::Less => order.is_lt(),
+                    Comparison::LessOrEqual => order.is_le(),
+                    Comparison::Greater => order.is_gt(),
+                    Comparison::GreaterOrEqual => order.is_ge(),
+                }
+            }
+            Test::Majority(_) => false,
+        }
+    }
+}
+
+/// The middle of some values; nothing of none.
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
+    let n = values.len();
+    if n == 0 {
+        return None;
+    }
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    let middle = *middle;
+    if n % 2 == 1 {
+        return Some(middle);
+    }
+    let below = below.iter().copied().max_by(f64::total_cmp)?;
+    Some(f64::midpoint(below, middle))
+}
+
+/// The most frequent of some texts; of several, the first in natural order.
+pub(super) fn majority(counts: &HashMap<String, u32>) -> Option<String> {
+    let best = counts.iter().max_by(|(a, n), (b, m)| n.cmp(m).then_with(|| natural(b, a)));
+    best.map(|(text, _)| text.clone())
+}
+
+/// A number as groups and texts name it.
+pub(super) fn spelled(number: Number, reading: Reading) -> Option<String> {
+    match number {
+        Ok(value) => Some(words(value, reading)),
+        Err(Gap::Absent) => Some("none".into()),
+        Err(_) => None,
+    }
+}

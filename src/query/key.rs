@@ -1,0 +1,295 @@
+//! Which keys a view has, and what a word means there: short keys mean the view's own scope first.
+
+use crate::{
+    fleet::Fleet,
+    model::{
+        identity::{FIELDS, Field},
+        metric::{Catalogue, MetricId, Scope},
+        place::Levels,
+        question::Complaint,
+        syntax::Word,
+        text,
+        unit::Unit,
+    },
+};
+
+use super::{
+    lexer::complain,
+    suggest::hint,
+    view::{Kind, Rows, View},
+};
+
+/// What a key names.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Key {
+    Metric(MetricId),
+    Field(Field),
+    /// A place level, by its position.
+    Level(usize),
+    /// A label that is no place level.
+    Label(String),
+    /// A count of what a group's row is made of.
+    Tally(Tally),
+    /// A column of the catalogue itself.
+    About(About),
+}
+
+/// What is counted of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tally {
+    Rows,
+    Nodes,
+    Up,
+    Stale,
+    Down,
+    Missing,
+}
+
+impl Tally {
+    /// Key, title and help of every tally.
+    pub(super) const ALL: [(Tally, &'static str, &'static str, &'static str); 6] = [
+        (Tally::Rows, "count", "COUNT", "Rows that were grouped into this one."),
+        (Tally::Nodes, "nodes", "NODES", "Nodes, whatever their state."),
+        (Tally::Up, "up", "UP", "Nodes whose last sample is fresh."),
+        (Tally::Stale, "stale", "STALE", "Nodes without a sample for three intervals and 3 s."),
+        (Tally::Down, "down", "DOWN", "Nodes without a sample for 60 s."),
+        (Tally::Missing, "missing", "MISSING", "Nodes of the roster that did not come back."),
+    ];
+}
+
+/// Columns of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Key,
+    Title,
+    Scope,
+    Unit,
+    Aggregate,
+    Direction,
+    Help,
+    Source,
+}
+
+impl About {
+    /// Key, title, width and help of every column.
+    pub(super) const ALL: [(About, &'static str, &'static str, u8, &'static str); 8] = [
+        (About::Key, "metric.key", "KEY", 20, "The metric's full key."),
+        (About::Title, "metric.title", "TITLE", 8, "The title of its column."),
+        (About::Scope, "metric.scope", "SCOPE", 5, "What it is measured on."),
+        (About::Unit, "metric.unit", "UNIT", 4, "What its number measures; nothing for a plain count."),
+        (About::Aggregate, "metric.aggregate", "AGG", 5, "How several become one."),
+        (About::Direction, "metric.direction", "BAD", 4, "Which end is bad."),
+        (About::Help, "metric.help", "HELP", 60, "What it means."),
+        (About::Source, "metric.source", "SOURCE", 40, "Where it is read."),
+    ];
+}
+
+/// A key as completion and help list it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The full key: `gpu.util`.
+    pub key: String,
+    /// The short key that means the same in this view: `util`.
+    pub short: Option<String>,
+    /// The column's title.
+    pub title: String,
+    /// What its numbers measure; nothing for text.
+    pub unit: Option<Unit>,
+    /// What it means, in a sentence.
+    pub help: String,
+}
+
+/// Words that will be keys once something feeds them.
+const WITHOUT_DATA: [&str; 5] = ["job", "user", "account", "partition", "incident"];
+
+/// The keys of one view.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a> {
+    pub(super) view: &'a str,
+    pub(super) kind: Kind,
+    /// Whether its rows are groups.
+    pub(super) grouped: bool,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) levels: &'a Levels,
+    /// Where labels are looked for.
+    pub(super) fleet: Option<&'a Fleet>,
+}
+
+impl<'a> Keys<'a> {
+    /// What `word` names in this view.
+    pub(super) fn find(&self, word: &Word) -> Result<Key, Complaint> {
+        if let Some(key) = self.look(word) {
+            return Ok(key);
+        }
+        let shown = text::clean(word, 40);
+        let message = if WITHOUT_DATA.contains(&word.split('.').next().unwrap_or("")) {
+            let instead = if word == "user" { "; `proc.user` is the owner of processes" } else { "" };
+            format!("`{shown}` has no data yet: no scheduler is read{instead}")
+        } else if self.catalogue.find(word).is_some() || Field::find(word).is_some() {
+            format!("`{shown}` is a key, but not one of {}", self.view)
+        } else {
+            let infos = self.infos();
+            let names = infos.iter().flat_map(|info| info.short.iter().chain([&info.key])).map(String::as_str);
+            let near = hint(word, names);
+            let blanks = if word.contains('/') || word.contains('-') { "; signs stand between blanks" } else { "" };
+            format!("unknown key `{shown}` in {}{}", self.view, if near.is_empty() { blanks } else { &near })
+        };
+        Err(complain(message, word.spot))
+    }
+
+    fn look(&self, word: &str) -> Option<Key> {
+        if self.kind == Kind::Metric {
+            let named = |(about, key, ..): &(About, &str, &str, u8, &str)| {
+                (word == *key || key.strip_prefix("metric.") == Some(word)).then_some(Key::About(*about))
+            };
+            return About::ALL.iter().find_map(named);
+        }
+        let tally = Tally::ALL.iter().find(|(_, key, ..)| self.grouped && *key == word);
+        if let Some((tally, ..)) = tally {
+            return Some(Key::Tally(*tally));
+        }
+        let level = || self.levels.position(word).map(Key::Level);
+        let wider = || self.short("node", word).or_else(|| self.short("gpu", word));
+        self.short(self.kind.prefix(), word).or_else(|| self.exact(word)).or_else(level).or_else(wider).or_else(|| {
+            let known = self.fleet.is_some_and(|fleet| is_label(fleet, word));
+            known.then(|| Key::Label(word.to_owned()))
+        })
+    }
+
+    /// The key with this prefix in front.
+    fn short(&self, prefix: &str, word: &str) -> Option<Key> {
+        self.exact(&format!("{prefix}.{word}"))
+    }
+
+    /// The key that is exactly so called. Fields of nodes and GPUs may have their scope in front.
+    fn exact(&self, word: &str) -> Option<Key> {
+        if let Some(id) = self.catalogue.find(word) {
+            return self.kind.reaches(id.scope).then_some(Key::Metric(id));
+        }
+        let bare = || {
+            let (prefix, field) = word.split_once('.')?;
+            let scope = Scope::from_prefix(prefix)?;
+            Field::find(field).filter(|field| field.row().scope == scope)
+        };
+        Field::find(word).or_else(bare).filter(|field| self.has(*field)).map(Key::Field)
+    }
+
+    fn has(&self, field: Field) -> bool {
+        if is_of_event(field) { self.kind == Kind::Event } else { self.kind.reaches(field.row().scope) }
+    }
+
+    /// Every key but labels: the view's own first.
+    pub(super) fn all(&self) -> Vec<Key> {
+        if self.kind == Kind::Metric {
+            return About::ALL.iter().map(|(about, ..)| Key::About(*about)).collect();
+        }
+        let mut keys: Vec<Key> = Vec::new();
+        if self.grouped {
+            keys.extend(Tally::ALL.iter().map(|(tally, ..)| Key::Tally(*tally)));
+        }
+        let own = self.kind.scope();
+        let mut scopes: Vec<Scope> = own.into_iter().collect();
+        scopes.extend(Scope::ALL.into_iter().filter(|scope| Some(*scope) != own && self.kind.reaches(*scope)));
+        keys.extend(
+            FIELDS.iter().filter(|row| is_of_event(row.field) && self.has(row.field)).map(|row| Key::Field(row.field)),
+        );
+        for scope in scopes {
+            let fields = FIELDS.iter().filter(|row| row.scope == scope && !is_of_event(row.field));
+            keys.extend(fields.map(|row| Key::Field(row.field)));
+            if scope == Scope::Node {
+                keys.extend((0..self.levels.names().len()).map(Key::Level));
+            }
+            let rows = 0..self.catalogue.scope(scope).len();
+            keys.extend(rows.map(|row| Key::Metric(MetricId { scope, row: row as u16 })));
+        }
+        keys
+    }
+
+    /// The keys that `show *` shows: the view's own, and of GPUs what their nodes and places sum up.
+    pub(super) fn own(&self) -> Vec<Key> {
+        let shown = |key: &Key| match key {
+            Key::Metric(id) => {
+                Some(id.scope) == self.kind.scope() || (self.kind == Kind::Node && id.scope == Scope::Gpu)
+            }
+            Key::Field(Field::Node | Field::State) => !self.grouped,
+            Key::Field(field) => !self.grouped && (is_of_event(*field) || Some(field.row().scope) == self.kind.scope()),
+            Key::Level(_) => !self.grouped && matches!(self.kind, Kind::Node | Kind::Gpu),
+            Key::Tally(_) | Key::About(_) => true,
+            Key::Label(_) => false,
+        };
+        let mut keys: Vec<Key> = self.all().into_iter().filter(shown).collect();
+        // Whose row it is comes first.
+        keys.sort_by_key(|key| *key != Key::Field(Field::Node));
+        keys
+    }
+
+    /// Every key with its words.
+    pub(super) fn infos(&self) -> Vec<KeyInfo> {
+        let keys = self.all();
+        let infos = keys.into_iter().map(|key| {
+            let full = self.name(&key);
+            let short = full.split_once('.').map(|(_, short)| short.to_owned());
+            let short = short.filter(|short| self.look(short).as_ref() == Some(&key));
+            let (title, unit, help) = self.words(&key);
+            KeyInfo { key: full, short, title, unit, help }
+        });
+        infos.collect()
+    }
+
+    /// The full key.
+    pub(super) fn name(&self, key: &Key) -> String {
+        match key {
+            Key::Metric(id) => self.catalogue.get(*id).map_or_else(String::new, |metric| metric.key.to_string()),
+            Key::Field(field) => field.row().key.into(),
+            Key::Level(position) => self.levels.names().get(*position).cloned().unwrap_or_default(),
+            Key::Label(name) => name.clone(),
+            Key::Tally(tally) => row(&Tally::ALL, |(it, ..)| it == tally).1.into(),
+            Key::About(about) => row(&About::ALL, |(it, ..)| it == about).1.into(),
+        }
+    }
+
+    fn words(&self, key: &Key) -> (String, Option<Unit>, String) {
+        let words = |title: &str, unit, help: &str| (title.to_owned(), unit, help.to_owned());
+        match key {
+            Key::Metric(id) => self
+                .catalogue
+                .get(*id)
+                .map_or_else(Default::default, |metric| words(&metric.title, Some(metric.unit), &metric.help)),
+            Key::Field(field) => words(field.row().title, None, field.row().help),
+            Key::Level(_) | Key::Label(_) => {
+                let name = self.name(key);
+                words(&name.to_uppercase(), None, &format!("The node's label `{name}`."))
+            }
+            Key::Tally(tally) => {
+                let (_, _, title, help) = row(&Tally::ALL, |(it, ..)| it == tally);
+                words(title, Some(Unit::One), help)
+            }
+            Key::About(about) => {
+                let (_, _, title, _, help) = row(&About::ALL, |(it, ..)| it == about);
+                words(title, None, help)
+            }
+        }
+    }
+}
+
+/// The row of a table that lists every value of its enum.
+pub(super) fn row<T>(table: &[T], is: impl Fn(&T) -> bool) -> &T {
+    table.iter().find(|row| is(row)).unwrap_or(&table[0])
+}
+
+/// Whether the field is one of events, which are no scope of metrics.
+pub(super) fn is_of_event(field: Field) -> bool {
+    field.row().key.starts_with("event.")
+}
+
+/// Whether any node has a label called `name`.
+fn is_label(fleet: &Fleet, name: &str) -> bool {
+    fleet.nodes().any(|node| fleet.node(node).inventory.label(name).is_some())
+}
+
+/// The keys of the view called `view`, the view's own first; none for an unknown view.
+pub fn keys(view: &str, catalogue: &Catalogue, levels: &Levels) -> Vec<KeyInfo> {
+    let Ok(view) = View::find(&Word::from(view), levels) else { return Vec::new() };
+    let grouped = view.rows != Rows::Each;
+    Keys { view: &view.name, kind: view.kind, grouped, catalogue, levels, fleet: None }.infos()
+}

@@ -1,0 +1,156 @@
+//! Sorts: each key becomes a column of integers, and only the window that was asked for is brought into order.
+//! Ties go by identity, so rows don't jump between two answers for nothing.
+
+use std::{cmp::Ordering, collections::HashMap, ops::Range};
+
+use crate::{fleet::natural, model::raw::Gap};
+
+use super::{
+    scan::Matches,
+    snapshot::Snapshot,
+    value::{Number, Text, Value},
+};
+
+/// What is known to be absent sorts after every number, and what is unknown after that, whichever way it sorts.
+const ABSENT: u64 = u64::MAX - 1;
+const UNKNOWN: u64 = u64::MAX;
+
+/// The positions, among the matches, of the rows in `window` once they are sorted.
+pub(super) fn order(
+    snapshot: &Snapshot<'_>,
+    matches: &Matches,
+    keys: &[(Value, bool)],
+    window: Range<usize>,
+) -> Vec<usize> {
+    let columns: Vec<Vec<u64>> =
+        keys.iter().map(|(value, descending)| column(snapshot, matches, value, *descending)).collect();
+    let Some((first, rest)) = columns.split_first() else { return window.collect() };
+    let mut rows: Vec<(u64, u32)> = first.iter().copied().zip(0u32..).collect();
+    let compare = |a: &(u64, u32), b: &(u64, u32)| {
+        let (x, y) = (a.1 as usize, b.1 as usize);
+        let tie = || rest.iter().fold(Ordering::Equal, |order, column| order.then_with(|| column[x].cmp(&column[y])));
+        a.0.cmp(&b.0).then_with(tie).then_with(|| x.cmp(&y))
+    };
+    select(&mut rows, window, compare).iter().map(|(_, at)| *at as usize).collect()
+}
+
+/// Sorts no more than the window: everything before it, and everything after it, only moves to its side.
+fn select<T>(rows: &mut [T], window: Range<usize>, compare: impl Fn(&T, &T) -> Ordering) -> &[T] {
+    let end = window.end.min(rows.len());
+    let start = window.start.min(end);
+    let mut rest = rows;
+    if end < rest.len() {
+        let (before, ..) = rest.select_nth_unstable_by(end, &compare);
+        rest = before;
+    }
+    if start > 0 && start < rest.len() {
+        rest.select_nth_unstable_by(start, &compare);
+    }
+    let rest = rest.get_mut(start..end).unwrap_or_default();
+    rest.sort_unstable_by(&compare);
+    rest
+}
+
+fn column(snapshot: &Snapshot<'_>, matches: &Matches, value: &Value, descending: bool) -> Vec<u64> {
+    match value {
+        Value::Number(numeric) => {
+            matches.rows().map(|row| rank(numeric.num.number(snapshot, row), descending)).collect()
+        }
+        Value::Text(text) => texts(snapshot, matches, text, descending),
+        // Planning refuses to sort by a list.
+        Value::Each(_) => vec![UNKNOWN; matches.len()],
+    }
+}
+
+/// An integer that sorts as the number does.
+fn rank(number: Number, descending: bool) -> u64 {
+    match number {
+        Ok(value) => {
+            // Adding 0 makes one zero of the two.
+            let bits = (value + 0.0).to_bits();
+            let up = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+            let ranked = if descending { !up } else { up };
+            ranked.min(ABSENT - 1)
+        }
+        Err(Gap::Absent) => ABSENT,
+        Err(_) => UNKNOWN,
+    }
+}
+
+/// Integers that sort as the texts do: each different text is compared once, however many rows have it.
+fn texts(snapshot: &Snapshot<'_>, matches: &Matches, text: &Text, descending: bool) -> Vec<u64> {
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut of_row: Vec<Option<u32>> = Vec::with_capacity(matches.len());
+    for row in matches.rows() {
+        let mut first: Option<u32> = None;
+        let mut several = false;
+        text.each(snapshot, row, &mut |text| {
+            several |= first.is_some();
+            if first.is_none() {
+                first = Some(number_of(&mut known, text));
+            }
+        });
+        if several {
+            first = text.joined(snapshot, row).map(|joined| number_of(&mut known, &joined));
+        }
+        of_row.push(first);
+    }
+    let mut sorted: Vec<(&String, u32)> = known.iter().map(|(text, at)| (text, *at)).collect();
+    sorted.sort_unstable_by(|(a, _), (b, _)| if descending { natural(b, a) } else { natural(a, b) });
+    let mut ranks = vec![0u64; sorted.len()];
+    for (rank, (_, at)) in (0..).zip(&sorted) {
+        ranks[*at as usize] = rank;
+    }
+    of_row.into_iter().map(|at| at.map_or(UNKNOWN, |at| ranks[at as usize])).collect()
+}
+
+fn number_of(known: &mut HashMap<String, u32>, text: &str) -> u32 {
+    if let Some(at) = known.get(text) {
+        return *at;
+    }
+    let at = known.len() as u32;
+    known.insert(text.to_owned(), at);
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn number() -> impl Strategy<Value = Number> {
+        prop_oneof![
+            8 => any::<f64>().prop_filter("a number", |v| v.is_finite()).prop_map(Ok),
+            2 => (-3..3i32).prop_map(|v| Ok(f64::from(v))),
+            1 => Just(Err(Gap::Absent)),
+            1 => Just(Err(Gap::Unknown)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn ranks_sort_as_numbers_do_and_unknown_last(a in number(), b in number(), descending: bool) {
+            let (x, y) = (rank(a, descending), rank(b, descending));
+            match (a, b) {
+                (Ok(a), Ok(b)) => {
+                    let expected = if descending { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
+                    prop_assert_eq!(Some(x.cmp(&y)), expected);
+                }
+                (Ok(_), Err(_)) | (Err(Gap::Absent), Err(Gap::Unknown)) => prop_assert!(x < y),
+                (Err(_), Ok(_)) | (Err(Gap::Unknown), Err(Gap::Absent)) => prop_assert!(x > y),
+                _ => prop_assert_eq!(x, y),
+            }
+        }
+
+        #[test]
+        fn a_window_is_a_slice_of_the_sorted_whole(values in vec(0..20u32, 0..80), start in 0..90usize, len in 0..40usize) {
+            let rows: Vec<(u32, usize)> = values.iter().copied().zip(0..).collect();
+            let mut sorted = rows.clone();
+            sorted.sort_unstable();
+            let window = start.min(rows.len())..(start + len).min(rows.len());
+            let mut selected = rows.clone();
+            prop_assert_eq!(select(&mut selected, start..start + len, Ord::cmp), &sorted[window]);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Values along time: read step by step from the fleet's history, each line of it fetched once.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    time::Duration,
+};
+
+use crate::{
+    fleet::{Fleet, Rollup},
+    model::{
+        metric::{Aggregate, Kind as Reading, MetricId},
+        raw::Gap,
+        syntax::PastFunction,
+        time::Time,
+    },
+};
+
+use super::{
+    row::{Item, Row},
+    snapshot::{Pool, Snapshot},
+    value::{Condition, Leaf, Number, Reach},
+};
+
+/// Distance at which history is kept of single things, and of places that are looked at over more than 10 min.
+pub(super) const STEP: Duration = Duration::from_secs(10);
+/// Most steps that one question about the past looks at.
+const MOST_STEPS: u128 = 2048;
+
+/// A span of the past in even steps, and which of them is being looked at.
+pub(super) struct Window {
+    pub(super) from: Time,
+    pub(super) step: Duration,
+    pub(super) steps: usize,
+    /// The step that conditions and values see.
+    pub(super) at: Cell<usize>,
+    lines: RefCell<HashMap<(MetricId, Item), Line>>,
+    rollups: RefCell<HashMap<Source, Rc<[Option<Rollup>]>>>,
+}
+
+/// One thing's values of one metric.
+type Line = Rc<[Option<f64>]>;
+/// A metric of a place of a level.
+type Source = (MetricId, String, String);
+
+impl Window {
+    /// The steps of `span` up to `now`; they begin at multiples of `step`, so that they stay where they are from one
+    /// answer to the next.
+    pub(super) fn new(span: Duration, step: Duration, now: Time) -> Window {
+        let most = Duration::from_millis((span.as_millis() / MOST_STEPS) as u64 + 1);
+        let step = step.max(most).max(Duration::from_millis(1));
+        let size = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        let steps = span.as_millis().div_ceil(step.as_millis()).max(1) as usize;
+        let end = now.as_millis().div_euclid(size).saturating_add(1).saturating_mul(size);
+        let from = Time::from_millis(end) - step * steps as u32;
+        Window { from, step, steps, at: Cell::new(0), lines: RefCell::default(), rollups: RefCell::default() }
+    }
+
+    fn to(&self) -> Time {
+        self.from + self.step * self.steps as u32
+    }
+
+    /// A metric of one thing at the step that is looked at.
+    pub(super) fn number(&self, fleet: &Fleet, metric: MetricId, item: Item) -> Number {
+        let mut lines = self.lines.borrow_mut();
+        let line = lines.entry((metric, item)).or_insert_with(|| {
+            fleet.history(item.node, metric, item.slot as usize, self.from, self.to(), self.step).into()
+        });
+        line.get(self.at.get()).copied().flatten().ok_or(Gap::Unknown)
+    }
+
+    /// A metric of a place at the step that is looked at.
+    pub(super) fn rollup(&self, fleet: &Fleet, place: &(String, String), leaf: &Leaf) -> Number {
+        let source = (leaf.metric, place.0.clone(), place.1.clone());
+        let mut rollups = self.rollups.borrow_mut();
+        let line = rollups
+            .entry(source)
+            .or_insert_with(|| fleet.rollup(&place.0, &place.1, leaf.metric, self.from, self.to(), self.step).into());
+        let rollup = line.get(self.at.get()).copied().flatten();
+        rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
+    }
+
+    /// Lets go of what was fetched: the next row has other lines.
+    pub(super) fn forget(&self) {
+        self.lines.borrow_mut().clear();
+    }
+}
+
+/// The step at which a span is looked at when nobody says: about 120 of them, and none shorter than history keeps.
+pub(super) fn natural_step(span: Duration, rolled_up: bool) -> Duration {
+    let least = if rolled_up && span <= Duration::from_mins(10) { Duration::from_secs(1) } else { STEP };
+    let steps = (span.as_millis() / 120).div_ceil(least.as_millis()).max(1);
+    least * u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+impl Snapshot<'_> {
+    /// A function of a metric over the last `span`, of what the row reaches.
+    pub(super) fn past(&self, row: Row<'_>, leaf: &Leaf, function: PastFunction, span: Duration) -> Number {
+        let mut pool = Pool::new(leaf.fold);
+        let mut add = |item: Item| pool.add(self.past_of(leaf, function, span, item));
+        match (leaf.reach, row) {
+            (Reach::Own, Row::Item(_, item)) => add(item),
+            (Reach::Node, Row::Item(_, item)) => add(Item { node: item.node, slot: 0 }),
+            _ => row.reach(self, leaf.metric.scope, &mut |node, slots| slots.for_each(|slot| add(Item { node, slot }))),
+        }
+        pool.number()
+    }
+
+    fn past_of(&self, leaf: &Leaf, function: PastFunction, span: Duration, item: Item) -> Number {
+        let Leaf { metric, .. } = *leaf;
+        let (fleet, from) = (self.fleet, self.now - span);
+        let counter = fleet.catalogue().get(metric).is_some_and(|metric| metric.kind == Reading::Counter);
+        let change = |window: &[Option<f64>]| {
+            let mut known = window.iter().flatten();
+            let first = known.next()?;
+            Some(known.next_back()? - first)
+        };
+        let window = Window::new(span, STEP, self.now);
+        let line = || fleet.history(item.node, metric, item.slot as usize, window.from, window.to(), window.step);
+        let value = match function {
+            PastFunction::Delta | PastFunction::Rate => {
+                let delta = if counter {
+                    fleet.increase(item.node, metric, item.slot as usize, from, self.now)
+                } else {
+                    change(&line())
+                };
+                if function == PastFunction::Rate { delta.map(|delta| delta / span.as_secs_f64()) } else { delta }
+            }
+            PastFunction::Avg | PastFunction::Min | PastFunction::Max => {
+                let mut pool = Pool::new(match function {
+                    PastFunction::Min => Aggregate::Min,
+                    PastFunction::Max => Aggregate::Max,
+                    _ => Aggregate::Mean,
+                });
+                line().into_iter().for_each(|value| pool.add(value.ok_or(Gap::Unknown)));
+                return pool.number();
+            }
+        };
+        value.ok_or(Gap::Unknown)
+    }
+
+    /// What a condition was at each step of the last `span`, oldest first.
+    fn along(&self, condition: &Condition, row: Row<'_>, span: Duration) -> Vec<Option<bool>> {
+        let window = Window::new(span, STEP, self.now);
+        let past = self.at(&window);
+        let at = |step| {
+            window.at.set(step);
+            condition.holds(&past, row)
+        };
+        (0..window.steps).map(at).collect()
+    }
+
+    /// Whether a condition was true all through the last `span`.
+    pub(super) fn held(&self, condition: &Condition, row: Row<'_>, span: Duration) -> Option<bool> {
+        let steps = self.along(condition, row, span);
+        if steps.contains(&Some(false)) {
+            return Some(false);
+        }
+        // The step that has just begun may hold nothing yet.
+        let settled = if steps.len() > 1 { &steps[..steps.len() - 1] } else { &steps };
+        if settled.contains(&None) { None } else { Some(true) }
+    }
+
+    /// How often a condition became true in the last `span`.
+    pub(super) fn times(&self, condition: &Condition, row: Row<'_>, span: Duration) -> Number {
+        let steps: Vec<bool> = self.along(condition, row, span).into_iter().flatten().collect();
+        if steps.is_empty() {
+            return Err(Gap::Unknown);
+        }
+        Ok(steps.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64)
+    }
+}

@@ -1,0 +1,248 @@
+//! Makes a plan of a query: every key resolved, every unit checked, every column known, before any row is looked at.
+
+mod condition;
+mod operand;
+mod peers;
+
+use std::time::Duration;
+
+use crate::model::{
+    question::Complaint,
+    state::State,
+    syntax::{Expr, Moment, Operand, Query, Show, Spot, When, Word},
+    time::Time,
+};
+
+use super::{
+    key::{Key, Keys},
+    lexer::complain,
+    past::{Window, natural_step},
+    snapshot::Snapshot,
+    value::{Condition, Numeric, Shown, Text, Value},
+    view::{Kind, Rows, View},
+};
+
+/// The words of states, as a choice.
+pub(super) static STATES: &[&str] = &[State::Up.word(), State::Stale.word(), State::Down.word(), State::Missing.word()];
+
+/// A query, ready to be run.
+pub(super) struct Plan {
+    pub(super) view: View,
+    /// Whether MIG instances are rows, too.
+    pub(super) mig: bool,
+    /// Which things, or which places, are kept.
+    pub(super) filter: Option<Condition>,
+    /// The earliest event that is kept.
+    pub(super) since: Option<Time>,
+    /// What rows are grouped by, with each key's name; empty for no grouping.
+    pub(super) by: Vec<(String, Text)>,
+    /// What to sort by; true for largest first.
+    pub(super) sort: Vec<(Value, bool)>,
+    pub(super) columns: Vec<Shown>,
+    pub(super) limit: Option<u64>,
+    pub(super) offset: u64,
+    /// The steps along which the columns are looked at, for an answer along time.
+    pub(super) window: Option<Window>,
+}
+
+/// What is known while a query is planned.
+#[derive(Clone, Copy)]
+struct Planner<'a> {
+    snapshot: &'a Snapshot<'a>,
+    keys: Keys<'a>,
+    /// Whether what is planned will be evaluated in the past, where only some metrics are known.
+    past: bool,
+}
+
+/// Longest span of the past that a query may ask for.
+const LONGEST: Duration = Duration::from_hours(24 * 366);
+
+/// Plans `query` against what the fleet knows.
+pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<Plan, Complaint> {
+    let fleet = snapshot.fleet;
+    let view = View::find(&query.view, fleet.levels())?;
+    let placed = view.rows != Rows::Each;
+    let grouped = placed || !query.by.is_empty();
+    let keys = Keys {
+        view: &query.view,
+        kind: view.kind,
+        grouped: placed,
+        catalogue: fleet.catalogue(),
+        levels: fleet.levels(),
+        fleet: Some(fleet),
+    };
+    let (since, window) = times(snapshot, query, &view)?;
+    let each = Planner { snapshot, keys, past: false };
+    let filter = query.filter.as_ref().map(|expr| each.condition(expr)).transpose()?;
+    let by = query.by.iter().map(|word| each.group_key(word)).collect::<Result<Vec<_>, _>>()?;
+    let rows = Planner { keys: Keys { grouped, ..keys }, ..each };
+    let sort = query.sort.iter().map(|key| Ok((rows.sortable(&key.operand)?, key.descending)));
+    let sort = sort.collect::<Result<Vec<_>, Complaint>>()?;
+    let columns = Planner { past: window.is_some(), ..rows }.columns(query, &view)?;
+    let (limit, offset) = (query.limit, query.offset.unwrap_or(0));
+    Ok(Plan { mig: names_mig(query), view, filter, since, by, sort, columns, limit, offset, window })
+}
+
+/// What `since`, `at` and `over` ask for.
+fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<Time>, Option<Window>), Complaint> {
+    let now = snapshot.now;
+    let rolled_up = view.rows != Rows::Each;
+    let window = |span: Duration, step: Option<Duration>, spot: Spot| {
+        if matches!(view.kind, Kind::Event | Kind::Metric) {
+            return Err(complain(format!("{} have no values along time", view.name), spot));
+        }
+        if span > LONGEST {
+            return Err(complain("a query looks back at most a year", spot));
+        }
+        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(span, rolled_up)), now))
+    };
+    match (query.when, query.over) {
+        (When::At(_, spot), _) => Err(complain("no past state of the fleet is kept yet to be asked `at` a time", spot)),
+        (When::Since(moment, _), None) if view.kind == Kind::Event => Ok((Some(resolve(moment, now)), None)),
+        (When::Since(_, spot), Some(_)) => {
+            Err(complain("`over` and `since` both say how far back; one is enough", spot))
+        }
+        (When::Since(moment, spot), None) => {
+            let span = now.since(resolve(moment, now));
+            if span.is_zero() {
+                return Err(complain("that time is still to come", spot));
+            }
+            window(span, None, spot).map(|window| (None, Some(window)))
+        }
+        (When::Now, Some(over)) => window(over.span, over.step, over.spot).map(|window| (None, Some(window))),
+        (When::Now, None) => Ok((None, None)),
+    }
+}
+
+fn resolve(moment: Moment, now: Time) -> Time {
+    const DAY: i64 = 86_400_000;
+    let midnight = Time::from_millis(now.as_millis().div_euclid(DAY) * DAY);
+    match moment {
+        Moment::Absolute(time) => time,
+        Moment::Ago(span) => now - span,
+        Moment::Clock(seconds) => midnight + Duration::from_secs(u64::from(seconds)),
+        Moment::Today => midnight,
+    }
+}
+
+impl Planner<'_> {
+    /// A key to group by, and its full name.
+    fn group_key(&self, word: &Word) -> Result<(String, Text), Complaint> {
+        let key = self.keys.find(word)?;
+        let name = self.keys.name(&key);
+        Ok((name, self.text(&key, word)?))
+    }
+
+    /// A key as text: numbers by their digits.
+    fn text(&self, key: &Key, word: &Word) -> Result<Text, Complaint> {
+        match self.value(key, word.spot)? {
+            Value::Text(text) => Ok(text),
+            Value::Number(numeric) => Ok(Text::Of(Box::new(numeric))),
+            Value::Each(_) => Err(complain("a list is no text", word.spot)),
+        }
+    }
+
+    fn sortable(&self, operand: &Operand) -> Result<Value, Complaint> {
+        match self.operand(operand)? {
+            Value::Each(_) => Err(complain("`each` gives a list; it stands only after `show`", operand.spot())),
+            value => Ok(value),
+        }
+    }
+
+    fn columns(&self, query: &Query, view: &View) -> Result<Vec<Shown>, Complaint> {
+        match &query.show {
+            Show::These(operands) => {
+                let columns = operands.iter().map(|operand| self.shown(operand)).collect::<Result<Vec<_>, _>>()?;
+                if self.past && !columns.iter().any(is_line) {
+                    let spot = operands.first().map_or(Spot::default(), Operand::spot);
+                    return Err(complain("nothing shown has values along time", spot));
+                }
+                Ok(columns)
+            }
+            Show::All => {
+                let keys = self.keys.own();
+                let names = keys.iter().map(|key| Operand::Key(self.keys.name(key).into()));
+                let columns = self.named(query, view).into_iter().chain(names);
+                Ok(self.known(columns))
+            }
+            Show::Default => {
+                let columns = view.columns().iter().filter_map(|name| default(name));
+                let mut columns = self.known(self.named(query, view).into_iter().chain(columns));
+                if !query.by.is_empty() {
+                    // What differs within a group says nothing of it, except for numbers and what it was grouped by.
+                    let named = query.by.len() + 2;
+                    let mut at = 0;
+                    columns.retain(|shown| {
+                        at += 1;
+                        at <= named
+                            || matches!(&shown.value, Value::Number(Numeric { .. })) && shown.column.key != "state"
+                    });
+                }
+                Ok(columns)
+            }
+        }
+    }
+
+    /// The columns that name a group or a place.
+    fn named(&self, query: &Query, view: &View) -> Vec<Operand> {
+        let key = |name: &str| Operand::Key(name.into());
+        if query.by.is_empty() {
+            let level = match view.rows {
+                Rows::Places(level) => self.keys.levels.names().get(level),
+                _ => None,
+            };
+            return level.into_iter().map(|level| key(level)).collect();
+        }
+        let tallies = if view.kind == Kind::Metric { &["count"][..0] } else { &["count", "nodes"] };
+        query.by.iter().cloned().map(Operand::Key).chain(tallies.iter().map(|name| key(name))).collect()
+    }
+
+    /// Those columns that the view has, once each.
+    fn known(&self, operands: impl Iterator<Item = Operand>) -> Vec<Shown> {
+        let mut columns: Vec<Shown> = Vec::new();
+        for shown in operands.filter_map(|operand| self.shown(&operand).ok()) {
+            if !columns.iter().any(|other| other.column.key == shown.column.key) {
+                columns.push(shown);
+            }
+        }
+        columns
+    }
+}
+
+/// Whether the column has a value at each step of time.
+pub(super) fn is_line(shown: &Shown) -> bool {
+    matches!(&shown.value, Value::Number(_))
+}
+
+/// One of a view's own columns.
+fn default(name: &str) -> Option<Operand> {
+    match name.strip_prefix("each(").and_then(|rest| rest.strip_suffix(')')) {
+        Some(key) => Some(Operand::Each(key.into())),
+        None => Some(Operand::Key(name.into())),
+    }
+}
+
+/// Whether the query names the key `mig`, which asks for MIG instances, too.
+fn names_mig(query: &Query) -> bool {
+    let is_mig = |word: &Word| word == "mig" || word == "gpu.mig";
+    let in_operand = |operand: &Operand| matches!(operand, Operand::Key(word) if is_mig(word));
+    let shown = match &query.show {
+        Show::These(operands) => operands.iter().any(in_operand),
+        _ => false,
+    };
+    shown
+        || query.by.iter().any(is_mig)
+        || query.sort.iter().any(|key| in_operand(&key.operand))
+        || query.filter.as_ref().is_some_and(|filter| mentions(filter, &in_operand))
+}
+
+/// Whether a condition about the row itself holds an operand.
+fn mentions(expr: &Expr, is: &dyn Fn(&Operand) -> bool) -> bool {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(|part| mentions(part, is)),
+        Expr::Not(inner) | Expr::Held(inner, ..) => mentions(inner, is),
+        Expr::Compare(left, _, right) => is(left) || is(right),
+        Expr::Match(operand, _) | Expr::In(operand, _) | Expr::IsUnknown(operand, _) => is(operand),
+        Expr::Quantified(..) | Expr::Word(_) => false,
+    }
+}

@@ -1,0 +1,175 @@
+//! Rows: a thing of a node, or a group of things; and what a row reaches from where it stands.
+
+use std::ops::Range;
+
+use crate::{
+    fleet::{Fleet, Node, NodeId},
+    model::{metric::Scope, report::Subject, state::State},
+};
+
+use super::{snapshot::Snapshot, view::Kind};
+
+/// A thing of a node: the node itself, or one of its GPUs, ports, processes. Of the views that are about no node
+/// (`metrics`), the slot alone counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Item {
+    pub(super) node: NodeId,
+    pub(super) slot: u32,
+}
+
+/// Things that became one row.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// The row's id: `rack=r12`.
+    pub(super) id: String,
+    /// What its members have in common, one text for each key that it was grouped by.
+    pub(super) texts: Vec<String>,
+    /// Its members, those of one node next to one another.
+    pub(super) members: Vec<Item>,
+    /// How many rows were grouped.
+    pub(super) rows: u64,
+    /// That of the best node in it.
+    pub(super) state: State,
+    /// The level and name of the place that it is, when it is one; [`Levels::FLEET`] for the whole fleet.
+    ///
+    /// [`Levels::FLEET`]: crate::model::place::Levels::FLEET
+    pub(super) place: Option<(String, String)>,
+}
+
+/// One row, as conditions and values see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Row<'a> {
+    /// A thing of this kind.
+    Item(Kind, Item),
+    /// A group of such things.
+    Group(Kind, &'a Group),
+}
+
+impl Row<'_> {
+    /// Whether the row can be believed. What is about no node always can.
+    pub(super) fn state(self, snapshot: &Snapshot<'_>) -> State {
+        match self {
+            Row::Item(Kind::Metric, _) => State::Up,
+            Row::Item(_, item) => snapshot.state(item.node),
+            Row::Group(_, group) => group.state,
+        }
+    }
+
+    /// Calls `visit` with each run of slots of `scope` that the row reaches, node by node.
+    pub(super) fn reach(self, snapshot: &Snapshot<'_>, scope: Scope, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
+        match self {
+            Row::Item(kind, item) => reach(snapshot, kind, item, scope, visit),
+            Row::Group(kind, group) => {
+                let mut last = None;
+                for run in group.members.chunk_by(|a, b| a.node == b.node) {
+                    let Some(first) = run.first() else { continue };
+                    match scope {
+                        // A node is reached once, however many of its things are members.
+                        Scope::Node if last != Some(first.node) => visit(first.node, 0..1),
+                        Scope::Node => {}
+                        _ if kind.scope() == Some(scope) || kind == Kind::Node => {
+                            run.iter().for_each(|item| reach(snapshot, kind, *item, scope, visit));
+                        }
+                        _ => reach_once(snapshot, kind, run, scope, visit),
+                    }
+                    last = Some(first.node);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit` with each run of GPUs of the row's nodes, or of the row's members where these are GPUs.
+    pub(super) fn gpus(self, snapshot: &Snapshot<'_>, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
+        match self {
+            Row::Item(_, item) => reach(snapshot, Kind::Node, item, Scope::Gpu, visit),
+            Row::Group(Kind::Gpu | Kind::Node, _) => self.reach(snapshot, Scope::Gpu, visit),
+            Row::Group(..) => self.reach(snapshot, Scope::Node, &mut |node, _| {
+                reach(snapshot, Kind::Node, Item { node, slot: 0 }, Scope::Gpu, visit);
+            }),
+        }
+    }
+}
+
+/// Reaches from several things of one node, each thing once: two GPUs may share a process.
+fn reach_once(
+    snapshot: &Snapshot<'_>,
+    kind: Kind,
+    run: &[Item],
+    scope: Scope,
+    visit: &mut dyn FnMut(NodeId, Range<u32>),
+) {
+    let mut slots = Vec::new();
+    for item in run {
+        reach(snapshot, kind, *item, scope, &mut |_, range| slots.extend(range));
+    }
+    slots.sort_unstable();
+    slots.dedup();
+    for slot in slots {
+        visit(run[0].node, slot..slot + 1);
+    }
+}
+
+fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
+    let Item { node: id, slot } = item;
+    let one = |slot: usize| slot as u32..slot as u32 + 1;
+    if kind.scope() == Some(scope) {
+        return visit(id, slot..slot + 1);
+    }
+    let node = || snapshot.fleet.node(id);
+    match (kind, scope) {
+        (Kind::Metric, _) => {}
+        (_, Scope::Node) => visit(id, 0..1),
+        (Kind::Node, _) => visit(id, 0..count(snapshot.fleet, id, scope)),
+        (Kind::Gpu, Scope::Process) => {
+            let uses = |process: &crate::fleet::Process| process.gpus.iter().any(|gpu| u32::from(gpu.slot) == slot);
+            let list = node().processes.list.iter().enumerate();
+            list.filter(|(_, process)| uses(process)).for_each(|(at, _)| visit(id, one(at)));
+        }
+        (Kind::Gpu, Scope::Nic) => {
+            let near = node().inventory.nics.iter().enumerate();
+            near.filter(|(_, nic)| nic.gpu.map(u32::from) == Some(slot)).for_each(|(at, _)| visit(id, one(at)));
+        }
+        (Kind::Process, Scope::Gpu) => {
+            let uses = node().processes.list.get(slot as usize).map_or(&[][..], |process| &process.gpus);
+            let known = count(snapshot.fleet, id, Scope::Gpu);
+            uses.iter()
+                .map(|gpu| u32::from(gpu.slot))
+                .filter(|gpu| *gpu < known)
+                .for_each(|gpu| visit(id, gpu..gpu + 1));
+        }
+        (Kind::Nic, Scope::Gpu) => {
+            let near = node().inventory.nics.get(slot as usize).and_then(|nic| nic.gpu);
+            near.into_iter().for_each(|gpu| visit(id, one(usize::from(gpu))));
+        }
+        (Kind::Event, Scope::Gpu) => {
+            let gpu =
+                snapshot.events.get(slot as usize).and_then(|happening| subject_gpu(node(), &happening.event.subject));
+            gpu.into_iter().for_each(|gpu| visit(id, one(gpu)));
+        }
+        _ => {}
+    }
+}
+
+/// The slot of the GPU that an event is about.
+pub(super) fn subject_gpu(node: &Node, subject: &Subject) -> Option<usize> {
+    let Subject::Gpu { bus } = subject else { return None };
+    node.inventory.gpus.iter().position(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus))
+}
+
+/// How many things of `scope` a node has; of GPUs, whole ones.
+pub(super) fn count(fleet: &Fleet, id: NodeId, scope: Scope) -> u32 {
+    let node = || fleet.node(id);
+    let n = match scope {
+        Scope::Node => 1,
+        // Instances follow after all whole GPUs, and most nodes have none: the last one tells.
+        Scope::Gpu => match node().inventory.gpus.as_slice() {
+            [.., last] if last.parent.is_some() => node().inventory.whole_gpus(),
+            gpus => gpus.len(),
+        },
+        Scope::Nic => node().inventory.nics.len(),
+        Scope::Process => node().processes.list.len(),
+        Scope::Core => node().processes.cores.len(),
+        Scope::Mount => node().processes.mounts.len(),
+    };
+    n as u32
+}

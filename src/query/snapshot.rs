@@ -1,0 +1,217 @@
+//! The fleet as one query sees it: at one time, with every node's state looked up once.
+//! Reads metrics and fields of things; what is stale is unknown.
+
+use std::ops::Range;
+
+use crate::{
+    fleet::{Fleet, Happening, NodeId},
+    model::{
+        metric::{Aggregate, MetricId, Scope, core, mount, process},
+        raw::{Gap, Raw},
+        state::State,
+        time::Time,
+    },
+};
+
+use super::{
+    past::Window,
+    row::{Item, Row},
+    value::{Leaf, Number, Reach},
+};
+
+/// The fleet at one time.
+pub(super) struct Snapshot<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) now: Time,
+    /// Events, newest first; looked up for the `events` view only.
+    pub(super) events: Vec<&'a Happening>,
+    states: std::rc::Rc<[State]>,
+    /// Set while a condition is evaluated in the past.
+    pub(super) window: Option<&'a Window>,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(fleet: &'a Fleet, now: Time) -> Self {
+        let states = fleet.nodes().map(|id| fleet.state(id, now)).collect();
+        Snapshot { fleet, now, events: Vec::new(), states, window: None }
+    }
+
+    /// The same fleet, with values read from the past.
+    pub(super) fn at<'b>(&self, window: &'b Window) -> Snapshot<'b>
+    where
+        'a: 'b,
+    {
+        Snapshot {
+            fleet: self.fleet,
+            now: self.now,
+            events: self.events.clone(),
+            states: self.states.clone(),
+            window: Some(window),
+        }
+    }
+
+    pub(super) fn state(&self, node: NodeId) -> State {
+        self.states.get(node.index()).copied().unwrap_or_default()
+    }
+
+    /// Whether the node's values are fresh.
+    pub(super) fn is_up(&self, node: NodeId) -> bool {
+        self.state(node) == State::Up
+    }
+
+    /// A metric of what the row reaches.
+    pub(super) fn leaf(&self, row: Row<'_>, leaf: &Leaf) -> Number {
+        match (leaf.reach, row) {
+            (Reach::Own, Row::Item(_, item)) => self.number(leaf, item),
+            (Reach::Node, Row::Item(_, item)) => self.number(leaf, Item { node: item.node, slot: 0 }),
+            (_, row) => {
+                if let (Some(window), Row::Group(_, group)) = (self.window, row)
+                    && let Some(place) = &group.place
+                {
+                    return window.rollup(self.fleet, place, leaf);
+                }
+                let mut pool = Pool::new(leaf.fold);
+                row.reach(self, leaf.metric.scope, &mut |node, slots| self.pool(&mut pool, leaf, node, slots));
+                pool.number()
+            }
+        }
+    }
+
+    fn pool(&self, pool: &mut Pool, leaf: &Leaf, node: NodeId, slots: Range<u32>) {
+        let sampled = matches!(leaf.metric.scope, Scope::Gpu | Scope::Nic) && self.window.is_none();
+        if !sampled {
+            return slots.for_each(|slot| pool.add(self.number(leaf, Item { node, slot })));
+        }
+        if !self.is_up(node) {
+            return slots.for_each(|_| pool.add(Err(Gap::Unknown)));
+        }
+        let cells = self.fleet.last_values(node).row(leaf.metric);
+        for slot in slots {
+            pool.add(number(cells.get(slot as usize).copied().unwrap_or_default(), leaf.quantum));
+        }
+    }
+
+    /// A metric of one thing.
+    pub(super) fn number(&self, leaf: &Leaf, item: Item) -> Number {
+        let Item { node, slot } = item;
+        if let Some(window) = self.window {
+            return window.number(self.fleet, leaf.metric, item);
+        }
+        match leaf.metric.scope {
+            Scope::Gpu | Scope::Nic if self.is_up(node) => {
+                number(self.fleet.last_values(node).get(leaf.metric, slot as usize), leaf.quantum)
+            }
+            Scope::Gpu | Scope::Nic => Err(Gap::Unknown),
+            Scope::Node => number(self.fleet.value(node, leaf.metric, 0, self.now), leaf.quantum),
+            Scope::Process => self.of_process(leaf.metric, item),
+            Scope::Core => self.of_core(leaf.metric, item),
+            Scope::Mount => self.of_mount(leaf.metric, item),
+        }
+    }
+
+    fn of_process(&self, metric: MetricId, Item { node, slot }: Item) -> Number {
+        let processes = &self.fleet.node(node).processes;
+        let process = processes.list.get(slot as usize).ok_or(Gap::Unknown)?;
+        // The number is the process's name, known however old the rest is.
+        if metric == process::PID {
+            return Ok(f64::from(process.pid));
+        }
+        if !self.is_up(node) {
+            return Err(Gap::Unknown);
+        }
+        let gpus = || process.gpus.iter();
+        let absent = if process.gpus.is_empty() { Gap::Absent } else { Gap::Unknown };
+        match metric {
+            process::CPU => process.cpu.map(f64::from).ok_or(Gap::Unknown),
+            process::MEM => process.mem.map(|bytes| bytes as f64).ok_or(Gap::Unknown),
+            process::MEM_GPU => {
+                let known = gpus().filter_map(|gpu| gpu.mem).map(|bytes| bytes as f64);
+                known.reduce(|a, b| a + b).ok_or(absent)
+            }
+            process::SM => gpus().filter_map(|gpu| gpu.sm).map(f64::from).reduce(f64::max).ok_or(absent),
+            process::AGE => {
+                // Both by the node's clock, so that a skewed one does not count.
+                let age = process.started.zip(processes.time).map(|(started, read)| read.seconds_after(started));
+                age.ok_or(Gap::Unknown)
+            }
+            _ => Err(Gap::Unknown),
+        }
+    }
+
+    fn of_core(&self, metric: MetricId, Item { node, slot }: Item) -> Number {
+        if metric == core::INDEX {
+            return Ok(f64::from(slot));
+        }
+        let percent = self.fleet.node(node).processes.cores.get(slot as usize);
+        percent
+            .filter(|_| metric == core::UTIL && self.is_up(node))
+            .map(|percent| f64::from(*percent))
+            .ok_or(Gap::Unknown)
+    }
+
+    fn of_mount(&self, metric: MetricId, Item { node, slot }: Item) -> Number {
+        let mount = self.fleet.node(node).processes.mounts.get(slot as usize);
+        let mount = mount.filter(|_| self.is_up(node)).ok_or(Gap::Unknown)?;
+        let value = match metric {
+            mount::USED => mount.used.map(f64::from),
+            mount::FREE => mount.free.map(|bytes| bytes as f64),
+            mount::SIZE => mount.size.map(|bytes| bytes as f64),
+            mount::INODES => mount.inodes.map(f64::from),
+            _ => None,
+        };
+        value.ok_or(Gap::Unknown)
+    }
+}
+
+/// A stored value as a number in its metric's unit.
+fn number(raw: Raw, quantum: f64) -> Number {
+    match raw.steps() {
+        Some(steps) => Ok(f64::from(steps) * quantum),
+        None => Err(raw.gap().unwrap_or(Gap::Unknown)),
+    }
+}
+
+/// Several numbers on their way to be one. What is not known is left out.
+pub(super) struct Pool {
+    fold: Aggregate,
+    value: f64,
+    known: u32,
+    /// The gaps' reason, while they all have the same.
+    gap: Option<Gap>,
+}
+
+impl Pool {
+    pub(super) fn new(fold: Aggregate) -> Pool {
+        Pool { fold, value: 0.0, known: 0, gap: None }
+    }
+
+    pub(super) fn add(&mut self, number: Number) {
+        match number {
+            Ok(value) if self.known == 0 => {
+                (self.value, self.known) = (value, 1);
+            }
+            Ok(value) => {
+                self.known += 1;
+                self.value = match self.fold {
+                    Aggregate::Sum | Aggregate::Mean => self.value + value,
+                    Aggregate::Max => self.value.max(value),
+                    Aggregate::Min => self.value.min(value),
+                    Aggregate::Union => f64::from(self.value as u32 | value as u32),
+                };
+            }
+            Err(gap) => {
+                let same = self.gap.is_none_or(|before| before == gap);
+                self.gap = Some(if same { gap } else { Gap::Unknown });
+            }
+        }
+    }
+
+    /// What they became; of nothing at all, that there is no such thing here.
+    pub(super) fn number(&self) -> Number {
+        match (self.known, self.fold) {
+            (0, _) => Err(self.gap.unwrap_or(Gap::Unsupported)),
+            (n, Aggregate::Mean) => Ok(self.value / f64::from(n)),
+            _ => Ok(self.value),
+        }
+    }
+}

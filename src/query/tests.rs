@@ -1,0 +1,1 @@
+//! Questions to a small fleet, and their answers.

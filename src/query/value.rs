@@ -1,0 +1,138 @@
+//! A query's conditions and values once their keys are resolved: what is evaluated for each row.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use regex::Regex;
+
+use crate::model::{
+    hostlist::Hostlist,
+    identity::Field,
+    metric::{Aggregate, Kind as Reading, MetricId},
+    raw::Gap,
+    syntax::{Comparison, Operation, PastFunction, Quantifier},
+    table::Column,
+};
+
+use super::{
+    key::{About, Tally},
+    measure::Measure,
+};
+
+/// A number, or why there is none.
+pub(super) type Number = Result<f64, Gap>;
+
+/// What an operand came to be.
+pub(super) enum Value {
+    Number(Numeric),
+    Text(Text),
+    /// Of all GPUs below the row, one number each.
+    Each(Leaf),
+}
+
+/// A number with its type.
+pub(super) struct Numeric {
+    pub(super) num: Num,
+    pub(super) measure: Measure,
+    /// How it is to be read: as a level, as flags, as a choice of names.
+    pub(super) reading: Reading,
+}
+
+/// How a row gets at what a key is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It is the row's own thing.
+    Own,
+    /// It is the row's node.
+    Node,
+    /// There may be several: a node's GPUs, a group's members.
+    Several,
+}
+
+/// A metric of what a row reaches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaf {
+    pub(super) metric: MetricId,
+    pub(super) quantum: f64,
+    pub(super) reach: Reach,
+    /// How several become one.
+    pub(super) fold: Aggregate,
+}
+
+/// A number of a row.
+pub(super) enum Num {
+    Constant(f64),
+    Leaf(Leaf),
+    /// The state's position among all states.
+    State,
+    Tally(Tally),
+    Arithmetic(Box<Num>, Operation, Box<Num>),
+    Peers(Box<Peers<f64>>),
+    Past(Leaf, PastFunction, Duration),
+    Count(Box<Condition>),
+    Times(Box<Condition>, Duration),
+}
+
+/// What each group of peers has in common, by the text that makes them peers.
+pub(super) struct Peers<T> {
+    pub(super) by: Text,
+    pub(super) of: HashMap<String, T>,
+}
+
+/// A text of a row; of what it reaches there may be several.
+pub(super) enum Text {
+    Field(Field, Reach),
+    Label(String),
+    Level(usize),
+    About(About),
+    /// The words of flags and choices, or the digits of a number: what groups are named by.
+    Of(Box<Numeric>),
+}
+
+/// What a text is compared with.
+pub(super) enum Test {
+    /// Equal, in either case.
+    Is(String),
+    /// A host's name, short or full.
+    Host(String),
+    /// In natural order.
+    Order(Comparison, String),
+    Pattern(Regex),
+    Among(HashSet<String>, Hostlist),
+    /// What most of the row's peers have.
+    Majority(Box<Peers<String>>),
+}
+
+/// True, false or unknown of a row.
+pub(super) enum Condition {
+    And(Vec<Condition>),
+    Or(Vec<Condition>),
+    Not(Box<Condition>),
+    Compare(Num, Comparison, Num),
+    /// The number is a known absence.
+    Absent(Num),
+    /// Some of these bits are set.
+    Flags(Num, u32),
+    /// The number is one of these positions in a list of names.
+    Choice(Num, u64),
+    /// The number, written out, is in the list.
+    Listed(Num, Hostlist),
+    /// One of the texts passes.
+    Text(Text, Test),
+    /// There is no text, and that is known.
+    NoText(Text),
+    UnknownNumber(Num),
+    UnknownText(Text),
+    Quantified(Quantifier, Box<Condition>),
+    Held(Box<Condition>, Duration),
+    /// A part of the row's names, in lower case.
+    Name(String),
+}
+
+/// A column of an answer and what fills it.
+pub(super) struct Shown {
+    pub(super) column: Column,
+    pub(super) value: Value,
+}
