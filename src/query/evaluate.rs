@@ -249,3 +249,47 @@ pub(super) fn spelled(number: Number, reading: Reading) -> Option<String> {
         Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Option<bool>; 3] = [Some(true), Some(false), None];
+
+    #[test]
+    fn and_and_or_have_three_values() {
+        for a in ALL {
+            for b in ALL {
+                let and = match (a, b) {
+                    (Some(false), _) | (_, Some(false)) => Some(false),
+                    (Some(true), Some(true)) => Some(true),
+                    _ => None,
+                };
+                assert_eq!(all([a, b]), and, "{a:?} and {b:?}");
+                let not = |it: Option<bool>| it.map(|known| !known);
+                assert_eq!(any([a, b]), not(all([not(a), not(b)])), "{a:?} or {b:?}");
+            }
+        }
+        assert_eq!((any([]), all([])), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn comparisons_forgive_rounding() {
+        use Comparison::{Equal, Greater, GreaterOrEqual, Less};
+        let sum = 0.1 + 0.2;
+        assert!(compare(sum, Equal, 0.3) && compare(sum, GreaterOrEqual, 0.3));
+        assert!(!compare(sum, Greater, 0.3) && !compare(0.3, Less, sum));
+        assert!(compare(0.0, Equal, -0.0) && compare(-1.0, Less, 0.0));
+    }
+
+    #[test]
+    fn the_middle_and_the_many() {
+        let check = |values: &[f64], expected| assert_eq!(median(&mut values.to_vec()), expected, "{values:?}");
+        check(&[], None);
+        check(&[3.0], Some(3.0));
+        check(&[3.0, 1.0], Some(2.0));
+        check(&[5.0, 1.0, 9.0], Some(5.0));
+        let counts = [("b", 2), ("a", 2), ("c", 1)].map(|(text, n)| (text.to_owned(), n));
+        assert_eq!(majority(&HashMap::from(counts)).as_deref(), Some("a"));
+    }
+}

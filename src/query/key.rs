@@ -57,6 +57,13 @@ impl Tally {
     ];
 }
 
+impl Tally {
+    /// Its key.
+    pub(super) fn name(self) -> &'static str {
+        row(&Tally::ALL, |(it, ..)| *it == self).1
+    }
+}
+
 /// Columns of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
@@ -115,7 +122,7 @@ pub(super) struct Keys<'a> {
     pub(super) fleet: Option<&'a Fleet>,
 }
 
-impl<'a> Keys<'a> {
+impl Keys<'_> {
     /// What `word` names in this view.
     pub(super) fn find(&self, word: &Word) -> Result<Key, Complaint> {
         if let Some(key) = self.look(word) {
@@ -138,15 +145,14 @@ impl<'a> Keys<'a> {
     }
 
     fn look(&self, word: &str) -> Option<Key> {
+        if let Some(tally) = self.tallies().find(|tally| tally.name() == word) {
+            return Some(Key::Tally(tally));
+        }
         if self.kind == Kind::Metric {
             let named = |(about, key, ..): &(About, &str, &str, u8, &str)| {
                 (word == *key || key.strip_prefix("metric.") == Some(word)).then_some(Key::About(*about))
             };
             return About::ALL.iter().find_map(named);
-        }
-        let tally = Tally::ALL.iter().find(|(_, key, ..)| self.grouped && *key == word);
-        if let Some((tally, ..)) = tally {
-            return Some(Key::Tally(*tally));
         }
         let level = || self.levels.position(word).map(Key::Level);
         let wider = || self.short("node", word).or_else(|| self.short("gpu", word));
@@ -154,6 +160,13 @@ impl<'a> Keys<'a> {
             let known = self.fleet.is_some_and(|fleet| is_label(fleet, word));
             known.then(|| Key::Label(word.to_owned()))
         })
+    }
+
+    /// What can be counted of its rows: nothing of things, nodes of groups of things that have some.
+    fn tallies(&self) -> impl Iterator<Item = Tally> + use<> {
+        let (grouped, of_nodes) = (self.grouped, self.kind != Kind::Metric);
+        let tallies = Tally::ALL.iter().map(|(tally, ..)| *tally);
+        tallies.filter(move |tally| grouped && (of_nodes || *tally == Tally::Rows))
     }
 
     /// The key with this prefix in front.
@@ -180,12 +193,10 @@ impl<'a> Keys<'a> {
 
     /// Every key but labels: the view's own first.
     pub(super) fn all(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.tallies().map(Key::Tally).collect();
         if self.kind == Kind::Metric {
-            return About::ALL.iter().map(|(about, ..)| Key::About(*about)).collect();
-        }
-        let mut keys: Vec<Key> = Vec::new();
-        if self.grouped {
-            keys.extend(Tally::ALL.iter().map(|(tally, ..)| Key::Tally(*tally)));
+            keys.extend(About::ALL.iter().map(|(about, ..)| Key::About(*about)));
+            return keys;
         }
         let own = self.kind.scope();
         let mut scopes: Vec<Scope> = own.into_iter().collect();
@@ -243,7 +254,7 @@ impl<'a> Keys<'a> {
             Key::Field(field) => field.row().key.into(),
             Key::Level(position) => self.levels.names().get(*position).cloned().unwrap_or_default(),
             Key::Label(name) => name.clone(),
-            Key::Tally(tally) => row(&Tally::ALL, |(it, ..)| it == tally).1.into(),
+            Key::Tally(tally) => tally.name().into(),
             Key::About(about) => row(&About::ALL, |(it, ..)| it == about).1.into(),
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     fleet::{Fleet, Rollup},
     model::{
-        metric::{Aggregate, Kind as Reading, MetricId},
+        metric::{Kind as Reading, MetricId},
         raw::Gap,
         syntax::PastFunction,
         time::Time,
@@ -23,8 +23,8 @@ use super::{
     value::{Condition, Leaf, Number, Reach},
 };
 
-/// Distance at which history is kept of single things, and of places that are looked at over more than 10 min.
-pub(super) const STEP: Duration = Duration::from_secs(10);
+/// Distance at which history is kept of every fleet.
+const STEP: Duration = Duration::from_secs(10);
 /// Most steps that one question about the past looks at.
 const MOST_STEPS: u128 = 2048;
 
@@ -65,7 +65,7 @@ impl Window {
     pub(super) fn number(&self, fleet: &Fleet, metric: MetricId, item: Item) -> Number {
         let mut lines = self.lines.borrow_mut();
         let line = lines.entry((metric, item)).or_insert_with(|| {
-            fleet.history(item.node, metric, item.slot as usize, self.from, self.to(), self.step).into()
+            fleet.history(item.node, metric, item.slot as usize, (self.from, self.to()), self.step).into()
         });
         line.get(self.at.get()).copied().flatten().ok_or(Gap::Unknown)
     }
@@ -74,9 +74,9 @@ impl Window {
     pub(super) fn rollup(&self, fleet: &Fleet, place: &(String, String), leaf: &Leaf) -> Number {
         let source = (leaf.metric, place.0.clone(), place.1.clone());
         let mut rollups = self.rollups.borrow_mut();
-        let line = rollups
-            .entry(source)
-            .or_insert_with(|| fleet.rollup(&place.0, &place.1, leaf.metric, self.from, self.to(), self.step).into());
+        let line = rollups.entry(source).or_insert_with(|| {
+            fleet.rollup((&place.0, &place.1), leaf.metric, (self.from, self.to()), self.step).into()
+        });
         let rollup = line.get(self.at.get()).copied().flatten();
         rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
     }
@@ -87,11 +87,9 @@ impl Window {
     }
 }
 
-/// The step at which a span is looked at when nobody says: about 120 of them, and none shorter than history keeps.
-pub(super) fn natural_step(span: Duration, rolled_up: bool) -> Duration {
-    let least = if rolled_up && span <= Duration::from_mins(10) { Duration::from_secs(1) } else { STEP };
-    let steps = (span.as_millis() / 120).div_ceil(least.as_millis()).max(1);
-    least * u32::try_from(steps).unwrap_or(u32::MAX)
+/// The step at which a span is looked at when nobody says: about 120 of them, in whole seconds.
+pub(super) fn natural_step(span: Duration) -> Duration {
+    Duration::from_secs((span.as_secs() / 120).max(1))
 }
 
 impl Snapshot<'_> {
@@ -108,41 +106,31 @@ impl Snapshot<'_> {
     }
 
     fn past_of(&self, leaf: &Leaf, function: PastFunction, span: Duration, item: Item) -> Number {
-        let Leaf { metric, .. } = *leaf;
-        let (fleet, from) = (self.fleet, self.now - span);
-        let counter = fleet.catalogue().get(metric).is_some_and(|metric| metric.kind == Reading::Counter);
-        let change = |window: &[Option<f64>]| {
-            let mut known = window.iter().flatten();
-            let first = known.next()?;
-            Some(known.next_back()? - first)
-        };
-        let window = Window::new(span, STEP, self.now);
-        let line = || fleet.history(item.node, metric, item.slot as usize, window.from, window.to(), window.step);
+        let (metric, slot) = (leaf.metric, item.slot as usize);
+        let window = (self.now - span, self.now + Duration::from_millis(1));
+        let counter = self.fleet.catalogue().get(metric).is_some_and(|metric| metric.kind == Reading::Counter);
+        if counter && matches!(function, PastFunction::Rate | PastFunction::Delta) {
+            let growth = self.fleet.growth(item.node, metric, slot, window).ok_or(Gap::Unknown)?;
+            return Ok(if function == PastFunction::Rate { growth.rate() } else { growth.by });
+        }
+        let seen = self.fleet.observations(item.node, metric, slot, window);
+        let known: Vec<_> = seen.iter().filter_map(|(at, raw)| Some((*at, raw.value(leaf.quantum)?))).collect();
+        let (Some((start, first)), Some((end, last))) = (known.first(), known.last()) else { return Err(Gap::Unknown) };
+        let values = known.iter().map(|(_, value)| *value);
         let value = match function {
-            PastFunction::Delta | PastFunction::Rate => {
-                let delta = if counter {
-                    fleet.increase(item.node, metric, item.slot as usize, from, self.now)
-                } else {
-                    change(&line())
-                };
-                if function == PastFunction::Rate { delta.map(|delta| delta / span.as_secs_f64()) } else { delta }
-            }
-            PastFunction::Avg | PastFunction::Min | PastFunction::Max => {
-                let mut pool = Pool::new(match function {
-                    PastFunction::Min => Aggregate::Min,
-                    PastFunction::Max => Aggregate::Max,
-                    _ => Aggregate::Mean,
-                });
-                line().into_iter().for_each(|value| pool.add(value.ok_or(Gap::Unknown)));
-                return pool.number();
-            }
+            PastFunction::Avg => values.sum::<f64>() / known.len() as f64,
+            PastFunction::Min => values.fold(f64::INFINITY, f64::min),
+            PastFunction::Max => values.fold(f64::NEG_INFINITY, f64::max),
+            PastFunction::Delta => last - first,
+            PastFunction::Rate => (last - first) / end.seconds_after(*start),
         };
-        value.ok_or(Gap::Unknown)
+        if value.is_finite() { Ok(value) } else { Err(Gap::Unknown) }
     }
 
     /// What a condition was at each step of the last `span`, oldest first.
     fn along(&self, condition: &Condition, row: Row<'_>, span: Duration) -> Vec<Option<bool>> {
-        let window = Window::new(span, STEP, self.now);
+        // One step more: the last one has only begun, and the span begins within the first.
+        let window = Window::new(span + STEP, STEP, self.now);
         let past = self.at(&window);
         let at = |step| {
             window.at.set(step);

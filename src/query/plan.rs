@@ -18,7 +18,7 @@ use super::{
     lexer::complain,
     past::{Window, natural_step},
     snapshot::Snapshot,
-    value::{Condition, Numeric, Shown, Text, Value},
+    value::{Condition, Shown, Text, Value},
     view::{Kind, Rows, View},
 };
 
@@ -52,6 +52,8 @@ struct Planner<'a> {
     keys: Keys<'a>,
     /// Whether what is planned will be evaluated in the past, where only some metrics are known.
     past: bool,
+    /// Whether the rows are places, whose past is rolled up.
+    placed: bool,
 }
 
 /// Longest span of the past that a query may ask for.
@@ -72,10 +74,10 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<Plan, Compl
         fleet: Some(fleet),
     };
     let (since, window) = times(snapshot, query, &view)?;
-    let each = Planner { snapshot, keys, past: false };
+    let each = Planner { snapshot, keys, past: false, placed };
     let filter = query.filter.as_ref().map(|expr| each.condition(expr)).transpose()?;
     let by = query.by.iter().map(|word| each.group_key(word)).collect::<Result<Vec<_>, _>>()?;
-    let rows = Planner { keys: Keys { grouped, ..keys }, ..each };
+    let rows = Planner { keys: Keys { grouped, ..keys }, placed: placed && query.by.is_empty(), ..each };
     let sort = query.sort.iter().map(|key| Ok((rows.sortable(&key.operand)?, key.descending)));
     let sort = sort.collect::<Result<Vec<_>, Complaint>>()?;
     let columns = Planner { past: window.is_some(), ..rows }.columns(query, &view)?;
@@ -86,7 +88,6 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<Plan, Compl
 /// What `since`, `at` and `over` ask for.
 fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<Time>, Option<Window>), Complaint> {
     let now = snapshot.now;
-    let rolled_up = view.rows != Rows::Each;
     let window = |span: Duration, step: Option<Duration>, spot: Spot| {
         if matches!(view.kind, Kind::Event | Kind::Metric) {
             return Err(complain(format!("{} have no values along time", view.name), spot));
@@ -94,7 +95,7 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         if span > LONGEST {
             return Err(complain("a query looks back at most a year", spot));
         }
-        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(span, rolled_up)), now))
+        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(span)), now))
     };
     match (query.when, query.over) {
         (When::At(_, spot), _) => Err(complain("no past state of the fleet is kept yet to be asked `at` a time", spot)),
@@ -126,6 +127,11 @@ fn resolve(moment: Moment, now: Time) -> Time {
 }
 
 impl Planner<'_> {
+    /// A planner of what is asked of things of one kind, wherever the row itself stands.
+    fn of_kind(&self, kind: Kind) -> Self {
+        Planner { keys: Keys { kind, grouped: false, ..self.keys }, placed: false, ..*self }
+    }
+
     /// A key to group by, and its full name.
     fn group_key(&self, word: &Word) -> Result<(String, Text), Complaint> {
         let key = self.keys.find(word)?;
@@ -166,18 +172,14 @@ impl Planner<'_> {
                 Ok(self.known(columns))
             }
             Show::Default => {
-                let columns = view.columns().iter().filter_map(|name| default(name));
-                let mut columns = self.known(self.named(query, view).into_iter().chain(columns));
-                if !query.by.is_empty() {
-                    // What differs within a group says nothing of it, except for numbers and what it was grouped by.
-                    let named = query.by.len() + 2;
-                    let mut at = 0;
-                    columns.retain(|shown| {
-                        at += 1;
-                        at <= named
-                            || matches!(&shown.value, Value::Number(Numeric { .. })) && shown.column.key != "state"
-                    });
-                }
+                let named = self.named(query, view);
+                let own = view.columns().iter().map(|name| default(name));
+                // What differs within a group says nothing of it, except for numbers.
+                let says = |shown: &Shown| query.by.is_empty() || (is_line(shown) && shown.column.key != "state");
+                let mut columns = self.known(named.into_iter());
+                let new = |shown: &Shown| columns.iter().all(|other| other.column.key != shown.column.key);
+                let own: Vec<Shown> = self.known(own).into_iter().filter(|shown| says(shown) && new(shown)).collect();
+                columns.extend(own);
                 Ok(columns)
             }
         }
@@ -193,7 +195,7 @@ impl Planner<'_> {
             };
             return level.into_iter().map(|level| key(level)).collect();
         }
-        let tallies = if view.kind == Kind::Metric { &["count"][..0] } else { &["count", "nodes"] };
+        let tallies: &[&str] = if view.kind == Kind::Metric { &["count"] } else { &["count", "nodes"] };
         query.by.iter().cloned().map(Operand::Key).chain(tallies.iter().map(|name| key(name))).collect()
     }
 
@@ -215,10 +217,10 @@ pub(super) fn is_line(shown: &Shown) -> bool {
 }
 
 /// One of a view's own columns.
-fn default(name: &str) -> Option<Operand> {
+fn default(name: &str) -> Operand {
     match name.strip_prefix("each(").and_then(|rest| rest.strip_suffix(')')) {
-        Some(key) => Some(Operand::Each(key.into())),
-        None => Some(Operand::Key(name.into())),
+        Some(key) => Operand::Each(key.into()),
+        None => Operand::Key(name.into()),
     }
 }
 

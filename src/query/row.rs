@@ -68,7 +68,9 @@ impl Row<'_> {
                         Scope::Node if last != Some(first.node) => visit(first.node, 0..1),
                         Scope::Node => {}
                         _ if kind.scope() == Some(scope) || kind == Kind::Node => {
-                            run.iter().for_each(|item| reach(snapshot, kind, *item, scope, visit));
+                            for item in run {
+                                reach(snapshot, kind, *item, scope, visit);
+                            }
                         }
                         _ => reach_once(snapshot, kind, run, scope, visit),
                     }
@@ -139,12 +141,16 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
         }
         (Kind::Nic, Scope::Gpu) => {
             let near = node().inventory.nics.get(slot as usize).and_then(|nic| nic.gpu);
-            near.into_iter().for_each(|gpu| visit(id, one(usize::from(gpu))));
+            if let Some(gpu) = near {
+                visit(id, one(usize::from(gpu)));
+            }
         }
         (Kind::Event, Scope::Gpu) => {
             let gpu =
                 snapshot.events.get(slot as usize).and_then(|happening| subject_gpu(node(), &happening.event.subject));
-            gpu.into_iter().for_each(|gpu| visit(id, one(gpu)));
+            if let Some(gpu) = gpu {
+                visit(id, one(gpu));
+            }
         }
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! Texts of rows: fields, labels, places; and the names by which a bare word finds a row.
 
 use crate::{
-    fleet::{NOWHERE, Name, Node, NodeId},
+    fleet::{NOWHERE, Name, Node, NodeId, natural},
     model::{
         identity::Field,
         metric::{Aggregate, Direction, Kind as Reading, Scope},
@@ -27,7 +27,7 @@ impl Text {
     pub(super) fn each(&self, snapshot: &Snapshot<'_>, row: Row<'_>, visit: &mut dyn FnMut(&str)) {
         let mut visit = |text: &str| {
             if !text.is_empty() {
-                visit(text)
+                visit(text);
             }
         };
         match (self, row) {
@@ -54,7 +54,9 @@ impl Text {
                 group.members.iter().for_each(|item| visit(&about.text(snapshot, *item)));
             }
             (Text::Of(numeric), row) => {
-                spelled(numeric.num.number(snapshot, row), numeric.reading).iter().for_each(|text| visit(text));
+                if let Some(text) = spelled(numeric.num.number(snapshot, row), numeric.reading) {
+                    visit(&text);
+                }
             }
         }
     }
@@ -68,6 +70,8 @@ impl Text {
                 if texts.len() < JOINED { texts.push(text.to_owned()) } else { more = true }
             }
         });
+        // In an order of their own, so that the cell does not change with what comes first.
+        texts.sort_unstable_by(|a, b| natural(a, b));
         if more {
             texts.push("…".into());
         }
@@ -107,7 +111,9 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
                 Field::NicKind => visit(&nic.kind),
                 Field::NicGpu => {
                     let gpu = nic.gpu.and_then(|gpu| node.inventory.gpus.get(usize::from(gpu)));
-                    gpu.into_iter().for_each(|gpu| visit(&gpu.index));
+                    if let Some(gpu) = gpu {
+                        visit(&gpu.index);
+                    }
                 }
                 _ => {}
             }

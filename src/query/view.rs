@@ -57,9 +57,10 @@ impl Kind {
     pub(super) fn reaches(self, scope: Scope) -> bool {
         match (self, scope) {
             (Kind::Metric, _) => false,
-            (Kind::Node, _) | (_, Scope::Node) => true,
-            (Kind::Gpu, Scope::Process | Scope::Nic) => true,
-            (Kind::Process | Kind::Nic | Kind::Event, Scope::Gpu) => true,
+            (Kind::Node, _)
+            | (_, Scope::Node)
+            | (Kind::Gpu, Scope::Process | Scope::Nic)
+            | (Kind::Process | Kind::Nic | Kind::Event, Scope::Gpu) => true,
             _ => self.scope() == Some(scope),
         }
     }

@@ -65,6 +65,22 @@ fn number_len(text: &str) -> Option<usize> {
     Some(at)
 }
 
+/// Prefixes of units, `Ki` before `k`.
+const PREFIXES: [(&str, f64); 12] = [
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+    ("Pi", 1_125_899_906_842_624.0),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("P", 1e15),
+    ("m", 1e-3),
+    ("", 1.0),
+];
+
 /// What a number is multiplied by, and its unit, for what stands right after it.
 fn suffix_unit(suffix: &str) -> Option<(f64, Option<Unit>)> {
     let fixed = match suffix {
@@ -76,20 +92,6 @@ fn suffix_unit(suffix: &str) -> Option<(f64, Option<Unit>)> {
     if fixed.is_some() {
         return fixed;
     }
-    const PREFIXES: [(&str, f64); 12] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("m", 1e-3),
-        ("", 1.0),
-    ];
     PREFIXES.iter().find_map(|(prefix, scale)| {
         let (own, unit) = match suffix.strip_prefix(prefix)? {
             "" => (1.0, None),

@@ -155,9 +155,11 @@ impl Parser<'_> {
     fn hosts(&mut self, left: Term) -> Result<Term, Complaint> {
         let whole = left.spot;
         let (text, spot) = self.lexer.take_raw()?;
-        Hostlist::parse(&text).map_err(|e| match spot.len == text.len() && e.len > 0 {
-            true => complain(e.message, Spot { at: spot.at + e.at, len: e.len }),
-            false => complain(e.message, spot),
+        Hostlist::parse(&text).map_err(|error| {
+            // In quotes, offsets are not those of the query.
+            let bare = spot.len == text.len() && error.len > 0;
+            let part = Spot { at: spot.at + error.at, len: error.len };
+            complain(error.message, if bare { part } else { spot })
         })?;
         let expr = Expr::In(left.operand()?, Word { text, spot });
         Ok(Term { kind: Kind::Expr(expr), spot: whole.to(spot) })

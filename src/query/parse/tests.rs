@@ -214,7 +214,7 @@ proptest! {
     #[test]
     fn parsing_what_was_printed_gives_the_same_tree(query in query()) {
         let text = query.to_string();
-        prop_assert_eq!(parse(&text).map_err(|c| format!("{}: {}", text, c)), Ok(query));
+        prop_assert_eq!(parse(&text).map_err(|c| format!("{text}: {c}")), Ok(query));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::model::{
 
 use super::{
     super::{
-        key::Keys,
         measure::{comparable, flipped},
         pattern,
         suggest::hint,
@@ -43,7 +42,7 @@ impl Planner<'_> {
             }
             Expr::Quantified(quantifier, inner) => {
                 self.nodes_only(Spot::default())?;
-                let gpus = Planner { keys: Keys { kind: Kind::Gpu, grouped: false, ..self.keys }, ..*self };
+                let gpus = self.of_kind(Kind::Gpu);
                 Condition::Quantified(*quantifier, Box::new(gpus.condition(inner)?))
             }
             Expr::Held(inner, span, spot) => {

@@ -11,7 +11,7 @@ use crate::model::{
 
 use super::{
     super::{
-        key::{About, Key, Keys, Tally, row},
+        key::{About, Key, Tally, row},
         measure::{Measure, arithmetic},
         value::{Leaf, Num, Numeric, Reach, Shown, Text, Value},
         view::Kind,
@@ -43,7 +43,7 @@ impl Planner<'_> {
             Operand::Past(function, word, span) => {
                 self.now_only("a function of the past", word.spot)?;
                 let leaf = self.leaf(word)?;
-                Planner { past: true, ..*self }.past_knows(leaf.metric, word.spot)?;
+                Planner { past: true, placed: false, ..*self }.past_knows(leaf.metric, word.spot)?;
                 let numeric = self.of_metric(Num::Past(leaf, *function, *span), leaf.metric);
                 let measure =
                     if *function == PastFunction::Rate { numeric.measure.per_second() } else { numeric.measure };
@@ -54,7 +54,7 @@ impl Planner<'_> {
                 self.leaf(word).map(Value::Each)
             }
             Operand::Count(condition, spot) => {
-                let gpus = Planner { keys: Keys { kind: Kind::Gpu, grouped: false, ..self.keys }, ..*self };
+                let gpus = self.of_kind(Kind::Gpu);
                 self.nodes_only(*spot)?;
                 Ok(Value::Number(counted(Num::Count(Box::new(gpus.condition(condition)?)))))
             }
@@ -89,7 +89,10 @@ impl Planner<'_> {
             Key::Field(field) => Value::Text(Text::Field(*field, self.reach(Kind::of(field.row().scope), *field))),
             Key::Level(level) => Value::Text(Text::Level(*level)),
             Key::Label(label) => Value::Text(Text::Label(label.clone())),
-            Key::Tally(tally) => Value::Number(counted(Num::Tally(*tally))),
+            Key::Tally(tally) => {
+                self.now_only("a count of nodes", spot)?;
+                Value::Number(counted(Num::Tally(*tally)))
+            }
             Key::About(about) => Value::Text(Text::About(*about)),
         })
     }
@@ -152,11 +155,12 @@ impl Planner<'_> {
 
     /// Says no where a metric has no history and is asked for in the past.
     fn past_knows(&self, id: MetricId, spot: Spot) -> Result<(), Complaint> {
-        if !self.past || self.snapshot.fleet.remembers(id) {
+        let fleet = self.snapshot.fleet;
+        let knows = |id| if self.placed { fleet.rolls_up(id) } else { fleet.remembers(id) };
+        if !self.past || knows(id) {
             return Ok(());
         }
-        let catalogue = self.keys.catalogue;
-        let known = catalogue.iter().filter(|(id, _)| self.snapshot.fleet.remembers(*id));
+        let known = self.keys.catalogue.iter().filter(|(id, _)| knows(*id));
         let known: Vec<&str> = known.map(|(_, metric)| &*metric.key).collect();
         let name = self.keys.name(&Key::Metric(id));
         let known = if known.is_empty() { "none is kept".into() } else { format!("kept are {}", known.join(", ")) };

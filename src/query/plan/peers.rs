@@ -12,7 +12,6 @@ use crate::model::{
 use super::{
     super::{
         evaluate::{majority, median},
-        key::Keys,
         row::{Item, Row},
         text::slots,
         value::{Num, Numeric, Peers, Text, Value},
@@ -77,10 +76,6 @@ impl Planner<'_> {
         Ok(groups)
     }
 
-    fn of_kind(&self, kind: Kind) -> Self {
-        Planner { keys: Keys { kind, grouped: false, ..self.keys }, ..*self }
-    }
-
     /// Every thing of a kind, with the text that tells its peers.
     fn visit(&self, kind: Kind, by: &Text, each: &mut dyn FnMut(&str, Row<'_>)) {
         for node in self.snapshot.fleet.nodes() {
@@ -106,7 +101,9 @@ fn common(function: PeerFunction, values: &mut [f64]) -> Option<f64> {
         PeerFunction::Median => middle,
         PeerFunction::Mad => {
             let middle = middle?;
-            values.iter_mut().for_each(|value| *value = (*value - middle).abs());
+            for value in values.iter_mut() {
+                *value = (*value - middle).abs();
+            }
             median(values)
         }
         PeerFunction::Majority => {

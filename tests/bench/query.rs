@@ -1,0 +1,100 @@
+//! What each kind of question costs, of 1,000 and of 62,500 nodes with 8 GPUs each.
+//! `cargo bench --bench query`
+
+use divan::Bencher;
+use supertop::{
+    fleet::{Fleet, Settings},
+    model::{
+        metric::{Scope, gpu, node},
+        place::Label,
+        raw::Raw,
+        report::{Gpu, Introduction, Inventory, Sample, Values},
+        time::Time,
+    },
+    query,
+};
+
+fn main() {
+    divan::main();
+}
+
+const NOW: Time = Time::from_millis(1_795_442_670_000);
+
+/// Nodes of 8 GPUs, 32 to a rack, each value its own.
+fn fleet(nodes: usize) -> Fleet {
+    let mut fleet = Fleet::new(Settings { history_bytes: Some(1 << 24), ..Settings::default() });
+    for n in 0..nodes {
+        let introduction = Introduction { node: format!("gpu{n:05}"), interval_ms: 1000, ..Introduction::default() };
+        let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
+            scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
+        });
+        let session = fleet.join(&introduction, declared, NOW).expect("room");
+        let gpus = (0..8).map(|index| Gpu {
+            index: index.to_string(),
+            uuid: format!("GPU-{n}-{index}"),
+            model: if n % 3 == 0 { "NVIDIA B200" } else { "NVIDIA H100 80GB HBM3" }.into(),
+            ..Gpu::default()
+        });
+        let labels = [("rack", n / 32), ("pod", n / 1024), ("region", n / 16_384)];
+        let inventory = Inventory {
+            gpus: gpus.collect(),
+            labels: labels.map(|(key, at)| Label { key: key.into(), value: format!("{key}{at}") }).into(),
+            ..Inventory::default()
+        };
+        fleet.inventory(session, &inventory, NOW);
+        let mut values = Values::new(8, 0);
+        for (row, metric) in gpu::METRICS.iter().enumerate() {
+            let id = supertop::model::MetricId { scope: Scope::Gpu, row: row as u16 };
+            for slot in 0..8 {
+                let mixed = (n * 8 + slot).wrapping_mul(2_654_435_761) >> 7;
+                values.set(id, slot, Raw::new((mixed % 101) as f64, metric.quantum));
+            }
+        }
+        values.set(node::CPU, 0, Raw::new((n % 100) as f64, 0.5));
+        fleet.sample(session, &Sample { time: NOW, generation: 0, values }, NOW);
+    }
+    fleet
+}
+
+const QUESTIONS: &[&str] = &[
+    "gpus limit 50",
+    "gpus limit 50 offset 250000",
+    "gpus sort -util limit 50",
+    "gpus sort -util limit 50 offset 250000",
+    "gpus where util > 50 and temp > 80 limit 50",
+    "gpus where model ~ B200 sort -power limit 50",
+    "gpus where power > 0.9 * median(power by model) limit 50",
+    "gpus where gpu004 limit 50",
+    "nodes sort -gpu.util limit 50",
+    "nodes where any(temp > 99) limit 50",
+    "nodes where node in gpu[00100-40000] limit 50",
+    "racks sort -gpu.power limit 50",
+    "fleet",
+    "gpus by model",
+    "gpus by rack show * limit 50",
+];
+
+#[divan::bench(args = QUESTIONS)]
+fn of_1k_nodes(bencher: Bencher<'_, '_>, question: &str) {
+    ask(bencher, 1000, question);
+}
+
+#[divan::bench(args = QUESTIONS, sample_count = 10)]
+fn of_62k_nodes(bencher: Bencher<'_, '_>, question: &str) {
+    ask(bencher, 62_500, question);
+}
+
+thread_local! {
+    static FLEETS: std::cell::RefCell<Vec<(usize, std::rc::Rc<Fleet>)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+fn ask(bencher: Bencher<'_, '_>, nodes: usize, question: &str) {
+    let known = FLEETS.with_borrow(|fleets| fleets.iter().find(|(n, _)| *n == nodes).map(|(_, fleet)| fleet.clone()));
+    let fleet = known.unwrap_or_else(|| {
+        let fleet = std::rc::Rc::new(fleet(nodes));
+        FLEETS.with_borrow_mut(|fleets| fleets.push((nodes, fleet.clone())));
+        fleet
+    });
+    let query = query::parse(question).expect("a query");
+    bencher.bench_local(|| query::answer(&fleet, &query, NOW).expect("an answer"));
+}
