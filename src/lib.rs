@@ -43,3 +43,5 @@ pub mod link;
 pub mod model;
 pub mod query;
 pub mod wire;
+#[cfg(feature = "tui")]
+pub mod tui;

@@ -1,0 +1,276 @@
+//! The terminal interface: it says which questions it wants kept fresh, hears news, and draws.
+//!
+//! `Event → keymap → Action → update(App) → Effects → view`: whatever happened is taken in first, all of it; then the screen is
+//! drawn once, and only if something on it changed. Nothing here knows of links, hubs or collectors: what it shows it gets by
+//! asking, through a [`Port`].
+
+mod action;
+mod app;
+mod ask;
+mod command;
+mod draw;
+mod frame;
+mod keymap;
+mod list;
+mod prompt;
+mod screen;
+mod shared;
+mod terminal;
+mod theme;
+mod update;
+mod verdict;
+mod views;
+
+use std::{io, time::Duration};
+
+use crossterm::event::{Event, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use jiff::{Timestamp, tz::TimeZone};
+use libc::{SIGCONT, SIGTSTP};
+use ratatui::Terminal;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::model::{
+    Time,
+    place::Levels,
+    question::{News, Question},
+};
+pub use action::keys_as_markdown;
+use app::App;
+pub use draw::Symbols;
+use terminal::{Guard, Paper};
+pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
+use update::{Effects, Input};
+
+/// How the interface asks and hears.
+#[derive(Debug)]
+pub struct Port {
+    /// What it wants kept fresh. A change is to be answered at once.
+    pub questions: watch::Sender<Vec<Question>>,
+    /// Replies, and how the link is.
+    pub news: mpsc::Receiver<News>,
+}
+
+/// What a user can choose.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the header calls the program.
+    pub title: String,
+    /// Name of the theme.
+    pub theme: String,
+    /// The user's own themes: name and TOML text.
+    pub themes: Vec<(String, String)>,
+    /// How many colours the terminal shows.
+    pub depth: Depth,
+    /// Which characters it shows.
+    pub symbols: Symbols,
+    /// The zone that times are shown in.
+    pub zone: TimeZone,
+    /// Place levels, widest first.
+    pub levels: Vec<String>,
+    /// A command to begin with, as after `:`.
+    pub start: Option<String>,
+}
+
+impl Default for Settings {
+    /// What the environment says of the terminal, and the usual place levels.
+    fn default() -> Self {
+        let var = |name: &str| std::env::var(name).ok();
+        Settings {
+            title: "supertop".into(),
+            theme: "dark".into(),
+            themes: Vec::new(),
+            depth: Depth::detect(var),
+            symbols: Symbols::detect(var),
+            zone: TimeZone::system(),
+            levels: Levels::default().names().to_vec(),
+            start: None,
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The user quit.
+    Quit,
+    /// A signal asked for it: its number.
+    Signal(i32),
+}
+
+/// Why it could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// The theme cannot be used.
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    /// The terminal cannot be used.
+    #[error("terminal: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Most events that are taken in before the screen is drawn.
+const BATCH: usize = 1000;
+
+/// Shows the interface until the user quits or a signal asks for its end. Writing to the terminal may block: give it a
+/// thread of its own.
+///
+/// # Errors
+/// A theme with a mistake, before the terminal is touched; a terminal that cannot be read or written.
+pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
+    let app = App::new(settings, crossterm::terminal::size()?, now())?;
+    let mut signals = Signals::new()?;
+    let guard = Guard::new()?;
+    let paper = Paper::new(io::stdout(), crossterm::terminal::size()?);
+    let mut face = Face { app, terminal: Terminal::new(paper)? };
+    face.ask(&port);
+    face.redraw(true)?;
+    let mut events = EventStream::new();
+    let mut clock = interval(Duration::from_secs(1));
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut hub_talks = true;
+    let exit = loop {
+        let mut effects = Effects::default();
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => effects.add(face.event(event?)),
+                None => break Exit::Signal(SignalKind::hangup().as_raw_value()),
+            },
+            news = port.news.recv(), if hub_talks => match news {
+                Some(news) => effects.add(face.update(Input::News(news))),
+                None => hub_talks = false,
+            },
+            _ = clock.tick() => effects.add(face.update(Input::Tick)),
+            kind = signals.next() => match kind {
+                kind if kind == SIGTSTP => effects.add(Effects { suspend: true, ..Effects::default() }),
+                kind if kind == SIGCONT => effects.add(Effects { clear: true, redraw: true, ..Effects::default() }),
+                kind => break Exit::Signal(kind),
+            },
+        }
+        face.drain(&mut events, &mut port, &mut effects)?;
+        if effects.quit {
+            break Exit::Quit;
+        }
+        face.ask(&port);
+        face.carry_out(effects)?;
+    };
+    drop(guard);
+    Ok(exit)
+}
+
+fn now() -> Time {
+    Time::from_millis(Timestamp::now().as_millisecond())
+}
+
+/// The state and the terminal that it is shown on.
+struct Face {
+    app: App,
+    terminal: Terminal<Paper<io::Stdout>>,
+}
+
+impl Face {
+    fn update(&mut self, input: Input) -> Effects {
+        self.app.update(input, now())
+    }
+
+    fn event(&mut self, event: Event) -> Effects {
+        match event {
+            Event::Key(key) => self.update(Input::Key(key)),
+            Event::Paste(text) => self.update(Input::Paste(text)),
+            Event::Resize(width, height) => {
+                self.terminal.backend_mut().resize((width, height));
+                self.update(Input::Resize(width, height))
+            }
+            Event::Mouse(_) | Event::FocusGained | Event::FocusLost => Effects::default(),
+        }
+    }
+
+    /// Takes in all that is there already, so that it is drawn once.
+    fn drain(&mut self, events: &mut EventStream, port: &mut Port, effects: &mut Effects) -> io::Result<()> {
+        for _ in 0..BATCH {
+            if let Some(Some(event)) = events.next().now_or_never() {
+                effects.add(self.event(event?));
+            } else if let Ok(news) = port.news.try_recv() {
+                effects.add(self.update(Input::News(news)));
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what is wanted, if that is something else than before.
+    fn ask(&self, port: &Port) {
+        let wanted = self.app.questions();
+        port.questions.send_if_modified(|questions| {
+            let changed = *questions != wanted;
+            *questions = wanted;
+            changed
+        });
+    }
+
+    fn carry_out(&mut self, effects: Effects) -> io::Result<()> {
+        if let Some(text) = &effects.copy {
+            terminal::copy(self.terminal.backend_mut().out(), text)?;
+        }
+        if effects.suspend {
+            terminal::give_back();
+            // As the terminal itself does with ^Z: all of the job stops, and the shell goes on.
+            rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
+            terminal::take()?;
+            let size = crossterm::terminal::size()?;
+            let more = self.event(Event::Resize(size.0, size.1));
+            debug_assert!(more.redraw);
+        }
+        if effects.redraw || effects.clear || effects.suspend {
+            self.redraw(effects.clear || effects.suspend)?;
+        }
+        Ok(())
+    }
+
+    fn redraw(&mut self, clear: bool) -> io::Result<()> {
+        if clear {
+            self.terminal.backend_mut().forget();
+            self.terminal.clear()?;
+        }
+        let app = &self.app;
+        self.terminal.draw(|frame| {
+            if let Some(cursor) = frame::draw(app, frame.buffer_mut()) {
+                frame.set_cursor_position(cursor);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// The signals that a terminal program has to answer to.
+struct Signals {
+    signals: [Signal; 5],
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let at = |number: i32| signal(SignalKind::from_raw(number));
+        let end = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(|kind| kind.as_raw_value());
+        Ok(Signals { signals: [at(end[0])?, at(end[1])?, at(end[2])?, at(SIGTSTP)?, at(SIGCONT)?] })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        let [term, hang, int, stop, cont] = &mut self.signals;
+        tokio::select! {
+            _ = term.recv() => SignalKind::terminate().as_raw_value(),
+            _ = hang.recv() => SignalKind::hangup().as_raw_value(),
+            _ = int.recv() => SignalKind::interrupt().as_raw_value(),
+            _ = stop.recv() => SIGTSTP,
+            _ = cont.recv() => SIGCONT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

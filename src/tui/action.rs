@@ -1,0 +1,133 @@
+//! The table of actions: name, what it does, the short word for the footer, and its usual keys.
+//! The keymap, the footer, the help screen and the README's key table are all read from it.
+
+macro_rules! actions {
+    ($($action:ident $name:literal $hint:literal $keys:literal, $help:literal;)*) => {
+        /// What a key can mean.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Action { $(#[doc = $help] $action),* }
+
+        /// Every action, in the order in which help lists them.
+        pub(crate) static ACTIONS: &[Row] = &[$(Row {
+            action: Action::$action, name: $name, hint: $hint, keys: $keys, help: $help,
+        }),*];
+    };
+}
+
+/// One action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Which.
+    pub(crate) action: Action,
+    /// Its name in keymaps.
+    pub(crate) name: &'static str,
+    /// The word for it in the footer.
+    pub(crate) hint: &'static str,
+    /// Its keys, separated by spaces; keys to be pressed one after another are joined by `,`.
+    pub(crate) keys: &'static str,
+    /// What it does, as a sentence.
+    pub(crate) help: &'static str,
+}
+
+actions! {
+    Up "up" "up" "k up", "Moves up one row.";
+    Down "down" "down" "j down", "Moves down one row.";
+    Left "left" "left" "h left", "Moves left in a grid, or to the panel before.";
+    Right "right" "right" "l right", "Moves right in a grid, or to the panel after.";
+    Top "top" "top" "g,g home", "Moves to the first row.";
+    Bottom "bottom" "bottom" "G end", "Moves to the last row.";
+    HalfDown "half-down" "½ down" "ctrl-d", "Moves down half a screen.";
+    HalfUp "half-up" "½ up" "ctrl-u", "Moves up half a screen.";
+    PageDown "page-down" "page down" "pagedown ctrl-f", "Moves down a screen.";
+    PageUp "page-up" "page up" "pageup ctrl-b", "Moves up a screen.";
+    Open "open" "open" "enter", "Goes into what is under the cursor.";
+    Back "back" "back" "esc backspace", "Goes back to where you came from. Never quits.";
+    NextPanel "next-panel" "panel" "p", "Moves to the next panel of the screen.";
+    PreviousPanel "previous-panel" "panel" "P", "Moves to the panel before.";
+    Filter "filter" "filter" "/", "Shows only rows that a word or a condition fits: gpu01, temp > 85 and util < 5.";
+    Command "command" "go" ":", "Goes to a view or runs a command: gpus where xid != none, theme light.";
+    Faults "faults" "faults" "!", "Narrows the view to what is faulty; again shows everything.";
+    SortBy "sort-by" "sort" "s", "Sorts by the column whose underlined letter is pressed next; again reverses.";
+    SortLeft "sort-left" "sort ←" "<", "Moves the sort one column to the left.";
+    SortRight "sort-right" "sort →" ">", "Moves the sort one column to the right.";
+    SortReverse "sort-reverse" "reverse" "I", "Reverses the sort.";
+    Mark "mark" "mark" "space", "Marks the row and moves on, or takes its mark away.";
+    Unmark "unmark" "unmark" "U", "Takes all marks away.";
+    Copy "copy" "copy" "y", "Copies the marked names, or the one under the cursor, to the terminal's clipboard.";
+    Metric "metric" "metric" "m", "Colours the grid by the next metric.";
+    MetricBack "metric-back" "metric" "M", "Colours the grid by the metric before.";
+    ZoomIn "zoom-in" "zoom" "+ =", "Shows a shorter time in graphs.";
+    ZoomOut "zoom-out" "zoom" "-", "Shows a longer time in graphs.";
+    Freeze "freeze" "freeze" "Z", "Holds the screen still; again goes on.";
+    NextView "next-view" "view" "tab", "Goes to the next view.";
+    PreviousView "previous-view" "view" "backtab", "Goes to the view before.";
+    View1 "view-1" "overview" "1", "Goes to the overview.";
+    View2 "view-2" "nodes" "2", "Goes to the nodes.";
+    View3 "view-3" "gpus" "3", "Goes to the GPUs.";
+    View4 "view-4" "places" "4", "Goes to the narrowest places, usually racks.";
+    View5 "view-5" "processes" "5", "Goes to the processes.";
+    View6 "view-6" "nics" "6", "Goes to the network ports.";
+    View7 "view-7" "events" "7", "Goes to the events.";
+    View8 "view-8" "mounts" "8", "Goes to the mounted filesystems.";
+    View9 "view-9" "metrics" "9", "Goes to the catalogue of metrics.";
+    HistoryBack "history-back" "before" "[", "Goes to the view that was left last.";
+    HistoryForward "history-forward" "after" "]", "Goes forward again in the history of views.";
+    Help "help" "all keys" "?", "Lists the keys of this screen.";
+    Redraw "redraw" "redraw" "ctrl-l", "Draws the whole screen anew.";
+    Suspend "suspend" "suspend" "ctrl-z", "Suspends supertop; fg brings it back.";
+    Quit "quit" "quit" "q", "Quits, at the root of a view; elsewhere goes back.";
+    QuitNow "quit-now" "quit" "ctrl-c", "Quits from anywhere.";
+}
+
+impl Action {
+    /// The views behind `1` to `9`, in their order.
+    pub(crate) const VIEWS: [Action; 9] = [
+        Action::View1,
+        Action::View2,
+        Action::View3,
+        Action::View4,
+        Action::View5,
+        Action::View6,
+        Action::View7,
+        Action::View8,
+        Action::View9,
+    ];
+
+    /// Its row in the table.
+    pub(crate) fn row(self) -> &'static Row {
+        // `actions!` lists the rows in the order of the enum; a test holds it to that.
+        &ACTIONS[self as usize]
+    }
+}
+
+/// The key table as Markdown, for the README.
+pub fn keys_as_markdown() -> String {
+    let mut out = String::from("| keys | action | what it does |\n|---|---|---|\n");
+    for row in ACTIONS {
+        let keys: Vec<String> = row.keys.split(' ').map(|keys| format!("`{}`", super::keymap::shown(keys))).collect();
+        out.push_str(&format!("| {} | {} | {} |\n", keys.join(" "), row.name, row.help));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_its_own_row() {
+        for (at, row) in ACTIONS.iter().enumerate() {
+            assert_eq!(row.action as usize, at, "{}", row.name);
+            assert_eq!(row.action.row(), row);
+            assert!(row.help.ends_with('.') && !row.hint.is_empty() && !row.keys.is_empty(), "{}", row.name);
+            assert_eq!(ACTIONS.iter().filter(|r| r.name == row.name).count(), 1, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_readme_table_has_every_action() {
+        let table = keys_as_markdown();
+        assert!(ACTIONS.iter().all(|row| table.contains(row.help)));
+        assert!(table.contains("`gg`"));
+    }
+}

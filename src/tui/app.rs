@@ -1,0 +1,390 @@
+//! The state of the interface: stacks of screens, what they share, the prompt, and the questions that follow from all that.
+//! Nothing here draws, and nothing here waits.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    model::{
+        Time,
+        question::{Answer, News, Question, Reply},
+    },
+    tui::{
+        Settings,
+        ask::Ask,
+        command::{self, Command},
+        draw::Look,
+        keymap::Keymap,
+        prompt::{Kind, Prompt},
+        screen::{Asked, Screen, Step, gpu::Gpu, node::Node, overview::Overview, table::TableScreen},
+        shared::Shared,
+        theme::{Theme, ThemeError},
+        views,
+    },
+};
+
+/// Most stacks of screens that the history of views holds.
+const HISTORY: usize = 20;
+/// How long a notice stands.
+const NOTICE: Duration = Duration::from_secs(4);
+
+/// A screen on the stack.
+pub(super) struct Layer {
+    /// Its own number: questions and answers find each other by it.
+    serial: u32,
+    pub(super) screen: Box<dyn Screen>,
+    /// Which of its questions have been answered.
+    answered: BTreeSet<u32>,
+}
+
+/// All state.
+pub(crate) struct App {
+    pub(super) shared: Shared,
+    pub(super) keymap: Keymap,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) commands: Vec<String>,
+    stacks: Vec<Vec<Layer>>,
+    at: usize,
+    serial: u32,
+    notice: Option<(String, Time)>,
+    settings: Settings,
+}
+
+/// The questions of the second line.
+const FLEET: u32 = 0;
+const TREND: u32 = 1;
+const IDLE: u32 = 2;
+
+impl App {
+    /// The interface as it begins.
+    pub(crate) fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<App, ThemeError> {
+        let theme = Theme::load(&settings.theme, &settings.themes, settings.depth)?;
+        let look = Look { theme, symbols: settings.symbols };
+        let shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
+        let first = Box::new(Overview::new(true, &shared));
+        let mut app = App {
+            shared,
+            keymap: Keymap::default(),
+            prompt: None,
+            commands: Vec::new(),
+            stacks: vec![Vec::new()],
+            at: 0,
+            serial: 0,
+            notice: None,
+            settings,
+        };
+        app.push(first);
+        if let Some(start) = app.settings.start.clone() {
+            app.run(&start);
+        }
+        Ok(app)
+    }
+
+    /// What all screens share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The program's name, or what it watches.
+    pub(crate) fn title(&self) -> &str {
+        &self.settings.title
+    }
+
+    /// The line being typed.
+    pub(crate) fn prompt(&self) -> Option<&Prompt> {
+        self.prompt.as_ref()
+    }
+
+    /// What just happened, in words.
+    pub(crate) fn notice(&self) -> Option<&str> {
+        self.notice.as_ref().map(|(words, _)| words.as_str())
+    }
+
+    /// The screen on top.
+    pub(crate) fn screen(&self) -> &dyn Screen {
+        // A stack is never empty: it begins with a screen, and its last one is never taken away.
+        &*self.stack()[self.stack().len() - 1].screen
+    }
+
+    pub(super) fn screen_mut(&mut self) -> (&mut dyn Screen, &Shared) {
+        let stack = &mut self.stacks[self.at];
+        let top = stack.len() - 1;
+        (&mut *stack[top].screen, &self.shared)
+    }
+
+    fn stack(&self) -> &[Layer] {
+        &self.stacks[self.at]
+    }
+
+    /// Whether the screen on top is the root of its view.
+    pub(super) fn at_root(&self) -> bool {
+        self.stack().len() == 1
+    }
+
+    /// The way here.
+    pub(crate) fn crumbs(&self) -> Vec<String> {
+        self.stack().iter().map(|layer| layer.screen.crumb()).collect()
+    }
+
+    /// The views behind `1` to `9`, and which of them is shown.
+    pub(crate) fn tabs(&self) -> Vec<(String, bool)> {
+        let here = self.stack().first().and_then(|layer| layer.screen.view().map(str::to_owned));
+        self.views().into_iter().map(|view| (view.clone(), here.as_ref() == Some(&view))).collect()
+    }
+
+    /// Names of the views behind `1` to `9`.
+    pub(super) fn views(&self) -> Vec<String> {
+        let places = self.shared.levels.last().map_or_else(|| "fleet".to_owned(), |level| format!("{level}s"));
+        ["overview", "nodes", "gpus", &places, "processes", "nics", "events", "mounts", "metrics"].map(String::from).to_vec()
+    }
+
+    /// Everything that is to be kept fresh for what is on screen.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        let top = &self.stack()[self.stack().len() - 1];
+        let own = top.screen.asks(&self.shared).into_iter();
+        if self.shared.frozen.is_some() {
+            // Held still: only what was never answered is asked, once.
+            let open = own.filter(|asked| !top.answered.contains(&asked.part));
+            return open.map(|asked| question(top.serial, Asked { every: Duration::ZERO, ..asked })).collect();
+        }
+        let totals = self.totals().into_iter().map(|asked| question(0, asked));
+        totals.chain(own.map(|asked| question(top.serial, asked))).collect()
+    }
+
+    fn totals(&self) -> Vec<Asked> {
+        let keys = "gpu.util,gpu.mem.util,gpu.power,gpu.power.limit,gpu.tensor.active,gpu.temp,node.cpu,node.mem.util,\
+                    node.net.rx,node.net.tx,node.disk.used";
+        let trend = if self.shared.no_gpus() { "node.cpu" } else { "gpu.util" };
+        let mut asks = vec![
+            Asked::every(1, FLEET, format!("fleet show {keys}")),
+            Asked::every(10, TREND, format!("fleet show {trend} over 5m step 30s")),
+        ];
+        if !self.shared.no_gpus() {
+            asks.push(Asked::every(5, IDLE, "gpus where util < 1 limit 0"));
+        }
+        asks
+    }
+
+    /// Takes news in. Says whether anything on screen changed.
+    pub(super) fn hear(&mut self, news: News) -> bool {
+        match news {
+            News::Link(link) => {
+                let changed = self.shared.link.0 != link;
+                if changed {
+                    self.shared.link = (link, self.shared.now);
+                }
+                changed
+            }
+            News::Reply(reply) => self.reply(*reply),
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) -> bool {
+        let (serial, part) = (reply.slot / Asked::MOST, reply.slot % Asked::MOST);
+        let layer = self.stack().len() - 1;
+        let top = &self.stack()[layer];
+        let frozen = self.shared.frozen.is_some();
+        if serial == 0 {
+            return !frozen && self.total(part, reply);
+        }
+        // An answer to what was asked a moment ago, on another screen or for another window, is of no use any more.
+        let wanted = top.serial == serial
+            && top.screen.asks(&self.shared).iter().any(|asked| asked.part == part && asked.text == reply.query);
+        if !wanted || (frozen && top.answered.contains(&part)) {
+            return false;
+        }
+        self.shared.heard = Some(self.shared.now);
+        let census = self.census(&reply);
+        let layer = &mut self.stacks[self.at][layer];
+        layer.answered.insert(part);
+        let step = layer.screen.heard(part, reply.answer, &self.shared);
+        self.take(step) || census
+    }
+
+    /// Takes the states of all nodes in. Says whether they changed.
+    fn census(&mut self, reply: &Reply) -> bool {
+        let census = match &reply.answer {
+            Ok(Answer::Table(table)) => &table.census,
+            Ok(Answer::Series(series)) => &series.census,
+            Err(_) => return false,
+        };
+        let changed = self.shared.census.as_ref() != Some(census);
+        if changed {
+            self.shared.census = Some(census.clone());
+            let (screen, shared) = self.screen_mut();
+            screen.arrange(shared);
+        }
+        changed
+    }
+
+    fn total(&mut self, part: u32, reply: Reply) -> bool {
+        self.shared.heard = Some(self.shared.now);
+        let changed = self.census(&reply);
+        let totals = &mut self.shared.totals;
+        match (part, reply.answer) {
+            (FLEET, Ok(Answer::Table(table))) => {
+                let same = totals.fleet.as_ref().is_some_and(|old| old.rows == table.rows);
+                totals.fleet = Some(table);
+                !same || changed
+            }
+            (TREND, Ok(Answer::Series(series))) => {
+                let same = totals.trend.as_ref().is_some_and(|old| old.lines == series.lines);
+                totals.trend = Some(series);
+                !same || changed
+            }
+            (IDLE, Ok(Answer::Table(table))) => totals.idle.replace(table.total) != Some(table.total) || changed,
+            _ => changed,
+        }
+    }
+
+    /// Does what a screen asked for. Says whether anything on screen changed.
+    pub(super) fn take(&mut self, step: Step) -> bool {
+        match step {
+            Step::Same | Step::Unhandled => return false,
+            Step::Changed => {}
+            Step::Open(screen) => self.push(screen),
+            Step::Replace(screen) => {
+                self.stacks[self.at].pop();
+                self.push(screen);
+            }
+            Step::Say(words) => self.say(words),
+        }
+        true
+    }
+
+    /// Puts a screen on top.
+    pub(super) fn push(&mut self, mut screen: Box<dyn Screen>) {
+        screen.arrange(&self.shared);
+        // Serial 0 belongs to the second line.
+        self.serial += 1;
+        self.stacks[self.at].push(Layer { serial: self.serial, screen, answered: BTreeSet::new() });
+    }
+
+    /// Takes the screen on top away, unless it is the only one.
+    pub(super) fn pop(&mut self) -> bool {
+        if self.at_root() {
+            return false;
+        }
+        self.stacks[self.at].pop();
+        self.arrange();
+        true
+    }
+
+    /// Begins a new stack with this screen; the one that is left can be come back to.
+    pub(super) fn switch(&mut self, screen: Box<dyn Screen>) {
+        self.stacks.truncate(self.at + 1);
+        if self.stacks.len() >= HISTORY {
+            self.stacks.remove(0);
+        }
+        self.stacks.push(Vec::new());
+        self.at = self.stacks.len() - 1;
+        self.push(screen);
+    }
+
+    /// Goes through the history of views. Says whether there was one.
+    pub(super) fn travel(&mut self, back: bool) -> bool {
+        let to = if back { self.at.checked_sub(1) } else { Some(self.at + 1).filter(|at| *at < self.stacks.len()) };
+        let Some(to) = to else { return false };
+        self.at = to;
+        self.arrange();
+        true
+    }
+
+    /// Lets the screen on top take note of what changed around it.
+    pub(super) fn arrange(&mut self) {
+        let (screen, shared) = self.screen_mut();
+        screen.arrange(shared);
+    }
+
+    /// Tells the user something.
+    pub(super) fn say(&mut self, words: impl Into<String>) {
+        self.notice = Some((words.into(), self.shared.now));
+    }
+
+    /// Takes away what has been said for long enough. Says whether there was such.
+    pub(super) fn forget_notice(&mut self) -> bool {
+        let over = self.notice.as_ref().is_some_and(|(_, since)| self.shared.now.since(*since) >= NOTICE);
+        if over {
+            self.notice = None;
+        }
+        over
+    }
+
+    /// Goes to the view with this name.
+    pub(super) fn go(&mut self, view: &str) {
+        let screen: Box<dyn Screen> = match view {
+            "overview" => Box::new(Overview::new(false, &self.shared)),
+            _ => Box::new(TableScreen::view_of(view, &self.shared)),
+        };
+        self.switch(screen);
+    }
+
+    /// Opens the prompt.
+    pub(super) fn ask_for(&mut self, kind: Kind) {
+        let text = match kind {
+            Kind::Filter => self.screen().filter().unwrap_or_default().to_owned(),
+            Kind::Command => String::new(),
+        };
+        self.prompt = Some(Prompt::new(kind, &text));
+    }
+
+    /// Runs a command line. Says whether that is the end; a mistake goes back to the prompt.
+    pub(super) fn run(&mut self, line: &str) -> bool {
+        let command = match command::parse(line, &self.shared.levels) {
+            Ok(command) => command,
+            Err(objection) => {
+                let mut prompt = Prompt::new(Kind::Command, line);
+                prompt.objection = Some(objection);
+                self.prompt = Some(prompt);
+                return false;
+            }
+        };
+        if command != Command::Nothing && self.commands.last().is_none_or(|last| last != line) {
+            self.commands.push(line.to_owned());
+        }
+        match command {
+            Command::Nothing => {}
+            Command::Quit => return true,
+            Command::Overview => self.go("overview"),
+            Command::Help => self.help(),
+            Command::Query(text) => {
+                let ask = views::complete(Ask::parse(&text), &self.shared.levels);
+                self.switch(Box::new(TableScreen::new(ask, &self.shared)));
+            }
+            Command::Node(name) => self.push(Box::new(Node::new(&name, &self.shared))),
+            Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
+            Command::Sort(words) => {
+                if !self.screen_mut().0.sort(&words) {
+                    self.say("nothing to sort here");
+                }
+            }
+            Command::Where(words) => match self.screen().filter() {
+                Some(_) => self.screen_mut().0.set_filter(&words),
+                None => self.say("nothing to filter here"),
+            },
+            Command::Theme(name) => self.change_theme(&name),
+        }
+        false
+    }
+
+    /// Lists the keys of the screen on top.
+    pub(super) fn help(&mut self) {
+        let hints = self.screen().hints();
+        self.push(Box::new(crate::tui::screen::help::Help::new(hints)));
+    }
+
+    fn change_theme(&mut self, name: &str) {
+        match Theme::load(name, &self.settings.themes, self.settings.depth) {
+            Ok(theme) => self.shared.look.theme = theme,
+            Err(error) => self.say(error.to_string()),
+        }
+    }
+
+    /// Names of all themes.
+    pub(super) fn themes(&self) -> Vec<String> {
+        crate::tui::theme::names(&self.settings.themes)
+    }
+}
+
+fn question(serial: u32, asked: Asked) -> Question {
+    Question { slot: serial.wrapping_mul(Asked::MOST) + asked.part, query: asked.text, every: asked.every }
+}

@@ -1,0 +1,173 @@
+//! What can follow `:`: a view with its query, or one of a few words.
+
+use crate::{
+    query,
+    tui::{screen::Objection, theme::edits, views},
+};
+
+/// One command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// How it is written.
+    pub(crate) usage: &'static str,
+    /// What it does.
+    pub(crate) help: &'static str,
+}
+
+/// Every command that is not a view.
+pub(crate) static COMMANDS: &[Row] = &[
+    Row { name: "", usage: "VIEW [where …]", help: "Goes to a view; any query is one: gpus where temp > 85 sort -power." },
+    Row { name: "overview", usage: "overview", help: "Goes to the overview." },
+    Row { name: "node", usage: "node NAME", help: "Goes to a node." },
+    Row { name: "gpu", usage: "gpu NAME:N", help: "Goes to a GPU." },
+    Row { name: "where", usage: "where CONDITION", help: "Filters the table; without a condition it shows everything." },
+    Row { name: "sort", usage: "sort [-]KEY,…", help: "Sorts the table." },
+    Row { name: "theme", usage: "theme NAME", help: "Changes the theme." },
+    Row { name: "help", usage: "help", help: "Lists the keys." },
+    Row { name: "quit", usage: "quit", help: "Quits, as q does." },
+];
+
+/// A command, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Nothing was typed.
+    Nothing,
+    /// To the overview.
+    Overview,
+    /// To a view.
+    Query(String),
+    /// To a node.
+    Node(String),
+    /// To a GPU of a node.
+    Gpu(String, String),
+    /// Filters the table.
+    Where(String),
+    /// Sorts the table.
+    Sort(String),
+    /// Changes the theme.
+    Theme(String),
+    /// Lists the keys.
+    Help,
+    /// Quits.
+    Quit,
+}
+
+/// Reads a command.
+pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection> {
+    let line = text.trim();
+    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let rest = rest.trim();
+    let needs = |what: &str| Objection { message: format!("{name} needs {what}"), word: None };
+    let given = |what: &str| if rest.is_empty() { Err(needs(what)) } else { Ok(rest.to_owned()) };
+    Ok(match name {
+        "" => Command::Nothing,
+        "overview" => Command::Overview,
+        "node" => Command::Node(given("a node's name")?),
+        "gpu" => match rest.rsplit_once(':') {
+            Some((node, index)) => Command::Gpu(node.into(), index.into()),
+            None => return Err(needs("a GPU's name: gpu017:3")),
+        },
+        "where" | "filter" => Command::Where(rest.into()),
+        "sort" => Command::Sort(given("keys: -power,node")?),
+        "theme" => Command::Theme(given("a theme's name")?),
+        "help" => Command::Help,
+        "q" | "quit" | "q!" | "exit" => Command::Quit,
+        _ => return view(text, name, levels),
+    })
+}
+
+fn view(text: &str, name: &str, levels: &[String]) -> Result<Command, Objection> {
+    let start = text.len() - text.trim_start().len();
+    if !views::names(levels).iter().any(|view| view == name) {
+        let known = words(levels);
+        let nearest = known.iter().min_by_key(|word| edits(name, word)).map_or("", String::as_str);
+        return Err(Objection {
+            message: format!("no view or command is called {name}; did you mean {nearest}?"),
+            word: Some(start..start + name.len()),
+        });
+    }
+    match query::parse(text) {
+        Ok(_) => Ok(Command::Query(text.trim().to_owned())),
+        Err(complaint) => {
+            Err(Objection { message: complaint.message, word: Some(complaint.at..complaint.at + complaint.len) })
+        }
+    }
+}
+
+/// Every word that a command can begin with.
+fn words(levels: &[String]) -> Vec<String> {
+    let commands = COMMANDS.iter().map(|row| row.name.to_owned()).filter(|name| !name.is_empty());
+    views::names(levels).into_iter().chain(commands).collect()
+}
+
+/// What the text before the cursor can be completed to, as whole texts.
+pub(crate) fn completions(left: &str, levels: &[String], themes: &[String]) -> Vec<String> {
+    let (before, word, known) = match left.rsplit_once(char::is_whitespace) {
+        None => ("", left, words(levels)),
+        Some(("theme", word)) => ("theme ", word, themes.to_vec()),
+        Some((before, word)) => {
+            let view = before.split_whitespace().next().unwrap_or_default();
+            let keys = views::columns(view, levels).into_iter().map(|(key, _)| key.into_owned());
+            let clauses = ["where", "by", "sort", "show", "limit"].map(String::from);
+            let known: Vec<String> = clauses.into_iter().chain(keys.filter(|key| !key.contains('('))).collect();
+            (&left[..=before.len()], word, known)
+        }
+    };
+    let mut fitting: Vec<String> =
+        known.into_iter().filter(|k| k.starts_with(word) && k != word && k != views::WHY).map(|k| format!("{before}{k}")).collect();
+    fitting.sort();
+    fitting.dedup();
+    fitting
+}
+
+/// The longest text that all of `texts` begin with.
+pub(crate) fn common(texts: &[String]) -> String {
+    let Some((first, rest)) = texts.split_first() else { return String::new() };
+    let shared = first.char_indices().find(|(at, c)| rest.iter().any(|text| !text[*at..].starts_with(*c)));
+    first[..shared.map_or(first.len(), |(at, _)| at)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels() -> Vec<String> {
+        ["region", "pod", "rack"].map(String::from).to_vec()
+    }
+
+    #[test]
+    fn commands_are_read() {
+        let check = |text, expected| assert_eq!(parse(text, &levels()), Ok(expected), "{text}");
+        check("", Command::Nothing);
+        check("q", Command::Quit);
+        check("node gpu017", Command::Node("gpu017".into()));
+        check("gpu a:b:3", Command::Gpu("a:b".into(), "3".into()));
+        check("gpus where xid != none", Command::Query("gpus where xid != none".into()));
+        check("racks", Command::Query("racks".into()));
+        check("where", Command::Where(String::new()));
+    }
+
+    #[test]
+    fn mistakes_point_at_their_word() {
+        let check = |text: &str, word: &str, says: &str| {
+            let objection = parse(text, &levels()).unwrap_err();
+            assert_eq!(objection.word.map(|range| &text[range]), Some(word).filter(|w| !w.is_empty()), "{text}");
+            assert!(objection.message.contains(says), "{}", objection.message);
+        };
+        check("gpuss where temp > 3", "gpuss", "did you mean gpus");
+        check("theme", "", "needs a theme");
+        check("gpus where temp >> 3", ">", "");
+    }
+
+    #[test]
+    fn words_are_completed() {
+        let check = |left, expected: &[&str]| assert_eq!(completions(left, &levels(), &["dark".into(), "light".into()]), expected);
+        check("nod", &["node", "nodes"]);
+        check("theme l", &["theme light"]);
+        check("gpus sort gpu.po", &["gpus sort gpu.power"]);
+        assert_eq!(common(&["node".into(), "nodes".into()]), "node");
+        assert_eq!(common(&[]), "");
+    }
+}

@@ -1,0 +1,160 @@
+//! Screens: values on a stack, each of which asks its questions, acts on actions and draws its body.
+//! The frame around them, the prompt and the keymap are the same for all and live elsewhere.
+
+pub(crate) mod gpu;
+pub(crate) mod help;
+pub(crate) mod ledger;
+pub(crate) mod node;
+pub(crate) mod overview;
+pub(crate) mod process;
+pub(crate) mod table;
+
+use std::{ops::Range, time::Duration};
+
+use crate::{
+    model::{
+        question::{Answer, Complaint},
+        series::Series,
+        table::Table,
+    },
+    tui::{action::Action, draw::Pen, shared::Shared, views::Target},
+};
+
+/// One question of a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Its number among those of the screen, below [`Asked::MOST`].
+    pub(crate) part: u32,
+    /// The query.
+    pub(crate) text: String,
+    /// How often to ask it.
+    pub(crate) every: Duration,
+}
+
+impl Asked {
+    /// How many questions a screen may have.
+    pub(crate) const MOST: u32 = 32;
+
+    /// Asked again every so many seconds.
+    pub(crate) fn every(seconds: u64, part: u32, text: impl Into<String>) -> Asked {
+        Asked { part, text: text.into(), every: Duration::from_secs(seconds) }
+    }
+}
+
+/// What became of an action or an answer.
+pub(crate) enum Step {
+    /// Nothing that can be seen.
+    Same,
+    /// Something on screen changed, or a question did.
+    Changed,
+    /// Another screen goes on top.
+    Open(Box<dyn Screen>),
+    /// Another screen takes this one's place.
+    Replace(Box<dyn Screen>),
+    /// Something to tell the user.
+    Say(String),
+    /// This screen has no such action.
+    Unhandled,
+}
+
+impl Step {
+    /// [`Step::Changed`] if so.
+    pub(crate) fn when(changed: bool) -> Step {
+        if changed { Step::Changed } else { Step::Same }
+    }
+}
+
+/// A complaint about what the user wrote, for where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Objection {
+    /// What is wrong.
+    pub(crate) message: String,
+    /// The bytes of the user's text that it is about; nothing when it is about the rest of the question.
+    pub(crate) word: Option<Range<usize>>,
+}
+
+/// A screen.
+pub(crate) trait Screen {
+    /// Its name in the breadcrumbs.
+    fn crumb(&self) -> String;
+
+    /// The name of the view that it is the root of, for the list of views in the header.
+    fn view(&self) -> Option<&str> {
+        None
+    }
+
+    /// The questions that it wants kept fresh.
+    fn asks(&self, shared: &Shared) -> Vec<Asked>;
+
+    /// Takes the answer to one of its questions in.
+    fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step;
+
+    /// Acts.
+    fn act(&mut self, action: Action, shared: &Shared) -> Step;
+
+    /// Takes note of another size, or of another screen having been on top.
+    fn arrange(&mut self, shared: &Shared);
+
+    /// Draws itself between header and footer.
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared);
+
+    /// The actions that it answers to, the most useful ones first.
+    fn hints(&self) -> &'static [Action];
+
+    /// What is under the cursor, as it is copied and marked.
+    fn subject(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the next letter picks a column.
+    fn wants_letter(&self) -> bool {
+        false
+    }
+
+    /// A letter, or none when something else was pressed.
+    fn letter(&mut self, _letter: Option<char>, _shared: &Shared) -> Step {
+        Step::Unhandled
+    }
+
+    /// The user's condition; nothing where a screen takes none.
+    fn filter(&self) -> Option<&str> {
+        None
+    }
+
+    /// Sets the user's condition.
+    fn set_filter(&mut self, _text: &str) {}
+
+    /// What the hub said of the user's condition.
+    fn objection(&self) -> Option<&Objection> {
+        None
+    }
+
+    /// Sorts by these keys, as a `sort` clause has them. Says whether it can.
+    fn sort(&mut self, _words: &str) -> bool {
+        false
+    }
+}
+
+/// The screen of what a row stands for; `scope` are the conditions of the table that the row is in.
+pub(crate) fn of(target: Target, scope: &[String], shared: &Shared) -> Box<dyn Screen> {
+    match target {
+        Target::Node(node) => Box::new(node::Node::new(&node, shared)),
+        Target::Gpu(node, index) => Box::new(gpu::Gpu::new(&node, &index, shared)),
+        Target::Process(node, pid) => Box::new(process::Process::new(&node, &pid)),
+        Target::Place(level, place) => Box::new(table::TableScreen::inside(&level, &place, scope, shared)),
+    }
+}
+
+/// Puts a new answer in the old one's place. Says whether it differs.
+fn replace_table(old: &mut Option<Table>, new: Table) -> bool {
+    let same = old.as_ref().is_some_and(|old| old.rows == new.rows && old.total == new.total);
+    *old = Some(new);
+    !same
+}
+
+/// As [`replace_table`], for values along time.
+fn replace_series(old: &mut Option<Series>, new: Series) -> bool {
+    let same = old.as_ref().is_some_and(|old| old.lines == new.lines);
+    *old = Some(new);
+    !same
+}

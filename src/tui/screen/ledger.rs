@@ -1,0 +1,141 @@
+//! A table's question, cursor and columns together: a whole screen of it, or one panel of several.
+
+use std::borrow::Cow;
+
+use crate::{
+    model::{series::Series, table::Table},
+    tui::{
+        action::Action,
+        ask::Ask,
+        draw::{
+            Pen,
+            rows::{self, Manner, Sheet},
+        },
+        list::List,
+        shared::Shared,
+        views,
+    },
+};
+
+/// A table with a cursor.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    /// The question.
+    pub(crate) ask: Ask,
+    /// The rows and the cursor.
+    pub(crate) list: List,
+    /// The columns.
+    pub(crate) sheet: Sheet,
+    /// Keys and ranks of the columns to show; empty for all that come.
+    pub(crate) wanted: Vec<(Cow<'static, str>, u8)>,
+    /// Whether the next letter picks a column to sort by.
+    pub(crate) letters: bool,
+}
+
+impl Ledger {
+    /// The table of this question.
+    pub(crate) fn new(ask: Ask, shared: &Shared) -> Self {
+        let plain = views::ask(&ask.view, &shared.levels);
+        let own = ask.show != plain.show || !ask.by.is_empty();
+        let wanted = if own { Vec::new() } else { views::columns(&ask.view, &shared.levels) };
+        Ledger { ask, wanted, ..Ledger::default() }
+    }
+
+    /// The table of the rows of `view` for which `condition` is true, without the columns `without`.
+    pub(crate) fn panel(view: &str, condition: String, without: &[&str], shared: &Shared) -> Self {
+        let mut ask = views::ask(view, &shared.levels);
+        ask.scope.push(condition);
+        let mut ledger = Ledger::new(ask, shared);
+        ledger.wanted.retain(|(key, _)| !without.contains(&&**key));
+        ledger
+    }
+
+    /// The question's text for the window that is needed now.
+    pub(crate) fn text(&self) -> String {
+        let (offset, limit) = self.list.window();
+        self.ask.worded(offset, limit).text
+    }
+
+    /// Takes an answer in. Says whether anything changed.
+    pub(crate) fn heard(&mut self, mut table: Table, shared: &Shared) -> bool {
+        if let Some(most) = self.ask.limit {
+            table.total = table.total.min(most);
+        }
+        self.sheet.learn(&table, &self.wanted, &shared.reading());
+        self.list.heard(table)
+    }
+
+    /// Sets how many lines it has on screen, header included.
+    pub(crate) fn set_height(&mut self, lines: u16) {
+        self.list.set_height(lines.saturating_sub(1));
+    }
+
+    /// Moves the cursor or changes the sort. Says whether it was such an action.
+    pub(crate) fn act(&mut self, action: Action, width: u16) -> bool {
+        match action {
+            Action::Up => self.list.step(-1),
+            Action::Down => self.list.step(1),
+            Action::Top => self.list.first(),
+            Action::Bottom => self.list.last(),
+            Action::HalfDown => self.list.page(0.5),
+            Action::HalfUp => self.list.page(-0.5),
+            Action::PageDown => self.list.page(1.0),
+            Action::PageUp => self.list.page(-1.0),
+            Action::SortBy => self.letters = true,
+            Action::SortLeft => self.move_sort(width, -1),
+            Action::SortRight => self.move_sort(width, 1),
+            Action::SortReverse => {
+                if let Some(first) = self.ask.sort.first_mut() {
+                    first.descending = !first.descending;
+                    self.list.restart();
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Sorts by the column with this letter. Says whether there is one.
+    pub(crate) fn letter(&mut self, letter: Option<char>, width: u16) -> bool {
+        self.letters = false;
+        let letters = self.sheet.letters(width, self.ask.sort.first());
+        let wanted = letter.map(|c| c.to_ascii_lowercase());
+        let Some((key, _, _)) = letters.into_iter().find(|(_, _, c)| Some(*c) == wanted) else { return false };
+        self.sort_by(key);
+        true
+    }
+
+    /// Sorts by this column; by the same again, the other way round.
+    fn sort_by(&mut self, key: String) {
+        let before = self.ask.sort.first().filter(|sort| rows::names(&sort.key, &key));
+        let descending = before.map_or_else(|| self.sheet.descends(&key), |sort| !sort.descending);
+        self.ask.sort = vec![crate::tui::ask::Sort { key, descending }];
+        self.list.restart();
+    }
+
+    fn move_sort(&mut self, width: u16, by: isize) {
+        let first = self.ask.sort.first();
+        let keys = self.sheet.sortable(width, first);
+        let at = keys.iter().position(|key| first.is_some_and(|sort| rows::names(&sort.key, key)));
+        let next = match at {
+            Some(at) => at.saturating_add_signed(by).min(keys.len().saturating_sub(1)),
+            None => 0,
+        };
+        if let Some(key) = keys.get(next).filter(|_| at != Some(next)) {
+            self.sort_by(key.clone());
+        }
+    }
+
+    /// Draws header and rows.
+    pub(crate) fn draw(&self, pen: &mut Pen<'_>, shared: &Shared, series: Option<&Series>, focused: bool) {
+        let manner = Manner {
+            reading: &shared.reading(),
+            sorted: self.ask.sort.first(),
+            letters: self.letters,
+            marks: &shared.marks,
+            series,
+            focused,
+        };
+        rows::draw(pen, &self.sheet, &self.list, &manner);
+    }
+}

@@ -1,0 +1,316 @@
+//! The first screen: is the fleet healthy? A grid of everything, what is wrong worst first, and the load along time.
+//! Where the fleet is one machine, its own screen says more and takes this one's place.
+
+mod grid;
+mod problems;
+
+use ratatui::layout::Rect;
+
+use super::{Asked, Screen, Step, ledger::Ledger, node::Node, replace_series};
+use crate::{
+    model::{
+        question::{Answer, Complaint},
+        series::Series,
+        table::Cell,
+    },
+    tui::{
+        action::Action,
+        draw::{Pen, chart::Chart},
+        shared::Shared,
+        theme::Role,
+        views,
+    },
+};
+use grid::Grid;
+use problems::Problems;
+
+const GRID: u32 = 0;
+const LOAD: u32 = 1;
+const SICK_NODES: u32 = 2;
+const SICK_GPUS: u32 = 3;
+const TOP: u32 = 4;
+const PLACES: u32 = 5;
+
+/// The overview.
+pub(crate) struct Overview {
+    grid: Grid,
+    problems: Problems,
+    load: Option<Series>,
+    top: Ledger,
+    top_is_gpus: bool,
+    places: Option<Ledger>,
+    in_problems: bool,
+    /// Whether the screen of the only node may take this one's place.
+    yields: bool,
+    trouble: Option<String>,
+}
+
+impl Overview {
+    /// The overview; the first screen of all `yields` to the only node of a fleet of one.
+    pub(crate) fn new(yields: bool, shared: &Shared) -> Self {
+        Overview {
+            grid: Grid::default(),
+            problems: Problems::default(),
+            load: None,
+            top: top_table(true, shared),
+            top_is_gpus: true,
+            places: places_table(shared),
+            in_problems: false,
+            yields,
+            trouble: None,
+        }
+    }
+
+    fn open(&self, shared: &Shared) -> Step {
+        let target = if self.in_problems { self.problems.target() } else { self.grid.target(shared) };
+        target.map_or(Step::Same, |target| Step::Open(super::of(target, &[], shared)))
+    }
+
+    fn draw_load(&self, pen: &mut Pen<'_>, columns: u16, shared: &Shared) {
+        let line = |key: &str| self.load.as_ref().and_then(|load| load.lines.iter().find(|line| line.column.key == key));
+        let charts: [(&str, Vec<(&str, &str)>); 4] = if shared.no_gpus() {
+            [
+                ("CPU", vec![("", "node.cpu")]),
+                ("MEMORY", vec![("", "node.mem.util")]),
+                ("NET", vec![("↓ ", "node.net.rx"), ("↑ ", "node.net.tx")]),
+                ("DISK", vec![("read ", "node.disk.read"), ("write ", "node.disk.write")]),
+            ]
+        } else {
+            [
+                ("UTIL", vec![("", "gpu.util")]),
+                ("POWER", vec![("", "gpu.power")]),
+                ("HBM", vec![("", "gpu.mem.util")]),
+                ("HOTTEST", vec![("", "gpu.temp")]),
+            ]
+        };
+        let rows = 4_u16.div_ceil(columns);
+        let (each, tall) = (pen.width() / columns, pen.height() / rows);
+        for (at, (title, keys)) in charts.into_iter().enumerate() {
+            let at = at as u16;
+            let lines: Vec<_> = keys.iter().map(|(sign, key)| (*sign, line(key))).collect();
+            let (x, y) = (at % columns * each + 1, at / columns * tall);
+            let blank = u16::from(tall > 3);
+            let limit = fleet_number(shared, "gpu.power.limit").filter(|_| title == "POWER");
+            let note = limit.map_or_else(String::new, |limit| format!("of {}", crate::model::Unit::Watts.text(limit)));
+            Chart { title, lines, note, limit, span: shared.span_words() }.draw(&mut pen.part(x, y, each.saturating_sub(2), tall.saturating_sub(blank)));
+        }
+    }
+
+    fn draw_places(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        let Some(places) = &self.places else { return };
+        pen.rule(0, &places.ask.view.to_uppercase(), false);
+        let (wide, high) = (pen.width(), pen.height());
+        places.draw(&mut pen.part(0, 1, wide, high.saturating_sub(1)), shared, None, false);
+    }
+
+    fn draw_top(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        pen.rule(0, if self.top_is_gpus { "HOTTEST GPUS" } else { "BUSIEST NODES" }, false);
+        let (wide, high) = (pen.width(), pen.height());
+        self.top.draw(&mut pen.part(0, 1, wide, high.saturating_sub(1)), shared, None, false);
+    }
+}
+
+/// A number of the row that stands for the whole fleet.
+fn fleet_number(shared: &Shared, key: &str) -> Option<f64> {
+    shared.totals.fleet.as_ref()?.cell(0, key).and_then(Cell::number)
+}
+
+fn top_table(gpus: bool, shared: &Shared) -> Ledger {
+    let (view, sort, show) = if gpus {
+        ("gpus", "-gpu.temp", "node,index,gpu.temp,gpu.power,gpu.util,gpu.temp.mem")
+    } else {
+        ("nodes", "-node.cpu", "node,node.cpu,node.mem.util,node.load1,node.net.rx")
+    };
+    let mut ask = views::ask(view, &shared.levels);
+    ask.sort = crate::tui::ask::parse_sort(sort);
+    ask.show = show.into();
+    Ledger::new(ask, shared)
+}
+
+/// The narrowest places, those that draw most power first.
+fn places_table(shared: &Shared) -> Option<Ledger> {
+    let view = format!("{}s", shared.levels.last()?);
+    let mut ask = views::ask(&view, &shared.levels);
+    ask.sort = crate::tui::ask::parse_sort(if shared.no_gpus() { "-node.cpu" } else { "-gpu.power" });
+    Some(Ledger::new(ask, shared))
+}
+
+/// Where the parts stand.
+struct Layout {
+    grid: Rect,
+    load: Rect,
+    columns: u16,
+    problems: Rect,
+    top: Rect,
+    places: Rect,
+}
+
+impl Layout {
+    /// `lines` is what the grid needs of lines to show everything.
+    fn of((width, height): (u16, u16), lines: u16) -> Layout {
+        if width >= 110 && height >= 14 {
+            let left = width * 29 / 50;
+            let high = (lines + 2).clamp(5, (height * 3 / 5).max(5));
+            let grid = Rect::new(0, 0, left - 1, high);
+            // Graphs read well up to nine lines each; what is left below them lists places.
+            let rest = height.saturating_sub(high + 1);
+            let places = rest.saturating_sub(18);
+            let places = if places >= 5 { places } else { 0 };
+            let load = Rect::new(0, high + 1, left - 1, rest - places);
+            let places = Rect::new(0, height - places, left - 1, places);
+            let top = if height > 24 { height * 2 / 5 } else { 0 };
+            let problems = Rect::new(left, 0, width - left, height - top);
+            let top = Rect::new(left, height - top, width - left, top);
+            return Layout { grid, load, columns: 2, problems, top, places };
+        }
+        let columns = if width >= 76 { 2 } else { 1 };
+        let load = if height >= 10 { 4 / columns } else { 0 };
+        let rest = height - load;
+        let high = (lines + 2).clamp(rest.min(3), (rest / 2).max(rest.min(3)));
+        Layout {
+            load: Rect::new(0, 0, width, load),
+            columns,
+            grid: Rect::new(0, load, width, high),
+            problems: Rect::new(0, load + high, width, rest - high),
+            top: Rect::default(),
+            places: Rect::default(),
+        }
+    }
+}
+
+impl Screen for Overview {
+    fn crumb(&self) -> String {
+        "overview".into()
+    }
+
+    fn view(&self) -> Option<&str> {
+        Some("overview")
+    }
+
+    fn asks(&self, shared: &Shared) -> Vec<Asked> {
+        let load = if shared.no_gpus() {
+            "node.cpu,node.mem.util,node.net.rx,node.net.tx,node.disk.read,node.disk.write"
+        } else {
+            "gpu.util,gpu.power,gpu.mem.util,gpu.temp"
+        };
+        let mut asks = vec![
+            Asked::every(2, GRID, self.grid.query(shared)),
+            Asked::every(shared.pace().as_secs(), LOAD, format!("fleet show {load} {}", shared.over())),
+            Asked::every(1, SICK_NODES, problems::nodes_query()),
+            Asked::every(2, TOP, self.top.text()),
+        ];
+        if let Some(places) = &self.places {
+            asks.push(Asked::every(2, PLACES, places.text()));
+        }
+        if !shared.no_gpus() {
+            asks.push(Asked::every(1, SICK_GPUS, problems::gpus_query()));
+        }
+        asks
+    }
+
+    fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
+        let changed = match (part, answer) {
+            (GRID, Ok(Answer::Table(table))) => {
+                if self.yields && table.total == 1 && self.grid.shows_nodes() {
+                    if let Some(row) = table.rows.first() {
+                        return Step::Replace(Box::new(Node::new(&row.id, shared)));
+                    }
+                }
+                self.yields &= table.total == 0;
+                self.grid.heard(table, shared)
+            }
+            (LOAD, Ok(Answer::Series(series))) => replace_series(&mut self.load, series),
+            (SICK_NODES, Ok(Answer::Table(table))) => self.problems.heard_nodes(table),
+            (SICK_GPUS, Ok(Answer::Table(table))) => self.problems.heard_gpus(table),
+            (TOP, Ok(Answer::Table(table))) => self.top.heard(table, shared),
+            (PLACES, Ok(Answer::Table(table))) => self.places.as_mut().is_some_and(|places| places.heard(table, shared)),
+            (_, Err(complaint)) => {
+                let trouble = Some(complaint.message);
+                std::mem::replace(&mut self.trouble, trouble.clone()) != trouble
+            }
+            _ => false,
+        };
+        if changed {
+            self.arrange(shared);
+        }
+        Step::when(changed)
+    }
+
+    fn act(&mut self, action: Action, shared: &Shared) -> Step {
+        match action {
+            Action::Open => return self.open(shared),
+            Action::NextPanel | Action::PreviousPanel => self.in_problems = !self.in_problems,
+            Action::Metric => self.grid.next_metric(false, shared),
+            Action::MetricBack => self.grid.next_metric(true, shared),
+            Action::Faults => {
+                let mut table = super::table::TableScreen::view_of("nodes", shared);
+                table.act(Action::Faults, shared);
+                return Step::Open(Box::new(table));
+            }
+            _ if self.in_problems => return Step::when(self.problems.act(action)),
+            _ => return Step::when(self.grid.act(action)),
+        }
+        Step::Changed
+    }
+
+    fn arrange(&mut self, shared: &Shared) {
+        if shared.no_gpus() == self.top_is_gpus {
+            self.top_is_gpus = !shared.no_gpus();
+            self.top = top_table(self.top_is_gpus, shared);
+            self.places = places_table(shared);
+        }
+        let body = shared.body();
+        // The widest part that the grid could have says how many lines it needs.
+        let widest = Layout::of(body, u16::MAX / 4);
+        let lines = self.grid.lines(widest.grid.width, widest.grid.height.saturating_sub(2));
+        let layout = Layout::of(body, lines);
+        self.grid.place(layout.grid.width, layout.grid.height.saturating_sub(2), shared);
+        self.problems.set_height(layout.problems.height.saturating_sub(1));
+        self.top.set_height(layout.top.height.saturating_sub(1));
+        if let Some(places) = &mut self.places {
+            places.set_height(layout.places.height.saturating_sub(1));
+        }
+    }
+
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        let body = (pen.width(), pen.height());
+        let widest = Layout::of(body, u16::MAX / 4);
+        let lines = self.grid.lines(widest.grid.width, widest.grid.height.saturating_sub(2));
+        let layout = Layout::of(body, lines);
+        let mut part = |area: Rect, draw: &dyn Fn(&mut Pen<'_>)| {
+            if area.width > 0 && area.height > 0 {
+                draw(&mut pen.part(area.x, area.y, area.width, area.height));
+            }
+        };
+        part(layout.load, &|pen| self.draw_load(pen, layout.columns, shared));
+        part(layout.grid, &|pen| self.grid.draw(pen, !self.in_problems));
+        part(layout.problems, &|pen| self.problems.draw(pen, self.in_problems));
+        part(layout.top, &|pen| self.draw_top(pen, shared));
+        part(layout.places, &|pen| self.draw_places(pen, shared));
+        if let Some(trouble) = &self.trouble {
+            part(layout.grid, &|pen| {
+                let last = pen.height().saturating_sub(1);
+                pen.text(1, last, trouble, Role::Crit);
+            });
+        }
+    }
+
+    fn hints(&self) -> &'static [Action] {
+        &[
+            Action::Open,
+            Action::NextPanel,
+            Action::Metric,
+            Action::Faults,
+            Action::NextView,
+            Action::Command,
+            Action::ZoomOut,
+            Action::Filter,
+            Action::Help,
+            Action::Quit,
+        ]
+    }
+
+    fn subject(&self) -> Option<String> {
+        if self.in_problems { self.problems.subject() } else { self.grid.subject() }
+    }
+}

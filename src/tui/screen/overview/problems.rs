@@ -1,0 +1,163 @@
+//! What is wrong, worst first: silent nodes, lost GPUs, errors, heat, full disks.
+
+use crate::{
+    model::table::Table,
+    tui::{
+        action::Action,
+        draw::{Pen, cut_end, cut_middle, width},
+        theme::Role,
+        verdict::{Health, verdict},
+        views::{GPU_FAULTS, Target, target},
+    },
+};
+
+/// Most rows of each kind that are asked for.
+const MOST: u64 = 100;
+
+/// The question for nodes with troubles of their own.
+pub(super) fn nodes_query() -> String {
+    format!(
+        "nodes where state != up or gpus < gpus.expected or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92 \
+         sort -state,node show node,state,node.age,node.gpus,node.gpus.expected,node.mounts.bad,node.disk.used,node.mem.util \
+         limit {MOST}"
+    )
+}
+
+/// The question for GPUs with troubles.
+pub(super) fn gpus_query() -> String {
+    format!(
+        "gpus where {GPU_FAULTS} sort -gpu.xid,node,index show node,index,fault,gpu.xid,gpu.xid.age,gpu.remap.failed,\
+         gpu.remap.pending,gpu.ecc.dbe,gpu.ecc.sram,gpu.throttle,gpu.temp limit {MOST}"
+    )
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Problem {
+    id: String,
+    health: Health,
+    why: String,
+    target: Option<Target>,
+}
+
+/// The list of problems and the cursor in it.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    nodes: Vec<Problem>,
+    gpus: Vec<Problem>,
+    all: Vec<Problem>,
+    /// Rows that match, beyond those that are here.
+    totals: (u64, u64),
+    heard: bool,
+    cursor: usize,
+    top: usize,
+    height: usize,
+}
+
+impl Problems {
+    /// Takes the nodes' troubles in. Says whether anything changed.
+    pub(super) fn heard_nodes(&mut self, table: Table) -> bool {
+        self.totals.0 = table.total;
+        self.nodes = read(&table, "nodes");
+        self.merge()
+    }
+
+    /// Takes the GPUs' troubles in. Says whether anything changed.
+    pub(super) fn heard_gpus(&mut self, table: Table) -> bool {
+        self.totals.1 = table.total;
+        self.gpus = read(&table, "gpus");
+        self.merge()
+    }
+
+    fn merge(&mut self) -> bool {
+        let first = !std::mem::replace(&mut self.heard, true);
+        let chosen = self.all.get(self.cursor).map(|problem| problem.id.clone()).filter(|_| self.cursor > 0);
+        let mut all: Vec<Problem> = self.nodes.iter().chain(&self.gpus).cloned().collect();
+        // A stable sort: within one health the hub's order stays.
+        all.sort_by_key(|problem| std::cmp::Reverse(problem.health));
+        if all == self.all && !first {
+            return false;
+        }
+        self.all = all;
+        let at = chosen.and_then(|id| self.all.iter().position(|problem| problem.id == id));
+        self.go(at.unwrap_or(self.cursor));
+        true
+    }
+
+    fn go(&mut self, to: usize) {
+        self.cursor = to.min(self.all.len().saturating_sub(1));
+        let height = self.height.max(1);
+        self.top = self.top.min(self.cursor).max((self.cursor + 1).saturating_sub(height));
+    }
+
+    /// Sets how many problems have room.
+    pub(super) fn set_height(&mut self, lines: u16) {
+        self.height = usize::from(lines);
+        self.go(self.cursor);
+    }
+
+    /// Moves the cursor. Says whether it moved.
+    pub(super) fn act(&mut self, action: Action) -> bool {
+        let (before, page) = (self.cursor, self.height.max(1));
+        match action {
+            Action::Up => self.go(before.saturating_sub(1)),
+            Action::Down => self.go(before + 1),
+            Action::Top => self.go(0),
+            Action::Bottom => self.go(usize::MAX),
+            Action::PageUp | Action::HalfUp => self.go(before.saturating_sub(page)),
+            Action::PageDown | Action::HalfDown => self.go(before.saturating_add(page)),
+            _ => {}
+        }
+        self.cursor != before
+    }
+
+    /// What the problem under the cursor is about.
+    pub(super) fn target(&self) -> Option<Target> {
+        self.all.get(self.cursor)?.target.clone()
+    }
+
+    /// Its name.
+    pub(super) fn subject(&self) -> Option<String> {
+        self.all.get(self.cursor).map(|problem| problem.id.clone())
+    }
+
+    /// Draws title and list.
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, focused: bool) {
+        let x = pen.rule(0, "PROBLEMS", focused);
+        let (nodes, gpus) = self.totals;
+        let some = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
+        let counts: Vec<String> = [some(nodes, "node"), some(gpus, "GPU")].into_iter().flatten().collect();
+        if !counts.is_empty() {
+            let text = format!(" {} ", counts.join(" · "));
+            if x + width(&text) + 1 < pen.width() {
+                let end = pen.width().saturating_sub(1);
+                pen.right(end, 0, &text, Role::Strong);
+            }
+        }
+        if self.all.is_empty() {
+            let (words, role) = if self.heard { ("● nothing is wrong", Role::Fine) } else { ("asking the hub …", Role::Dim) };
+            pen.text(2, 2.min(pen.height().saturating_sub(1)), words, role);
+            return;
+        }
+        let names = self.all.iter().map(|problem| width(&problem.id)).max().unwrap_or(0).min(20);
+        for (at, problem) in self.all.iter().enumerate().skip(self.top).take(self.height) {
+            let y = (at - self.top) as u16 + 1;
+            pen.text(1, y, problem.health.mark(), problem.health.role());
+            pen.text(3, y, &cut_middle(&problem.id, names), Role::Strong);
+            let room = pen.width().saturating_sub(names + 6);
+            pen.text(names + 5, y, &cut_end(&problem.why, room), Role::Table);
+            if focused && at == self.cursor {
+                pen.wash(0, y, pen.width(), 1, Role::TableRowSelected);
+            }
+        }
+    }
+}
+
+fn read(table: &Table, view: &str) -> Vec<Problem> {
+    let problem = |row| {
+        let found = verdict(table, row);
+        // The hub found it faulty by a value that the verdict's own limits let pass.
+        let health = found.health.max(Health::Missing);
+        Problem { id: row.id.clone(), health, why: found.why, target: target(view, &row.id, &[]) }
+    };
+    table.rows.iter().map(problem).collect()
+}

@@ -1,0 +1,256 @@
+//! The screen of one table: a caption that says what it shows, and its rows.
+//! Every view of the query language is shown by it: nodes, GPUs, places, processes, ports, events, metrics.
+
+use super::{Asked, Objection, Screen, Step, ledger::Ledger};
+use crate::{
+    model::{
+        question::{Answer, Complaint},
+        unit::grouped,
+    },
+    tui::{
+        action::Action,
+        ask::{Ask, parse_sort, quoted},
+        draw::{Pen, cut_end, width},
+        shared::Shared,
+        theme::Role,
+        views::{self, target},
+    },
+};
+
+/// A table over the whole screen.
+pub(crate) struct TableScreen {
+    crumb: String,
+    ledger: Ledger,
+    objection: Option<Objection>,
+}
+
+impl TableScreen {
+    /// The table that answers `ask`.
+    pub(crate) fn new(ask: Ask, shared: &Shared) -> Self {
+        TableScreen { crumb: ask.view.clone(), ledger: Ledger::new(ask, shared), objection: None }
+    }
+
+    /// The view `name` as it begins.
+    pub(crate) fn view_of(name: &str, shared: &Shared) -> Self {
+        Self::new(views::ask(name, &shared.levels), shared)
+    }
+
+    /// What is inside a place: the places of the next narrower level, or nodes.
+    pub(crate) fn inside(level: &str, place: &str, scope: &[String], shared: &Shared) -> Self {
+        let below = shared.levels.iter().skip_while(|l| *l != level).nth(1);
+        let view = below.map_or_else(|| "nodes".to_owned(), |level| format!("{level}s"));
+        let mut ask = views::ask(&view, &shared.levels);
+        ask.scope = scope.to_vec();
+        ask.scope.push(format!("{level} = {}", quoted(place)));
+        TableScreen { crumb: place.into(), ..Self::new(ask, shared) }
+    }
+
+    /// Narrows the view to faulty rows, or shows all again. Says whether the view knows faults.
+    fn toggle_faults(&mut self, shared: &Shared) -> bool {
+        let ask = &mut self.ledger.ask;
+        let known = views::find(&ask.view, &shared.levels).map(|view| view.faults).filter(|faults| !faults.is_empty());
+        match (ask.faults.is_some(), known) {
+            (true, _) => ask.faults = None,
+            (false, Some(faults)) => ask.faults = Some(faults.into()),
+            (false, None) => return false,
+        }
+        self.ledger.list.restart();
+        true
+    }
+
+    fn open(&self, shared: &Shared) -> Step {
+        let ask = &self.ledger.ask;
+        let Some(id) = self.ledger.list.selected_id() else { return Step::Same };
+        if !ask.by.is_empty() {
+            // Into a group: the rows that it was made of.
+            let mut inner = Ask { by: String::new(), show: String::new(), sort: Vec::new(), ..ask.clone() };
+            let parts = id.split(',').filter_map(|part| part.split_once('='));
+            inner.scope.extend(parts.map(|(key, value)| format!("{key} = {}", quoted(value))));
+            return Step::Open(Box::new(TableScreen {
+                crumb: id.into(),
+                ..TableScreen::new(views::complete(inner, &shared.levels), shared)
+            }));
+        }
+        match target(&ask.view, id, &shared.levels) {
+            Some(target) => Step::Open(super::of(target, &ask.scope, shared)),
+            None => Step::Same,
+        }
+    }
+
+    fn caption(&self, pen: &mut Pen<'_>) {
+        let end = self.position(pen);
+        let ask = &self.ledger.ask;
+        let mut x = pen.text(1, 0, &ask.view.to_uppercase(), Role::PanelTitle);
+        let mut part = |role, text: &str| {
+            if x + 3 < end {
+                x = pen.text(x + 1, 0, &cut_end(text, end.saturating_sub(x + 2)), role);
+            }
+        };
+        for scope in &ask.scope {
+            part(Role::Dim, &format!("· {scope}"));
+        }
+        if ask.faults.is_some() {
+            part(Role::Warn, "▲ faulty only");
+        }
+        if !ask.filter.is_empty() {
+            part(Role::Dim, "· where");
+            part(Role::Accent, &ask.filter);
+        }
+        if !ask.by.is_empty() {
+            part(Role::Dim, &format!("· by {}", ask.by));
+        }
+        if let Some(id) = self.ledger.list.strayed() {
+            part(Role::Warn, &format!("· {id} has moved out of these rows"));
+        }
+    }
+
+    /// Which rows of how many, at the right; says where it begins.
+    fn position(&self, pen: &mut Pen<'_>) -> u16 {
+        let Some(table) = self.ledger.list.table() else { return pen.width() };
+        let (top, rows) = self.ledger.list.visible();
+        let shown = rows.count() as u64;
+        let count = |n: u64| grouped(i64::try_from(n).unwrap_or(i64::MAX));
+        let text = if shown < table.total {
+            format!("{}–{} of {}", count(top + 1), count(top + shown), count(table.total))
+        } else {
+            count(table.total)
+        };
+        let end = pen.width().saturating_sub(1);
+        let mut x = pen.right(end, 0, &text, Role::Strong);
+        if table.stale > 0 {
+            let silent = format!("{} not up · ", count(table.stale));
+            x = pen.right(x, 0, &silent, Role::Stale);
+        }
+        x
+    }
+
+    /// What is to be said instead of rows.
+    fn instead(&self) -> Option<(String, Role)> {
+        if let Some(objection) = self.objection.as_ref().filter(|o| o.word.is_none()) {
+            return Some((objection.message.clone(), Role::Crit));
+        }
+        let Some(table) = self.ledger.list.table() else { return Some(("asking the hub …".into(), Role::Dim)) };
+        if table.total > 0 {
+            return None;
+        }
+        let ask = &self.ledger.ask;
+        let words = match (ask.faults.is_some(), ask.filter.is_empty()) {
+            (true, true) => format!("● no faulty {}", ask.view),
+            (_, false) => format!("no {} where {}", ask.view, ask.filter),
+            (false, true) => format!("no {}", ask.view),
+        };
+        Some((words, if ask.faults.is_some() { Role::Fine } else { Role::Dim }))
+    }
+}
+
+impl Screen for TableScreen {
+    fn crumb(&self) -> String {
+        self.crumb.clone()
+    }
+
+    fn view(&self) -> Option<&str> {
+        Some(&self.ledger.ask.view)
+    }
+
+    fn asks(&self, _: &Shared) -> Vec<Asked> {
+        vec![Asked::every(1, 0, self.ledger.text())]
+    }
+
+    fn heard(&mut self, _: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
+        match answer {
+            Ok(Answer::Table(table)) => {
+                let objected = self.objection.take().is_some();
+                Step::when(self.ledger.heard(table, shared) || objected)
+            }
+            Ok(Answer::Series(_)) => Step::Same,
+            Err(complaint) => {
+                let (offset, limit) = self.ledger.list.window();
+                let filter = self.ledger.ask.worded(offset, limit).filter;
+                let objection = Some(object(complaint, &filter));
+                Step::when(std::mem::replace(&mut self.objection, objection.clone()) != objection)
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, shared: &Shared) -> Step {
+        match action {
+            Action::Open => self.open(shared),
+            Action::Faults if self.toggle_faults(shared) => Step::Changed,
+            Action::Faults => Step::Say(format!("no faults are known of {}", self.ledger.ask.view)),
+            _ if self.ledger.act(action, shared.size.0) => Step::Changed,
+            _ => Step::Unhandled,
+        }
+    }
+
+    fn arrange(&mut self, shared: &Shared) {
+        self.ledger.set_height(shared.body().1.saturating_sub(1));
+    }
+
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        self.caption(pen);
+        let (wide, high) = (pen.width(), pen.height());
+        self.ledger.draw(&mut pen.part(0, 1, wide, high.saturating_sub(1)), shared, None, true);
+        if let Some((words, role)) = self.instead() {
+            let x = wide.saturating_sub(width(&words)) / 2;
+            pen.text(x, (high / 2).max(2), &words, role);
+        }
+    }
+
+    fn hints(&self) -> &'static [Action] {
+        &[
+            Action::Open,
+            Action::Back,
+            Action::Filter,
+            Action::SortBy,
+            Action::Faults,
+            Action::Command,
+            Action::Mark,
+            Action::Copy,
+            Action::NextView,
+            Action::Help,
+        ]
+    }
+
+    fn subject(&self) -> Option<String> {
+        self.ledger.list.selected_id().map(str::to_owned)
+    }
+
+    fn wants_letter(&self) -> bool {
+        self.ledger.letters
+    }
+
+    fn letter(&mut self, letter: Option<char>, shared: &Shared) -> Step {
+        self.ledger.letter(letter, shared.size.0);
+        Step::Changed
+    }
+
+    fn filter(&self) -> Option<&str> {
+        Some(&self.ledger.ask.filter)
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        if self.ledger.ask.filter != text {
+            text.clone_into(&mut self.ledger.ask.filter);
+            self.objection = None;
+            self.ledger.list.restart();
+        }
+    }
+
+    fn objection(&self) -> Option<&Objection> {
+        self.objection.as_ref()
+    }
+
+    fn sort(&mut self, words: &str) -> bool {
+        self.ledger.ask.sort = parse_sort(words);
+        self.ledger.list.restart();
+        true
+    }
+}
+
+/// The complaint, with the word of the user's condition that it points at.
+fn object(complaint: Complaint, filter: &std::ops::Range<usize>) -> Objection {
+    let (from, to) = (complaint.at, complaint.at + complaint.len);
+    let inside = !filter.is_empty() && from >= filter.start && from <= filter.end;
+    let word = inside.then(|| from - filter.start..to.min(filter.end).max(from) - filter.start);
+    Objection { message: complaint.message, word }
+}

@@ -1,0 +1,118 @@
+//! What all screens look at and none of them owns: time, size, theme, marks, and how the fleet and the link are.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    model::{Time, question::Link, series::Series, state::Census, table::Table},
+    tui::draw::{Look, cell::Reading},
+};
+
+/// Spans of time that graphs can show, with the step in which each is asked for.
+const SPANS: [(&str, &str, &str); 8] = [
+    ("1m", "1s", "1 min"),
+    ("2m", "1s", "2 min"),
+    ("5m", "2s", "5 min"),
+    ("10m", "5s", "10 min"),
+    ("30m", "15s", "30 min"),
+    ("1h", "30s", "1 h"),
+    ("6h", "3m", "6 h"),
+    ("24h", "10m", "24 h"),
+];
+
+/// The fleet's totals, as the second line shows them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    /// The row of the view `fleet`.
+    pub(crate) fleet: Option<Table>,
+    /// Utilisation along time.
+    pub(crate) trend: Option<Series>,
+    /// GPUs that do nothing.
+    pub(crate) idle: Option<u64>,
+}
+
+/// What all screens share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    /// Now, by this machine's clock.
+    pub(crate) now: Time,
+    /// Columns and lines of the terminal.
+    pub(crate) size: (u16, u16),
+    /// Theme and characters.
+    pub(crate) look: Look,
+    /// The zone that times are shown in.
+    pub(crate) zone: TimeZone,
+    /// Place levels, widest first.
+    pub(crate) levels: Vec<String>,
+    /// How many nodes are in which state, once known.
+    pub(crate) census: Option<Census>,
+    /// The totals.
+    pub(crate) totals: Totals,
+    /// Names of the marked rows of any view.
+    pub(crate) marks: BTreeSet<String>,
+    /// How the link to the hub is, and since when.
+    pub(crate) link: (Link, Time),
+    /// When the last answer came.
+    pub(crate) heard: Option<Time>,
+    /// Since when the screen is held still.
+    pub(crate) frozen: Option<Time>,
+    span: usize,
+}
+
+impl Shared {
+    /// The beginning: nothing known, the link not there yet.
+    pub(crate) fn new(now: Time, size: (u16, u16), look: Look, zone: TimeZone, levels: Vec<String>) -> Self {
+        Shared {
+            now,
+            size,
+            look,
+            zone,
+            levels,
+            census: None,
+            totals: Totals::default(),
+            marks: BTreeSet::new(),
+            link: (Link::Connecting, now),
+            heard: None,
+            frozen: None,
+            span: 3,
+        }
+    }
+
+    /// Columns and lines between header and footer.
+    pub(crate) fn body(&self) -> (u16, u16) {
+        (self.size.0, self.size.1.saturating_sub(3))
+    }
+
+    /// What reading cells takes.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading { now: self.now, zone: self.zone.clone() }
+    }
+
+    /// The clause that asks for values along time.
+    pub(crate) fn over(&self) -> String {
+        let (span, step, _) = SPANS[self.span];
+        format!("over {span} step {step}")
+    }
+
+    /// The span of time that graphs show, in words.
+    pub(crate) fn span_words(&self) -> &'static str {
+        SPANS[self.span].2
+    }
+
+    /// How often values along time are asked for: no more often than they can have changed.
+    pub(crate) fn pace(&self) -> Duration {
+        Duration::from_secs([1, 1, 2, 5, 15, 30, 60, 60][self.span])
+    }
+
+    /// Shows more time, or less. Says whether that was possible.
+    pub(crate) fn zoom(&mut self, out: bool) -> bool {
+        let next = if out { (self.span + 1).min(SPANS.len() - 1) } else { self.span.saturating_sub(1) };
+        std::mem::replace(&mut self.span, next) != next
+    }
+
+    /// Whether it is known that no node has a GPU.
+    pub(crate) fn no_gpus(&self) -> bool {
+        self.census.as_ref().is_some_and(|census| census.gpus == 0)
+    }
+}

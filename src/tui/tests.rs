@@ -1,0 +1,149 @@
+//! The interface over a hub that makes its answers up: keys in, screens out.
+
+mod hub;
+mod keys;
+mod screens;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::TimeZone;
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+
+use super::{
+    Depth, Settings, Symbols,
+    app::App,
+    frame,
+    update::{Effects, Input},
+};
+use crate::model::{
+    Time,
+    question::{Link, News, Question},
+};
+use hub::Hub;
+
+/// The interface and its hub.
+struct Stage {
+    app: App,
+    hub: Hub,
+}
+
+fn settings() -> Settings {
+    Settings {
+        title: "supertop".into(),
+        theme: "dark".into(),
+        themes: Vec::new(),
+        depth: Depth::True,
+        symbols: Symbols::Braille,
+        zone: TimeZone::UTC,
+        levels: ["region", "pod", "rack"].map(String::from).to_vec(),
+        start: None,
+    }
+}
+
+impl Stage {
+    fn new(nodes: usize, gpus: usize, size: (u16, u16)) -> Stage {
+        Stage::with(settings(), nodes, gpus, size)
+    }
+
+    fn with(settings: Settings, nodes: usize, gpus: usize, size: (u16, u16)) -> Stage {
+        let hub = Hub::new(nodes, gpus);
+        let mut app = App::new(settings, size, hub.now).unwrap();
+        app.update(Input::News(News::Link(Link::Up)), hub.now);
+        let mut stage = Stage { app, hub };
+        stage.settle();
+        stage
+    }
+
+    /// Answers everything until no answer leads to another question. Says whether anything on screen changed.
+    fn settle(&mut self) -> bool {
+        let mut changed = false;
+        let mut before: Vec<Question> = Vec::new();
+        for _ in 0..9 {
+            let questions = self.app.questions();
+            if questions == before {
+                return changed;
+            }
+            for question in questions.iter().filter(|question| !before.contains(question)) {
+                changed |= self.hear(question);
+            }
+            before = questions;
+        }
+        panic!("questions never come to an end: {before:?}");
+    }
+
+    fn hear(&mut self, question: &Question) -> bool {
+        let reply = self.hub.answer(question);
+        self.app.update(Input::News(News::Reply(Box::new(reply))), self.hub.now).redraw
+    }
+
+    /// A second goes by, and everything is answered anew.
+    fn second(&mut self) -> bool {
+        self.hub.now = Time::from_millis(self.hub.now.as_millis() + 1000);
+        let questions = self.app.questions();
+        questions.iter().fold(false, |changed, question| self.hear(question) | changed)
+    }
+
+    fn press(&mut self, keys: &str) -> Effects {
+        let mut effects = Effects::default();
+        for key in keys.split(' ') {
+            let (control, name) = key.strip_prefix("ctrl-").map_or((false, key), |name| (true, name));
+            let mut chars = name.chars();
+            let code = match (name, chars.next(), chars.next()) {
+                ("space", ..) => KeyCode::Char(' '),
+                ("enter", ..) => KeyCode::Enter,
+                ("esc", ..) => KeyCode::Esc,
+                ("tab", ..) => KeyCode::Tab,
+                ("backtab", ..) => KeyCode::BackTab,
+                ("up", ..) => KeyCode::Up,
+                ("down", ..) => KeyCode::Down,
+                ("backspace", ..) => KeyCode::Backspace,
+                (_, Some(c), None) => KeyCode::Char(c),
+                _ => panic!("no key is called {name}"),
+            };
+            let modifiers = if control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+            effects.add(self.app.update(Input::Key(KeyEvent::new(code, modifiers)), self.hub.now));
+            self.settle();
+        }
+        effects
+    }
+
+    fn write(&mut self, text: &str) {
+        for c in text.chars() {
+            self.app.update(Input::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)), self.hub.now);
+        }
+        self.settle();
+    }
+
+    fn buffer(&self) -> Buffer {
+        let (width, height) = self.app.shared().size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| { frame::draw(&self.app, frame.buffer_mut()); }).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    fn screen(&self) -> String {
+        cells(&self.buffer())
+    }
+
+    fn resize(&mut self, width: u16, height: u16) {
+        self.app.update(Input::Resize(width, height), self.hub.now);
+        self.settle();
+    }
+}
+
+/// What the cells show, line by line.
+fn cells(buffer: &Buffer) -> String {
+    let lines = buffer.content.chunks(usize::from(buffer.area.width).max(1)).map(|line| {
+        let mut text = String::new();
+        let mut covered = 0;
+        for cell in line {
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            covered = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
+            text.push_str(cell.symbol());
+        }
+        text.trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

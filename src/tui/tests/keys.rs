@@ -1,0 +1,1 @@
+//! Each action through its key.

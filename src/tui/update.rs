@@ -1,0 +1,263 @@
+//! From what happened to what changes: keys become actions, actions and news change the state, and what the state cannot do
+//! itself is handed back as effects.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::{
+    model::{Time, hostlist::Hostlist, question::News},
+    tui::{
+        action::Action,
+        app::App,
+        command,
+        keymap::Meaning,
+        prompt::{Kind, Typed},
+        screen::Step,
+    },
+};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resize(u16, u16),
+    /// A second went by.
+    Tick,
+    /// The hub said something.
+    News(News),
+}
+
+/// What is to be done outside of the state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// Something on screen changed.
+    pub(crate) redraw: bool,
+    /// The whole screen is to be drawn anew.
+    pub(crate) clear: bool,
+    /// Suspend the process.
+    pub(crate) suspend: bool,
+    /// Put this on the clipboard.
+    pub(crate) copy: Option<String>,
+    /// Quit.
+    pub(crate) quit: bool,
+}
+
+impl Effects {
+    fn redraw(redraw: bool) -> Self {
+        Effects { redraw, ..Effects::default() }
+    }
+
+    /// Adds what `more` asks for.
+    pub(crate) fn add(&mut self, more: Effects) {
+        self.redraw |= more.redraw;
+        self.clear |= more.clear;
+        self.suspend |= more.suspend;
+        self.quit |= more.quit;
+        self.copy = more.copy.or(self.copy.take());
+    }
+}
+
+impl App {
+    /// Takes one event in.
+    pub(crate) fn update(&mut self, input: Input, now: Time) -> Effects {
+        self.shared.now = now;
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
+            Input::Key(_) => Effects::default(),
+            Input::Paste(text) => Effects::redraw(self.paste(&text)),
+            Input::Resize(width, height) => {
+                self.shared.size = (width, height);
+                self.arrange();
+                Effects::redraw(true)
+            }
+            Input::Tick => {
+                self.forget_notice();
+                // The clock of the header goes on.
+                Effects::redraw(true)
+            }
+            Input::News(news) => Effects::redraw(self.hear(news)),
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Effects {
+        if self.prompt.is_some() {
+            return self.typed(key);
+        }
+        if self.screen().wants_letter() {
+            let letter = match key.code {
+                KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) => Some(c),
+                _ => None,
+            };
+            let (screen, shared) = self.screen_mut();
+            let step = screen.letter(letter, shared);
+            return Effects::redraw(self.take(step));
+        }
+        match self.keymap.press(key) {
+            Meaning::Action(action) => self.act(action),
+            Meaning::Pending | Meaning::Nothing => Effects::default(),
+        }
+    }
+
+    /// Does an action: what belongs to the whole program here, the rest on the screen on top.
+    pub(crate) fn act(&mut self, action: Action) -> Effects {
+        let changed = match action {
+            Action::QuitNow => return Effects { quit: true, ..Effects::default() },
+            Action::Quit if self.at_root() => return Effects { quit: true, ..Effects::default() },
+            Action::Suspend => return Effects { suspend: true, clear: true, redraw: true, ..Effects::default() },
+            Action::Redraw => return Effects { clear: true, redraw: true, ..Effects::default() },
+            Action::Copy => return self.copy(),
+            Action::Quit => self.pop(),
+            Action::Back => self.back(),
+            Action::Command => self.open_prompt(Kind::Command),
+            Action::Filter => self.open_prompt(Kind::Filter),
+            Action::Help => {
+                self.help();
+                true
+            }
+            Action::Freeze => {
+                self.shared.frozen = if self.shared.frozen.is_some() { None } else { Some(self.shared.now) };
+                true
+            }
+            Action::ZoomIn | Action::ZoomOut => self.shared.zoom(action == Action::ZoomOut),
+            Action::NextView | Action::PreviousView => self.turn(action == Action::PreviousView),
+            Action::HistoryBack | Action::HistoryForward => self.travel(action == Action::HistoryBack),
+            Action::Mark => self.mark(),
+            Action::Unmark => !std::mem::take(&mut self.shared.marks).is_empty(),
+            _ => match Action::VIEWS.iter().position(|view| *view == action) {
+                Some(at) => {
+                    let view = self.views().swap_remove(at);
+                    self.go(&view);
+                    true
+                }
+                None => self.on_screen(action),
+            },
+        };
+        Effects::redraw(changed)
+    }
+
+    fn on_screen(&mut self, action: Action) -> bool {
+        let (screen, shared) = self.screen_mut();
+        let step = screen.act(action, shared);
+        if let Step::Unhandled = step
+            && matches!(action, Action::Faults | Action::SortBy | Action::Metric)
+        {
+            self.say(format!("nothing to {} here", action.row().hint));
+            return true;
+        }
+        self.take(step)
+    }
+
+    /// Back to where one came from: out of a filter first, then out of the screen.
+    fn back(&mut self) -> bool {
+        if self.screen().filter().is_some_and(|filter| !filter.is_empty()) {
+            self.screen_mut().0.set_filter("");
+            return true;
+        }
+        self.pop()
+    }
+
+    fn turn(&mut self, back: bool) -> bool {
+        let tabs = self.tabs();
+        let n = tabs.len();
+        let next = match (tabs.iter().position(|(_, here)| *here), back) {
+            (Some(at), false) => (at + 1) % n,
+            (Some(at), true) => (at + n - 1) % n,
+            (None, _) => 0,
+        };
+        let view = tabs[next].0.clone();
+        self.go(&view);
+        true
+    }
+
+    fn mark(&mut self) -> bool {
+        let Some(subject) = self.screen().subject().filter(|_| self.screen().filter().is_some()) else { return false };
+        if !self.shared.marks.remove(&subject) {
+            self.shared.marks.insert(subject);
+        }
+        self.on_screen(Action::Down);
+        true
+    }
+
+    fn copy(&mut self) -> Effects {
+        let marks: Vec<&str> = self.shared.marks.iter().map(String::as_str).collect();
+        let plain = |name: &&str| !name.contains([':', '/', '=']);
+        let text = match marks.as_slice() {
+            [] => self.screen().subject(),
+            names if names.iter().all(plain) => Some(Hostlist::fold(names.iter().copied()).to_string()),
+            names => Some(names.join(" ")),
+        };
+        let Some(text) = text else { return Effects::default() };
+        self.say(format!("copied {text}"));
+        Effects { redraw: true, copy: Some(text), ..Effects::default() }
+    }
+
+    fn open_prompt(&mut self, kind: Kind) -> bool {
+        if kind == Kind::Filter && self.screen().filter().is_none() {
+            if !self.at_root() {
+                self.say("nothing to filter here");
+                return true;
+            }
+            // A filter from the overview looks for nodes.
+            self.go("nodes");
+        }
+        self.ask_for(kind);
+        true
+    }
+
+    fn paste(&mut self, text: &str) -> bool {
+        let Some(prompt) = &mut self.prompt else { return false };
+        prompt.insert(text);
+        self.live();
+        true
+    }
+
+    /// A filter holds while it is being typed.
+    fn live(&mut self) {
+        if let Some(prompt) = self.prompt.as_ref().filter(|prompt| prompt.kind == Kind::Filter) {
+            let text = prompt.text().to_owned();
+            self.screen_mut().0.set_filter(&text);
+        }
+    }
+
+    fn typed(&mut self, key: KeyEvent) -> Effects {
+        let Some(prompt) = &mut self.prompt else { return Effects::default() };
+        match prompt.press(key, &self.commands) {
+            Typed::Edited => self.live(),
+            Typed::Moved => {}
+            Typed::Complete => self.complete(),
+            Typed::Cancelled => {
+                if let Some(prompt) = self.prompt.take().filter(|prompt| prompt.kind == Kind::Filter) {
+                    self.screen_mut().0.set_filter(&prompt.before);
+                }
+            }
+            Typed::Done => {
+                if let Some(prompt) = self.prompt.take().filter(|prompt| prompt.kind == Kind::Command) {
+                    let quit = self.run(prompt.text());
+                    return Effects { redraw: true, clear: false, quit, ..Effects::default() };
+                }
+            }
+        }
+        Effects::redraw(true)
+    }
+
+    fn complete(&mut self) {
+        let themes = self.themes();
+        let levels = self.shared.levels.clone();
+        let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.kind == Kind::Command) else { return };
+        let fitting = command::completions(prompt.left(), &levels, &themes);
+        let common = command::common(&fitting);
+        match fitting.as_slice() {
+            [] => {}
+            [only] => prompt.set(format!("{only} ")),
+            _ if common.len() > prompt.left().len() => prompt.set(common),
+            many => {
+                let words: Vec<&str> = many.iter().filter_map(|text| text.split_whitespace().last()).collect();
+                let message = words.join("  ");
+                prompt.objection = Some(crate::tui::screen::Objection { message, word: None });
+            }
+        }
+    }
+}
