@@ -173,6 +173,11 @@ impl Fleet {
         self.tiles.get(id.index()).slots(scope)
     }
 
+    /// How many whole GPUs a node listed; MIG instances are not counted.
+    pub fn whole_gpus(&self, id: NodeId) -> usize {
+        usize::from(self.presence[id.index()].gpus)
+    }
+
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
     /// (`node.age`, `node.gpus.expected`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {

@@ -4,6 +4,7 @@
 //! at every row; cells are made for the window only.
 
 mod answer;
+mod batch;
 mod evaluate;
 mod key;
 mod lexer;

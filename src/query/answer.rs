@@ -19,7 +19,7 @@ use super::{
     scan::{Matches, scan},
     snapshot::Snapshot,
     text::{flags, id, words},
-    value::{Leaf, Number, Numeric, Shown, Text, Value},
+    value::{Leaf, Num, Number, Numeric, Reach, Shown, Text, Value},
 };
 
 /// Longest text of a cell, in characters.
@@ -47,7 +47,7 @@ pub(super) fn run(snapshot: &Snapshot<'_>, query: &Query, plan: &Plan) -> Result
     let rows = rows.into_iter().filter_map(|at| matches.row(at)).map(|row| table::Row {
         id: clean(&id(snapshot, row), LONGEST).into_owned(),
         state: row.state(snapshot),
-        cells: plan.columns.iter().map(|shown| cell(snapshot, row, &shown.value)).collect(),
+        cells: cells(snapshot, row, &plan.columns),
     });
     Ok(Answer::Table(Table {
         query: query.to_string(),
@@ -93,6 +93,23 @@ fn series(
         lines,
         census: snapshot.fleet.census(snapshot.now),
     }
+}
+
+fn cells(snapshot: &Snapshot<'_>, row: Row<'_>, columns: &[Shown]) -> Vec<Cell> {
+    // What a group sums up is read in one walk over its members.
+    let leaf = |shown: &Shown| match &shown.value {
+        Value::Number(Numeric { num: Num::Leaf(leaf), .. }) if leaf.reach == Reach::Several => Some(*leaf),
+        _ => None,
+    };
+    let leaves: Vec<Leaf> = columns.iter().filter_map(leaf).collect();
+    let mut numbers = snapshot.leaves(row, &leaves).into_iter();
+    let cell = |shown: &Shown| match &shown.value {
+        Value::Number(Numeric { reading, .. }) if leaf(shown).is_some() => {
+            number_cell(numbers.next().unwrap_or(Err(Gap::Unknown)), *reading)
+        }
+        value => cell(snapshot, row, value),
+    };
+    columns.iter().map(cell).collect()
 }
 
 fn cell(snapshot: &Snapshot<'_>, row: Row<'_>, value: &Value) -> Cell {

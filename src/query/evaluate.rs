@@ -9,7 +9,7 @@ use crate::{
         metric::{Kind as Reading, Scope},
         raw::Gap,
         state::State,
-        syntax::{Comparison, Operation, Quantifier},
+        syntax::{Comparison, Quantifier},
     },
 };
 
@@ -31,14 +31,7 @@ impl Num {
             Num::State => Ok(f64::from(row.state(snapshot) as u8)),
             Num::Tally(tally) => Ok(tally.count(snapshot, row)),
             Num::Arithmetic(left, operation, right) => {
-                let (a, b) = (left.number(snapshot, row)?, right.number(snapshot, row)?);
-                let result = match operation {
-                    Operation::Add => a + b,
-                    Operation::Subtract => a - b,
-                    Operation::Multiply => a * b,
-                    Operation::Divide => a / b,
-                };
-                if result.is_finite() { Ok(result) } else { Err(Gap::Unknown) }
+                operation.of(left.number(snapshot, row), right.number(snapshot, row))
             }
             Num::Peers(peers) => peers.find(snapshot, row).copied().ok_or(Gap::Unknown),
             Num::Past(leaf, function, span) => snapshot.past(row, leaf, *function, *span),
@@ -117,7 +110,7 @@ pub(super) fn all(parts: impl IntoIterator<Item = Option<bool>>) -> Option<bool>
 }
 
 /// How `a` compares with `b`.
-pub(super) fn compare(a: f64, comparison: Comparison, b: f64) -> bool {
+fn compare(a: f64, comparison: Comparison, b: f64) -> bool {
     // Quanta such as 0.001 are no binary fractions: what differs by rounding only is equal.
     let near = (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
     match comparison {
@@ -130,6 +123,16 @@ pub(super) fn compare(a: f64, comparison: Comparison, b: f64) -> bool {
     }
 }
 
+/// How `a` compares with `b`, where both are known.
+pub(super) fn compare_known(a: Number, comparison: Comparison, b: Number) -> Option<bool> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Some(compare(a, comparison, b)),
+        // What is known to be absent is known to be no number, too.
+        (Err(Gap::Absent), Ok(_)) | (Ok(_), Err(Gap::Absent)) => Some(comparison == Comparison::NotEqual),
+        _ => None,
+    }
+}
+
 impl Condition {
     /// Whether it is true of the row; nothing where that is not known.
     pub(super) fn holds(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<bool> {
@@ -138,12 +141,7 @@ impl Condition {
             Condition::And(parts) => all(parts.iter().map(|part| part.holds(snapshot, row))),
             Condition::Or(parts) => any(parts.iter().map(|part| part.holds(snapshot, row))),
             Condition::Not(inner) => inner.holds(snapshot, row).map(|known| !known),
-            Condition::Compare(left, comparison, right) => match (number(left), number(right)) {
-                (Ok(a), Ok(b)) => Some(compare(a, *comparison, b)),
-                // What is known to be absent is known to be no number, too.
-                (Err(Gap::Absent), Ok(_)) | (Ok(_), Err(Gap::Absent)) => Some(*comparison == Comparison::NotEqual),
-                _ => None,
-            },
+            Condition::Compare(left, comparison, right) => compare_known(number(left), *comparison, number(right)),
             Condition::Absent(num) => known(number(num), |_| false, true),
             Condition::Flags(num, bits) => known(number(num), |set| set as u32 & bits != 0, false),
             Condition::Choice(num, positions) => {

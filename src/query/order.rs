@@ -6,9 +6,11 @@ use std::{cmp::Ordering, collections::HashMap, ops::Range};
 use crate::{fleet::natural, model::raw::Gap};
 
 use super::{
+    batch::{LANES, Run},
+    row::Item,
     scan::Matches,
     snapshot::Snapshot,
-    value::{Number, Text, Value},
+    value::{Num, Number, Text, Value},
 };
 
 /// What is known to be absent sorts after every number, and what is unknown after that, whichever way it sorts.
@@ -25,13 +27,60 @@ pub(super) fn order(
     let columns: Vec<Vec<u64>> =
         keys.iter().map(|(value, descending)| column(snapshot, matches, value, *descending)).collect();
     let Some((first, rest)) = columns.split_first() else { return window.collect() };
-    let mut rows: Vec<(u64, u32)> = first.iter().copied().zip(0u32..).collect();
+    let (mut rows, window) = narrow(first, window);
     let compare = |a: &(u64, u32), b: &(u64, u32)| {
         let (x, y) = (a.1 as usize, b.1 as usize);
         let tie = || rest.iter().fold(Ordering::Equal, |order, column| order.then_with(|| column[x].cmp(&column[y])));
         a.0.cmp(&b.0).then_with(tie).then_with(|| x.cmp(&y))
     };
     select(&mut rows, window, compare).iter().map(|(_, at)| *at as usize).collect()
+}
+
+/// Columns shorter than this are not worth a histogram.
+const SHORT: usize = 4096;
+/// Bits of a rank that the histogram tells apart, and its length.
+const BITS: u32 = 16;
+const BUCKETS: usize = 1 << BITS;
+
+/// The rows of which the window is made, each with its rank, and where the window lies among these: whatever the
+/// window, most rows of a long column are counted only.
+fn narrow(ranks: &[u64], window: Range<usize>) -> (Vec<(u64, u32)>, Range<usize>) {
+    let rows = ranks.iter().copied().zip(0u32..);
+    if ranks.len() < SHORT || window.is_empty() {
+        return (rows.collect(), window);
+    }
+    let (Some(least), Some(most)) = (ranks.iter().min().copied(), below_gaps(ranks)) else {
+        return (rows.collect(), window);
+    };
+    // Buckets are spread over the ranks that there are. Gaps have the last two for themselves.
+    let shift = (u64::BITS - (most.max(least) - least).leading_zeros()).saturating_sub(BITS - 1);
+    let bucket = |rank: u64| match rank {
+        UNKNOWN => BUCKETS - 1,
+        ABSENT => BUCKETS - 2,
+        rank => ((rank - least) >> shift) as usize,
+    };
+    let mut counts = vec![0u32; BUCKETS];
+    ranks.iter().for_each(|rank| counts[bucket(*rank)] += 1);
+    let (mut before, mut first, mut last, mut skipped) = (0, None, 0, 0);
+    for (at, count) in counts.iter().enumerate() {
+        let after = before + *count as usize;
+        if after > window.start && first.is_none() {
+            (first, skipped) = (Some(at), before);
+        }
+        last = at;
+        if after >= window.end {
+            break;
+        }
+        before = after;
+    }
+    let wanted = first.unwrap_or(0)..=last;
+    let rows = rows.filter(|(rank, _)| wanted.contains(&bucket(*rank))).collect();
+    (rows, window.start - skipped..window.end - skipped)
+}
+
+/// The largest rank that is a number's.
+fn below_gaps(ranks: &[u64]) -> Option<u64> {
+    ranks.iter().copied().filter(|rank| *rank < ABSENT).max()
 }
 
 /// Sorts no more than the window: everything before it, and everything after it, only moves to its side.
@@ -53,13 +102,28 @@ fn select<T>(rows: &mut [T], window: Range<usize>, compare: impl Fn(&T, &T) -> O
 
 fn column(snapshot: &Snapshot<'_>, matches: &Matches, value: &Value, descending: bool) -> Vec<u64> {
     match value {
-        Value::Number(numeric) => {
-            matches.rows().map(|row| rank(numeric.num.number(snapshot, row), descending)).collect()
-        }
+        Value::Number(numeric) => numbers(snapshot, matches, &numeric.num, descending),
         Value::Text(text) => texts(snapshot, matches, text, descending),
         // Planning refuses to sort by a list.
         Value::Each(_) => vec![UNKNOWN; matches.len()],
     }
+}
+
+fn numbers(snapshot: &Snapshot<'_>, matches: &Matches, num: &Num, descending: bool) -> Vec<u64> {
+    let Matches::Items(kind, items) = matches else {
+        return matches.rows().map(|row| rank(num.number(snapshot, row), descending)).collect();
+    };
+    let mut ranks = Vec::with_capacity(items.len());
+    let mut lanes = [Err(Gap::Unknown); LANES];
+    for run in items.chunk_by(|a, b| a.node == b.node && a.slot + 1 == b.slot) {
+        let Some(Item { node, slot }) = run.first().copied() else { continue };
+        for run in Run::lanes(*kind, node, slot..slot + run.len() as u32) {
+            let lanes = &mut lanes[..run.slots.len()];
+            num.fill(snapshot, &run, lanes);
+            ranks.extend(lanes.iter().map(|number| rank(*number, descending)));
+        }
+    }
+    ranks
 }
 
 /// An integer that sorts as the number does.
@@ -151,6 +215,18 @@ mod tests {
             let window = start.min(rows.len())..(start + len).min(rows.len());
             let mut selected = rows.clone();
             prop_assert_eq!(select(&mut selected, start..start + len, Ord::cmp), &sorted[window]);
+        }
+
+        #[test]
+        fn a_window_of_a_long_column_is_a_slice_of_the_sorted_whole(
+            numbers in vec(number(), 1..40), descending: bool, start in 0..9000usize, len in 0..600usize,
+        ) {
+            let ranks: Vec<u64> = numbers.iter().cycle().take(9000).map(|number| rank(*number, descending)).collect();
+            let mut sorted: Vec<(u64, u32)> = ranks.iter().copied().zip(0..).collect();
+            sorted.sort_unstable();
+            let window = start..(start + len).min(9000);
+            let (mut rows, within) = narrow(&ranks, window.clone());
+            prop_assert_eq!(select(&mut rows, within, Ord::cmp), &sorted[window]);
         }
     }
 }

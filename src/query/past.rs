@@ -23,8 +23,6 @@ use super::{
     value::{Condition, Leaf, Number, Reach},
 };
 
-/// Distance at which history is kept of every fleet.
-const STEP: Duration = Duration::from_secs(10);
 /// Most steps that one question about the past looks at.
 const MOST_STEPS: u128 = 2048;
 
@@ -65,7 +63,7 @@ impl Window {
     pub(super) fn number(&self, fleet: &Fleet, metric: MetricId, item: Item) -> Number {
         let mut lines = self.lines.borrow_mut();
         let line = lines.entry((metric, item)).or_insert_with(|| {
-            fleet.history(item.node, metric, item.slot as usize, (self.from, self.to()), self.step).into()
+            fleet.history(item.node, metric, item.slot as usize, self.from, self.to(), self.step).into()
         });
         line.get(self.at.get()).copied().flatten().ok_or(Gap::Unknown)
     }
@@ -74,9 +72,9 @@ impl Window {
     pub(super) fn rollup(&self, fleet: &Fleet, place: &(String, String), leaf: &Leaf) -> Number {
         let source = (leaf.metric, place.0.clone(), place.1.clone());
         let mut rollups = self.rollups.borrow_mut();
-        let line = rollups.entry(source).or_insert_with(|| {
-            fleet.rollup((&place.0, &place.1), leaf.metric, (self.from, self.to()), self.step).into()
-        });
+        let line = rollups
+            .entry(source)
+            .or_insert_with(|| fleet.rollup(&place.0, &place.1, leaf.metric, self.from, self.to(), self.step).into());
         let rollup = line.get(self.at.get()).copied().flatten();
         rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
     }
@@ -87,9 +85,16 @@ impl Window {
     }
 }
 
-/// The step at which a span is looked at when nobody says: about 120 of them, in whole seconds.
-pub(super) fn natural_step(span: Duration) -> Duration {
-    Duration::from_secs((span.as_secs() / 120).max(1))
+/// The step at which a span is looked at when nobody says: about 120 of them, none smaller than is kept. Places are
+/// kept every second for 10 min, and every ten seconds after that.
+pub(super) fn natural_step(fleet: &Fleet, span: Duration, placed: bool) -> Duration {
+    let least = match placed {
+        true if span <= Duration::from_mins(10) => Duration::from_secs(1),
+        true => Duration::from_secs(10),
+        false => fleet.finest_step(),
+    };
+    let steps = (span.as_millis() / 120).div_ceil(least.as_millis().max(1)).max(1);
+    least * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 impl Snapshot<'_> {
@@ -106,23 +111,27 @@ impl Snapshot<'_> {
     }
 
     fn past_of(&self, leaf: &Leaf, function: PastFunction, span: Duration, item: Item) -> Number {
-        let (metric, slot) = (leaf.metric, item.slot as usize);
-        let window = (self.now - span, self.now + Duration::from_millis(1));
-        let counter = self.fleet.catalogue().get(metric).is_some_and(|metric| metric.kind == Reading::Counter);
-        if counter && matches!(function, PastFunction::Rate | PastFunction::Delta) {
-            let growth = self.fleet.growth(item.node, metric, slot, window).ok_or(Gap::Unknown)?;
-            return Ok(if function == PastFunction::Rate { growth.rate() } else { growth.by });
-        }
-        let seen = self.fleet.observations(item.node, metric, slot, window);
-        let known: Vec<_> = seen.iter().filter_map(|(at, raw)| Some((*at, raw.value(leaf.quantum)?))).collect();
+        let (fleet, metric, slot) = (self.fleet, leaf.metric, item.slot as usize);
+        let window = Window::new(span, fleet.finest_step(), self.now);
+        let line = fleet.history(item.node, metric, slot, window.from, window.to(), window.step);
+        let known: Vec<(usize, f64)> =
+            line.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))).collect();
         let (Some((start, first)), Some((end, last))) = (known.first(), known.last()) else { return Err(Gap::Unknown) };
+        let counter = fleet.catalogue().get(metric).is_some_and(|metric| metric.kind == Reading::Counter);
+        // A counter's growth begins at the value that still held when the first step began.
+        let (change, steps) = if counter {
+            let grown = fleet.increase(item.node, metric, slot, window.from, window.to());
+            (grown.ok_or(Gap::Unknown), end - start + 1)
+        } else {
+            (Ok(last - first), end - start)
+        };
         let values = known.iter().map(|(_, value)| *value);
         let value = match function {
             PastFunction::Avg => values.sum::<f64>() / known.len() as f64,
             PastFunction::Min => values.fold(f64::INFINITY, f64::min),
             PastFunction::Max => values.fold(f64::NEG_INFINITY, f64::max),
-            PastFunction::Delta => last - first,
-            PastFunction::Rate => (last - first) / end.seconds_after(*start),
+            PastFunction::Delta => change?,
+            PastFunction::Rate => change? / (window.step.as_secs_f64() * steps as f64),
         };
         if value.is_finite() { Ok(value) } else { Err(Gap::Unknown) }
     }
@@ -130,7 +139,8 @@ impl Snapshot<'_> {
     /// What a condition was at each step of the last `span`, oldest first.
     fn along(&self, condition: &Condition, row: Row<'_>, span: Duration) -> Vec<Option<bool>> {
         // One step more: the last one has only begun, and the span begins within the first.
-        let window = Window::new(span + STEP, STEP, self.now);
+        let step = self.fleet.finest_step();
+        let window = Window::new(span + step, step, self.now);
         let past = self.at(&window);
         let at = |step| {
             window.at.set(step);

@@ -88,6 +88,7 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<Plan, Compl
 /// What `since`, `at` and `over` ask for.
 fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<Time>, Option<Window>), Complaint> {
     let now = snapshot.now;
+    let placed = view.rows != Rows::Each && query.by.is_empty();
     let window = |span: Duration, step: Option<Duration>, spot: Spot| {
         if matches!(view.kind, Kind::Event | Kind::Metric) {
             return Err(complain(format!("{} have no values along time", view.name), spot));
@@ -95,7 +96,7 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         if span > LONGEST {
             return Err(complain("a query looks back at most a year", spot));
         }
-        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(span)), now))
+        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(snapshot.fleet, span, placed)), now))
     };
     match (query.when, query.over) {
         (When::At(_, spot), _) => Err(complain("no past state of the fleet is kept yet to be asked `at` a time", spot)),

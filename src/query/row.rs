@@ -67,11 +67,12 @@ impl Row<'_> {
                         // A node is reached once, however many of its things are members.
                         Scope::Node if last != Some(first.node) => visit(first.node, 0..1),
                         Scope::Node => {}
-                        _ if kind.scope() == Some(scope) || kind == Kind::Node => {
-                            for item in run {
-                                reach(snapshot, kind, *item, scope, visit);
+                        _ if kind.scope() == Some(scope) => {
+                            for slots in run.chunk_by(|a, b| a.slot + 1 == b.slot) {
+                                visit(first.node, first_slot(slots)..first_slot(slots) + slots.len() as u32);
                             }
                         }
+                        _ if kind == Kind::Node => reach(snapshot, kind, *first, scope, visit),
                         _ => reach_once(snapshot, kind, run, scope, visit),
                     }
                     last = Some(first.node);
@@ -90,6 +91,10 @@ impl Row<'_> {
             }),
         }
     }
+}
+
+fn first_slot(items: &[Item]) -> u32 {
+    items.first().map_or(0, |item| item.slot)
 }
 
 /// Reaches from several things of one node, each thing once: two GPUs may share a process.
@@ -167,11 +172,7 @@ pub(super) fn count(fleet: &Fleet, id: NodeId, scope: Scope) -> u32 {
     let node = || fleet.node(id);
     let n = match scope {
         Scope::Node => 1,
-        // Instances follow after all whole GPUs, and most nodes have none: the last one tells.
-        Scope::Gpu => match node().inventory.gpus.as_slice() {
-            [.., last] if last.parent.is_some() => node().inventory.whole_gpus(),
-            gpus => gpus.len(),
-        },
+        Scope::Gpu => fleet.whole_gpus(id),
         Scope::Nic => node().inventory.nics.len(),
         Scope::Process => node().processes.list.len(),
         Scope::Core => node().processes.cores.len(),

@@ -1,6 +1,6 @@
 //! Goes over the fleet for the rows that match: in the order of their identity, so that ties have one.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use crate::{
     fleet::{NOWHERE, NodeId, natural},
@@ -8,11 +8,12 @@ use crate::{
 };
 
 use super::{
+    batch::{LANES, Run},
     plan::Plan,
     row::{Group, Item, Row},
     snapshot::Snapshot,
     text::slots,
-    value::Text,
+    value::{Condition, Text},
     view::{Kind, Rows},
 };
 
@@ -46,6 +47,11 @@ impl Matches {
 
     /// How many rows are not up.
     pub(super) fn stale(&self, snapshot: &Snapshot<'_>) -> u64 {
+        if let Matches::Items(kind, items) = self
+            && *kind != Kind::Metric
+        {
+            return items.iter().filter(|item| !snapshot.is_up(item.node)).count() as u64;
+        }
         self.rows().filter(|row| row.state(snapshot) != State::Up).count() as u64
     }
 }
@@ -87,15 +93,38 @@ fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Item> {
             recent.map(|(at, happening)| Item { node: happening.node, slot: at as u32 }).filter(keeps).collect()
         }
         _ => {
-            let mut items = Vec::new();
+            let mut items = Vec::with_capacity(fleet.by_name().len());
             for &node in fleet.by_name() {
                 let start = items.len();
-                let all = (0..slots(snapshot, kind, node, plan.mig)).map(|slot| Item { node, slot });
-                items.extend(all.filter(keeps));
-                by_identity(snapshot, kind, node, &mut items[start..]);
+                let all = 0..slots(snapshot, kind, node, plan.mig);
+                match &plan.filter {
+                    Some(filter) => keep_run(snapshot, filter, kind, node, all, &mut items),
+                    None => items.extend(all.map(|slot| Item { node, slot })),
+                }
+                if matches!(kind, Kind::Process | Kind::Mount) {
+                    by_identity(snapshot, kind, node, &mut items[start..]);
+                }
             }
             items
         }
+    }
+}
+
+/// Keeps the things of one node for which the filter is true.
+fn keep_run(
+    snapshot: &Snapshot<'_>,
+    filter: &Condition,
+    kind: Kind,
+    node: NodeId,
+    slots: Range<u32>,
+    items: &mut Vec<Item>,
+) {
+    let mut holds = [None; LANES];
+    for run in Run::lanes(kind, node, slots) {
+        let holds = &mut holds[..run.slots.len()];
+        filter.fill(snapshot, &run, holds);
+        let kept = run.slots.clone().zip(holds).filter(|(_, holds)| **holds == Some(true));
+        items.extend(kept.map(|(slot, _)| Item { node, slot }));
     }
 }
 
@@ -157,14 +186,16 @@ fn places(snapshot: &Snapshot<'_>, level: usize) -> Vec<Group> {
 fn group(snapshot: &Snapshot<'_>, plan: &Plan, matches: &Matches) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
-    let mut name = String::new();
+    // The row before is often of the same group: its name and its group's position.
+    let (mut name, mut before) = (String::new(), (String::new(), usize::MAX));
     for row in matches.rows() {
         name.clear();
         for (_, text) in &plan.by {
             append(snapshot, text, row, &mut name);
             name.push('\u{1f}');
         }
-        let at = known.get(name.as_str()).copied().unwrap_or_else(|| {
+        let same = (name == before.0).then_some(before.1).filter(|at| *at < groups.len());
+        let at = same.or_else(|| known.get(name.as_str()).copied()).unwrap_or_else(|| {
             let texts: Vec<String> = name.split_terminator('\u{1f}').map(String::from).collect();
             let parts = plan.by.iter().zip(&texts).map(|((key, _), text)| format!("{key}={text}"));
             let id = parts.collect::<Vec<_>>().join(" ");
@@ -172,6 +203,9 @@ fn group(snapshot: &Snapshot<'_>, plan: &Plan, matches: &Matches) -> Vec<Group> 
             known.insert(name.clone(), groups.len() - 1);
             groups.len() - 1
         });
+        if at != before.1 {
+            before = (name.clone(), at);
+        }
         let group = &mut groups[at];
         group.state = group.state.min(row.state(snapshot));
         group.rows += 1;

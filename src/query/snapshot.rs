@@ -14,6 +14,7 @@ use crate::{
 };
 
 use super::{
+    batch::Run,
     past::Window,
     row::{Item, Row},
     value::{Leaf, Number, Reach},
@@ -86,9 +87,45 @@ impl<'a> Snapshot<'a> {
             return slots.for_each(|_| pool.add(Err(Gap::Unknown)));
         }
         let cells = self.fleet.last_values(node).row(leaf.metric);
-        for slot in slots {
-            pool.add(number(cells.get(slot as usize).copied().unwrap_or_default(), leaf.quantum));
+        let (start, end) = (slots.start as usize, slots.end as usize);
+        match cells.get(start..end) {
+            Some(cells) => pool.add_all(cells, leaf.quantum),
+            None => slots.for_each(|_| pool.add(Err(Gap::Unknown))),
         }
+    }
+
+    /// Several metrics of what a row reaches, in one walk over its nodes: each node's values lie together, and far
+    /// from those of the next.
+    pub(super) fn leaves(&self, row: Row<'_>, leaves: &[Leaf]) -> Vec<Number> {
+        let mut pools: Vec<Pool> = leaves.iter().map(|leaf| Pool::new(leaf.fold)).collect();
+        for scope in Scope::ALL {
+            if !leaves.iter().any(|leaf| leaf.metric.scope == scope) {
+                continue;
+            }
+            row.reach(self, scope, &mut |node, slots| {
+                for (pool, leaf) in pools.iter_mut().zip(leaves) {
+                    if leaf.metric.scope == scope {
+                        self.pool(pool, leaf, node, slots.clone());
+                    }
+                }
+            });
+        }
+        pools.iter().map(Pool::number).collect()
+    }
+
+    /// One metric of a run of a node's slots, where samples hold it; nothing where it is to be read one by one.
+    pub(super) fn run(&self, leaf: &Leaf, run: &Run, out: &mut [Number]) -> Option<()> {
+        if self.window.is_some() || !matches!(leaf.metric.scope, Scope::Gpu | Scope::Nic) {
+            return None;
+        }
+        out.fill(Err(Gap::Unknown));
+        if self.is_up(run.node) {
+            let cells = self.fleet.last_values(run.node).row(leaf.metric);
+            for (out, cell) in out.iter_mut().zip(cells.get(run.slots.start as usize..).unwrap_or(&[])) {
+                *out = number(*cell, leaf.quantum);
+            }
+        }
+        Some(())
     }
 
     /// A metric of one thing.
@@ -203,6 +240,26 @@ impl Pool {
                 let same = self.gap.is_none_or(|before| before == gap);
                 self.gap = Some(if same { gap } else { Gap::Unknown });
             }
+        }
+    }
+
+    /// Adds stored values: what [`Pool::add`] does to each, with whole numbers.
+    fn add_all(&mut self, cells: &[Raw], quantum: f64) {
+        let steps = cells.iter().filter_map(|cell| cell.steps());
+        let known = cells.iter().filter(|cell| cell.steps().is_some()).count() as u32;
+        let value = match self.fold {
+            _ if known == 0 => None,
+            Aggregate::Sum | Aggregate::Mean => Some(steps.map(i64::from).sum::<i64>() as f64),
+            Aggregate::Max => steps.max().map(f64::from),
+            Aggregate::Min => steps.min().map(f64::from),
+            Aggregate::Union => Some(f64::from(steps.fold(0, |set, steps| set | steps as u32))),
+        };
+        if let Some(value) = value {
+            self.add(Ok(value * quantum));
+            self.known += known - 1;
+        }
+        if (known as usize) < cells.len() {
+            cells.iter().filter_map(|cell| cell.gap()).for_each(|gap| self.add(Err(gap)));
         }
     }
 

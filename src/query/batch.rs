@@ -1,0 +1,158 @@
+//! Evaluates conditions and numbers for a node's things at once: half a million GPUs are few nodes with the same
+//! condition, and what is known of the node is looked up once for all of its GPUs.
+
+use std::ops::Range;
+
+use crate::{fleet::NodeId, model::raw::Gap, model::syntax::Operation};
+
+use super::{
+    evaluate::{all, any, compare_known},
+    row::{Item, Row},
+    snapshot::Snapshot,
+    value::{Condition, Num, Number, Reach, Text},
+    view::Kind,
+};
+
+/// Things that are evaluated at once, at most.
+pub(super) const LANES: usize = 16;
+
+/// Things of one node, one slot after the other, at most [`LANES`] of them.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    kind: Kind,
+    pub(super) node: NodeId,
+    pub(super) slots: Range<u32>,
+}
+
+impl Run {
+    /// So many things of a node, in runs.
+    pub(super) fn lanes(kind: Kind, node: NodeId, slots: Range<u32>) -> impl Iterator<Item = Run> {
+        let end = slots.end;
+        slots.step_by(LANES).map(move |start| Run { kind, node, slots: start..end.min(start + LANES as u32) })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row<'static>> {
+        let (kind, node) = (self.kind, self.node);
+        self.slots.clone().map(move |slot| Row::Item(kind, Item { node, slot }))
+    }
+
+    fn first(&self) -> Row<'static> {
+        Row::Item(self.kind, Item { node: self.node, slot: self.slots.start })
+    }
+}
+
+impl Num {
+    /// The number of each thing of the run; `out` is as long as the run.
+    pub(super) fn fill(&self, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Number]) {
+        match self {
+            Num::Leaf(leaf) if leaf.reach == Reach::Own && snapshot.run(leaf, run, out).is_some() => {}
+            Num::Arithmetic(left, operation, right) => {
+                let mut others = [Err(Gap::Unknown); LANES];
+                let others = &mut others[..out.len()];
+                left.fill(snapshot, run, out);
+                right.fill(snapshot, run, others);
+                for (a, b) in out.iter_mut().zip(others) {
+                    *a = operation.of(*a, *b);
+                }
+            }
+            _ if self.is_of_node() => out.fill(self.number(snapshot, run.first())),
+            _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.number(snapshot, row)),
+        }
+    }
+
+    /// Whether it is the same for all things of a node.
+    fn is_of_node(&self) -> bool {
+        match self {
+            Num::Constant(_) | Num::State => true,
+            Num::Leaf(leaf) | Num::Past(leaf, ..) => leaf.reach == Reach::Node,
+            Num::Arithmetic(left, _, right) => left.is_of_node() && right.is_of_node(),
+            // Counts are of the GPUs of the row's node.
+            Num::Count(_) => true,
+            Num::Peers(_) | Num::Times(..) | Num::Tally(_) => false,
+        }
+    }
+}
+
+impl Text {
+    fn is_of_node(&self) -> bool {
+        match self {
+            Text::Field(_, reach) => *reach == Reach::Node,
+            Text::Label(_) | Text::Level(_) => true,
+            Text::Of(numeric) => numeric.num.is_of_node(),
+            Text::About(_) => false,
+        }
+    }
+}
+
+impl Operation {
+    /// `a operation b`; unknown where that is no number.
+    pub(super) fn of(self, a: Number, b: Number) -> Number {
+        let (a, b) = (a?, b?);
+        let result = match self {
+            Operation::Add => a + b,
+            Operation::Subtract => a - b,
+            Operation::Multiply => a * b,
+            Operation::Divide => a / b,
+        };
+        if result.is_finite() { Ok(result) } else { Err(Gap::Unknown) }
+    }
+}
+
+impl Condition {
+    /// Whether it is true of each thing of the run; `out` is as long as the run.
+    pub(super) fn fill(&self, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<bool>]) {
+        match self {
+            Condition::And(parts) => fill_all(parts, snapshot, run, out, Some(false), |a, b| all([a, b])),
+            Condition::Or(parts) => fill_all(parts, snapshot, run, out, Some(true), |a, b| any([a, b])),
+            Condition::Not(inner) => {
+                inner.fill(snapshot, run, out);
+                out.iter_mut().for_each(|out| *out = out.map(|known| !known));
+            }
+            Condition::Compare(left, comparison, right) => {
+                let mut numbers = [[Err(Gap::Unknown); LANES]; 2];
+                let [a, b] = &mut numbers;
+                left.fill(snapshot, run, &mut a[..out.len()]);
+                right.fill(snapshot, run, &mut b[..out.len()]);
+                for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+                    *out = compare_known(*a, *comparison, *b);
+                }
+            }
+            _ if self.is_of_node() => out.fill(self.holds(snapshot, run.first())),
+            _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.holds(snapshot, row)),
+        }
+    }
+
+    /// Whether it is the same for all things of a node.
+    fn is_of_node(&self) -> bool {
+        match self {
+            Condition::Flags(num, _) | Condition::Choice(num, _) | Condition::Listed(num, _) => num.is_of_node(),
+            Condition::Absent(num) | Condition::UnknownNumber(num) => num.is_of_node(),
+            Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text) => text.is_of_node(),
+            Condition::Quantified(..) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Joins what the parts say. Once all of it is `settled`, no other part can change it.
+fn fill_all(
+    parts: &[Condition],
+    snapshot: &Snapshot<'_>,
+    run: &Run,
+    out: &mut [Option<bool>],
+    settled: Option<bool>,
+    join: fn(Option<bool>, Option<bool>) -> Option<bool>,
+) {
+    out.fill(settled.map(|known| !known));
+    let mut others = [None; LANES];
+    let others = &mut others[..out.len()];
+    for part in parts {
+        if out.iter().all(|known| *known == settled) {
+            return;
+        }
+        part.fill(snapshot, run, others);
+        for (a, b) in out.iter_mut().zip(others.iter()) {
+            *a = join(*a, *b);
+        }
+    }
+}
