@@ -32,6 +32,7 @@ use crate::{
 };
 use ledger::Ledger;
 
+pub use machine::boot_id;
 pub use mounts::Mounts;
 pub use processes::Processes;
 

@@ -52,6 +52,11 @@ impl Events {
     /// Events that are kept in all.
     const IN_ALL: usize = 32_768;
 
+    /// Whether an event with this id came before.
+    pub(super) fn knows(&self, node: NodeId, id: &str) -> bool {
+        self.ids.knows(node, id)
+    }
+
     /// Takes an event, unless it is one that came before.
     pub(super) fn add(&mut self, node: NodeId, event: Event, received: Time) -> Entry {
         if !self.ids.enter(node, &event.id) {
@@ -118,6 +123,11 @@ struct Ids {
 impl Ids {
     /// Ids that are remembered; a duplicate comes seconds after its original, not hundreds of thousands of events.
     const MOST: usize = 262_144;
+
+    /// Whether an event with this id came before.
+    fn knows(&self, node: NodeId, id: &str) -> bool {
+        self.known.contains(&self.hasher.hash_one((node, id)))
+    }
 
     /// Whether the id is new. It is known from now on.
     fn enter(&mut self, node: NodeId, id: &str) -> bool {

@@ -17,10 +17,11 @@ use crate::model::{
 };
 
 /// Metrics of GPUs that have a history, those asked for most first.
-const GPU_KEYS: [MetricId; 10] = [
+const GPU_KEYS: [MetricId; 11] = [
     gpu::UTIL,
     gpu::POWER,
     gpu::MEM_USED,
+    gpu::MEM_UTIL,
     gpu::TEMP,
     gpu::CLOCK_SM,
     gpu::TENSOR_ACTIVE,
@@ -30,7 +31,17 @@ const GPU_KEYS: [MetricId; 10] = [
     gpu::PCIE_REPLAY,
 ];
 /// Metrics of nodes that have a history.
-const NODE_KEYS: [MetricId; 6] = [node::CPU, node::MEM_USED, node::NET_RX, node::NET_TX, node::IB_RX, node::IB_TX];
+const NODE_KEYS: [MetricId; 9] = [
+    node::CPU,
+    node::MEM_USED,
+    node::MEM_UTIL,
+    node::NET_RX,
+    node::NET_TX,
+    node::IB_RX,
+    node::IB_TX,
+    node::DISK_READ,
+    node::DISK_WRITE,
+];
 
 /// Every node's history.
 #[derive(Debug)]

@@ -145,6 +145,11 @@ impl Fleet {
         }
     }
 
+    /// Whether an event with this id came before. Its journal line need not be written again.
+    pub fn knows_event(&self, node: NodeId, id: &str) -> bool {
+        self.events.knows(node, id)
+    }
+
     /// Something happened on a node. False when it was known already. Sessions don't matter here: what a replaced
     /// agent saw did happen.
     pub fn event(&mut self, node: NodeId, event: report::Event, now: Time) -> bool {

@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// Metrics that are rolled up.
-const KEYS: [MetricId; 13] = [
+const KEYS: [MetricId; 17] = [
     gpu::UTIL,
     gpu::POWER,
     gpu::MEM_USED,
@@ -25,12 +25,16 @@ const KEYS: [MetricId; 13] = [
     gpu::TEMP,
     gpu::SM_ACTIVE,
     gpu::TENSOR_ACTIVE,
+    gpu::CLOCK_SM,
     node::CPU,
     node::MEM_USED,
+    node::MEM_UTIL,
     node::NET_RX,
     node::NET_TX,
     node::IB_RX,
     node::IB_TX,
+    node::DISK_READ,
+    node::DISK_WRITE,
 ];
 /// Series of one metric: count, mean, least, greatest.
 const PARTS: usize = 4;

@@ -99,7 +99,7 @@ impl Machine {
 }
 
 /// The kernel's boot id; empty where it has none.
-pub(super) fn boot_id(root: &Path) -> String {
+pub fn boot_id(root: &Path) -> String {
     source::text(&root.join("proc/sys/kernel/random/boot_id")).unwrap_or_default()
 }
 
