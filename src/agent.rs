@@ -1,0 +1,10 @@
+//! The agent: reads this node's collectors by the clock and streams what they say to a hub.
+//! The simulator streams many nodes by the same session.
+
+pub mod control;
+pub mod live;
+pub mod session;
+pub mod simulated;
+pub mod source;
+
+pub use source::Source;
