@@ -1,0 +1,83 @@
+//! One connection: who is it, and is it welcome? Agents and viewers then go their own ways.
+//! A peer that breaks the rules is counted and closed; nobody else notices.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use super::{Shared, agents, viewers};
+use crate::{
+    link::{Incoming, Outgoing, Stream},
+    wire::{self, Codec, Frame, Hello, Message, Role},
+};
+
+/// How long a peer may take to say Hello.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a connection ended early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Wire(#[from] wire::CodecError),
+    #[error("{0}")]
+    Rule(&'static str),
+}
+
+impl Error {
+    /// The name under which the fleet counts it, if it is the peer's fault.
+    fn reason(&self) -> Option<&'static str> {
+        match self {
+            Error::Wire(wire::CodecError::Io(_)) => None,
+            Error::Wire(error) => Some(error.reason()),
+            Error::Rule(rule) => Some(rule),
+        }
+    }
+}
+
+/// Serves a peer until it leaves or breaks the rules.
+pub(super) async fn serve(stream: Stream, shared: Shared) {
+    let peer = stream.peer().name.clone();
+    let (incoming, outgoing) = stream.split(Codec::new());
+    if let Err(error) = greet(outgoing, incoming, &peer, &shared).await
+        && let Some(reason) = error.reason()
+    {
+        tracing::info!("closed {peer}: {error}");
+        shared.borrow_mut().fleet.drop(reason);
+    }
+}
+
+async fn greet(mut outgoing: Outgoing, mut incoming: Incoming, peer: &str, shared: &Shared) -> Result<(), Error> {
+    let first = match timeout(PATIENCE, incoming.next()).await {
+        Err(_) => return Err(Error::Rule("said nothing")),
+        // A port scan or a health check of a load balancer connects and leaves: nobody's fault.
+        Ok(None) => return Ok(()),
+        Ok(Some(frame)) => frame?,
+    };
+    let Message::Hello(hello) = first.message else {
+        return Err(Error::Rule("no Hello"));
+    };
+    if let Some(why) = hello.refusal() {
+        refuse(&mut outgoing, why).await?;
+        return Err(Error::Rule("other protocol version"));
+    }
+    match hello.role {
+        Role::Agent => {
+            outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
+            agents::serve((first.channel, hello), outgoing, incoming, shared).await
+        }
+        Role::Viewer => {
+            tracing::debug!("viewer: {peer}");
+            outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
+            viewers::serve(outgoing, incoming, shared).await
+        }
+        Role::Hub => {
+            refuse(&mut outgoing, "a hub takes agents and viewers, not hubs".into()).await?;
+            Err(Error::Rule("a hub as peer"))
+        }
+    }
+}
+
+async fn refuse(outgoing: &mut Outgoing, why: String) -> Result<(), Error> {
+    Ok(outgoing.send(Frame::of(Message::Refuse(why))).await?)
+}

@@ -1,0 +1,33 @@
+//! Viewers ask, the hub answers: one answer per question, in order. Whoever reads slowly asks less often,
+//! so a slow viewer is skipped ahead by itself and never waited for.
+
+use futures_util::StreamExt as _;
+
+use super::{Shared, connection::Error, wall_clock};
+use crate::{
+    link::{Incoming, Outgoing},
+    model::question::Reply,
+    query,
+    wire::{Ask, Frame, Message},
+};
+
+/// Answers until the viewer leaves.
+pub(super) async fn serve(mut outgoing: Outgoing, mut incoming: Incoming, shared: &Shared) -> Result<(), Error> {
+    while let Some(frame) = incoming.next().await {
+        match frame?.message {
+            Message::Ask(ask) => {
+                let reply = answer(ask, shared);
+                outgoing.send(Frame::of(Message::Answer(reply))).await?;
+            }
+            Message::Bye => return Ok(()),
+            // A newer viewer may say more than this hub knows of.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn answer(ask: Ask, shared: &Shared) -> Reply {
+    let answer = query::parse(&ask.query).and_then(|query| query::answer(&shared.borrow().fleet, &query, wall_clock()));
+    Reply { slot: ask.slot, query: ask.query, answer }
+}
