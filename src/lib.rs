@@ -5,7 +5,7 @@
 //!    help are read from it.
 //! 2. A **report** ([`model::report`]) is what a node says: inventory, sample, processes, event. Live, remote and
 //!    simulated reports are one and the same stream.
-//! 3. The **[`fleet`]** is the hub's memory: one row per GPU and per node, short history, roll-ups per place.
+//! 3. The **fleet** is the hub's memory: one row per GPU and per node, short history, roll-ups per place.
 //! 4. A **query** ([`model::syntax`]) asks every question: a view is a query, a filter is its `where`.
 //! 5. A **table** or **series** ([`model::table`], [`model::series`]) answers it.
 //! 6. An **incident** is a rule that has held for long enough. Not built yet.
@@ -17,11 +17,11 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`model`] |
-//! | 1 | [`collect`] |
-//! | 1 | [`fleet`] |
-//! | 1 | [`wire`] |
-//! | 2 | [`link`] |
-//! | 3 | [`client`] |
+//! | 1 | [`collect`], [`fleet`], [`wire`] |
+//! | 2 | [`link`], [`query`] |
+//! | 3 | [`agent`], [`client`] |
+//! | 4 | [`hub`], [`tui`] |
+//! | 5 | [`cli`] |
 //!
 //! # Invariants
 //! 1. Unknown is unknown, never 0. What the hardware lacks is *unsupported*, what failed is *failed with a reason*.
@@ -36,12 +36,15 @@
 //! 10. What a fleet should have outlives a hub restart: what does not come back is *missing*, not forgotten.
 //! 11. Collectors may hang or panic: each runs apart, has a deadline, and its failure costs its own metrics only.
 
+pub mod agent;
+pub mod cli;
 pub mod client;
 pub mod collect;
 pub mod fleet;
+pub mod hub;
 pub mod link;
 pub mod model;
 pub mod query;
-pub mod wire;
 #[cfg(feature = "tui")]
 pub mod tui;
+pub mod wire;

@@ -1,3 +1,5 @@
 //! The `supertop` binary. All of it is in the library; see `src/lib.rs`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    supertop::cli::main()
+}

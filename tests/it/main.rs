@@ -1,8 +1,12 @@
-//! Tests of the whole crate from outside, in one binary, because each further one would be linked anew.
-
-mod floors;
-mod source;
-mod tidy;
-//! Tests of the whole: real collectors, real sockets, the real binary. One binary, so that it links once.
+//! Tests of the whole: real collectors, real sockets, the real binary. One binary, because each further one would be
+//! linked anew.
 #![allow(clippy::unwrap_used)] // In a test, what must be there and is not ends the test.
+
+mod cluster;
+mod floors;
 mod nvml;
+mod process;
+mod readme;
+mod source;
+mod terminal;
+mod tidy;

@@ -1,0 +1,106 @@
+//! The command line: reads arguments and configuration, wires the other floors together, prints answers,
+//! and turns what went wrong into one clear line and an exit code.
+
+mod agent;
+mod args;
+mod attach;
+mod config;
+mod get;
+mod hub;
+mod output;
+mod sim;
+#[cfg(feature = "tui")]
+mod watch;
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser as _;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch as channel,
+};
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command};
+use config::Config;
+
+/// What a person got wrong: exit code 2 instead of 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Runs `supertop` with this process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; there is nobody left to tell then.
+            let _ = writeln!(std::io::stderr(), "supertop: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let config = Config::load(cli.global.config.as_deref()).map_err(|e| Usage(format!("{e:#}")))?;
+    let Cli { global, watch, command } = cli;
+    match command {
+        Some(Command::Agent(args)) => {
+            log_to_stderr();
+            agent::run(args, global, config)
+        }
+        Some(Command::Hub(args)) => {
+            log_to_stderr();
+            hub::run(args, config)
+        }
+        Some(Command::Sim(args)) => {
+            log_to_stderr();
+            sim::run(&args)
+        }
+        Some(Command::Get(args)) => get::run(&args, global, &config),
+        #[cfg(feature = "tui")]
+        Some(Command::Demo(args)) => watch::demo(args, &config),
+        #[cfg(feature = "tui")]
+        None => watch::run(watch, global, &config),
+        #[cfg(not(feature = "tui"))]
+        Some(Command::Demo(_)) | None => {
+            let _ = watch;
+            Err(Usage("this build has no terminal interface; try `supertop get nodes`".into()).into())
+        }
+    }
+}
+
+/// Warnings and worse, or what `SUPERTOP_LOG` asks for.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("SUPERTOP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// A runtime of one thread: all that any part of supertop needs.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Turns true at SIGINT or SIGTERM, for a clean stop. Must be called inside a runtime.
+fn stop_signal() -> Result<channel::Receiver<bool>> {
+    let (sender, receiver) = channel::channel(false);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        sender.send_replace(true);
+        // Receivers must not take the end of this task for anything else than the stop that it sent.
+        sender.closed().await;
+    });
+    Ok(receiver)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,55 @@
+//! `supertop hub`: opens the doors, says that it is ready, serves until it is told to stop.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Result;
+
+use super::{
+    Usage,
+    args::{self, Hub as Args},
+    config::{self, Config},
+    runtime, stop_signal,
+};
+use crate::{
+    fleet,
+    hub::{Doors, Hub, Settings},
+    link::{self, Address},
+};
+
+/// Agents of this machine only, unless the operator opens the hub to others.
+const DEFAULT_LISTEN: &str = "127.0.0.1:7077";
+/// The hub's user and group may open its socket.
+const SOCKET_MODE: u32 = 0o660;
+
+pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
+    let levels = config.levels();
+    let server = config.server;
+    let listen = args.listen.or(server.listen).unwrap_or_else(|| DEFAULT_LISTEN.into());
+    let listen = Address::parse(&listen).map_err(|e| Usage(e.to_string()))?;
+    let socket = match args.socket.or(server.socket) {
+        Some(path) => path,
+        None => link::default_socket(),
+    };
+    let history = match (args.history_memory, &server.history_memory) {
+        (None, Some(text)) => {
+            Some(args::size(text).map_err(|e| Usage(format!("server.history_memory in config.toml: {e}")))?)
+        }
+        (flag, _) => flag,
+    };
+    let settings = Settings {
+        fleet: fleet::Settings { levels, history_bytes: history, ..fleet::Settings::default() },
+        state: args.state.or(server.state).or_else(config::default_state),
+    };
+    let group = args.group.or(server.group);
+    runtime()?.block_on(async {
+        let stop = stop_signal()?;
+        let unix = link::listen_unix(&socket, SOCKET_MODE, group.as_deref()).await?;
+        let tcp = link::listen_tcp(&listen).await?;
+        let hub = Hub::open(settings)?;
+        // Standard error may be closed: whoever waits for this line then has not asked for it.
+        let (agents, viewers) = (tcp.address(), unix.address());
+        let _ = writeln!(std::io::stderr(), "supertop hub: ready agents={agents} viewers={viewers}");
+        hub.serve(Doors { listeners: vec![tcp, unix], local: None }, stop).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

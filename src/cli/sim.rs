@@ -1,0 +1,95 @@
+//! `supertop sim`: many simulated agents over real sockets.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use tokio::{
+    sync::watch,
+    task::LocalSet,
+    time::{Duration, sleep},
+};
+
+use super::{Usage, args::Sim as Args, runtime, stop_signal};
+use crate::{
+    agent::{
+        session::{self, Pace},
+        simulated::Simulated,
+    },
+    collect::sim::{Plan, Sim},
+    hub::wall_clock,
+    link::{self, Address},
+};
+
+/// Files that the process needs besides its connections.
+const SPARE_FILES: u64 = 64;
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let hub = Address::parse(&args.hub).map_err(|e| Usage(e.to_string()))?;
+    let connections = connections(args)?;
+    let plan = Plan {
+        nodes: args.nodes,
+        gpus: args.gpus,
+        seed: args.seed,
+        prefix: args.prefix.clone(),
+        start: wall_clock(),
+        interval: args.interval,
+        ..Plan::default()
+    };
+    let shares = Simulated::spread(Sim::new(plan), connections);
+    runtime()?.block_on(LocalSet::new().run_until(async {
+        let stop = match args.duration {
+            Some(duration) => stop_after(duration, stop_signal()?),
+            None => stop_signal()?,
+        };
+        // The first failure to connect is a person's mistake; later ones are the hub's, and are waited out.
+        link::dial(&hub).await?;
+        let links: Vec<_> = shares
+            .into_iter()
+            .map(|mut share| {
+                let (hub, stop) = (hub.clone(), stop.clone());
+                tokio::task::spawn_local(async move {
+                    let pace = Pace { clock: &wall_clock, processes_every: Duration::from_secs(10), stop };
+                    session::keep(&mut share, async || link::dial(&hub).await, pace).await;
+                })
+            })
+            .collect();
+        for link in links {
+            link.await?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }))
+}
+
+/// How many connections to make. The limit on open files is raised as far as it goes.
+fn connections(args: &Args) -> Result<usize> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // A limit that cannot be raised is reported below, if it is too low.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(SPARE_FILES);
+    let wanted = u64::from(args.connections.unwrap_or(args.nodes).min(args.nodes));
+    if wanted <= files {
+        return Ok(wanted as usize);
+    }
+    if args.connections.is_some() {
+        return Err(Usage(format!(
+            "{wanted} connections need as many open files, and the limit allows {files}: raise it with `ulimit -n` or ask for fewer"
+        ))
+        .into());
+    }
+    tracing::warn!("the limit on open files allows {files} connections for {wanted} nodes; raise it with `ulimit -n`");
+    Ok(files as usize)
+}
+
+fn stop_after(duration: Duration, mut signal: watch::Receiver<bool>) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = sleep(duration) => {}
+            _ = signal.changed() => {}
+        }
+        sender.send_replace(true);
+        sender.closed().await;
+    });
+    receiver
+}

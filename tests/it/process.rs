@@ -1,0 +1,119 @@
+//! Starts the real binary, waits for what it says, and ends it by its pid.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long any one thing may take on a busy machine before a test says that it never happened.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, with no environment of the person who runs the tests.
+pub fn supertop() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_supertop"));
+    for name in ["SUPERTOP_HUB", "SUPERTOP_NVML", "SUPERTOP_LOG", "NODE_NAME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the binary to its end.
+pub fn run(args: &[&str]) -> Output {
+    supertop().args(args).output().expect("the binary starts")
+}
+
+/// A child that is killed when the test lets go of it.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Running {
+        Running(command.stdout(Stdio::null()).spawn().expect("the binary starts"))
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits for the end and says the exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().expect("a child can be waited for") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the process did not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A hub with a folder of its own.
+pub struct Hub {
+    pub process: Running,
+    pub agents: String,
+    pub socket: PathBuf,
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Hub {
+    /// Starts a hub that keeps its socket and state in `dir`, on `listen`.
+    pub fn start(dir: &Path, listen: &str) -> Hub {
+        let socket = dir.join("hub.sock");
+        let mut command = supertop();
+        command.args(["hub", "--listen", listen, "--socket"]).arg(&socket).arg("--state").arg(dir.join("state"));
+        let mut process = Running::start(command.stderr(Stdio::piped()));
+        let mut stderr = BufReader::new(process.0.stderr.take().expect("stderr is piped"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("the hub says something");
+        let agents = line
+            .strip_prefix("supertop hub: ready agents=")
+            .and_then(|rest| rest.split_once(' '))
+            .unwrap_or_else(|| panic!("not a ready line: {line}"));
+        Hub { agents: agents.0.to_owned(), process, socket, _stderr: stderr }
+    }
+
+    /// The answer to a query as JSON.
+    pub fn get(&self, query: &str) -> serde_json::Value {
+        let output = supertop()
+            .args(["get", query, "-o", "json", "--hub"])
+            .arg(&self.socket)
+            .output()
+            .expect("the binary starts");
+        assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("get -o json prints JSON")
+    }
+
+    /// Asks until the answer is as it should be.
+    pub fn await_answer(
+        &self,
+        query: &str,
+        what: &str,
+        good: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(query);
+            if good(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "never happened: {what}; last answer: {answer:.2000}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Starts a simulation that reports here.
+    pub fn sim(&self, nodes: u32) -> Running {
+        Running::start(supertop().args(["sim", "--hub", &self.agents, "--nodes", &nodes.to_string(), "--seed", "7"]))
+    }
+}
