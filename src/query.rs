@@ -36,6 +36,7 @@ use crate::{
 pub use self::{
     key::{KeyInfo, keys},
     parse::{LONGEST, parse, parse_condition},
+    view::plural,
 };
 
 /// Answers `query` with what `fleet` knows at `now`.

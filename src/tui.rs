@@ -44,7 +44,7 @@ use app::App;
 pub use draw::Symbols;
 use terminal::{Guard, Paper};
 pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
-use update::{Effects, Input};
+use update::{Draw, Effects, Input};
 
 /// How the interface asks and hears.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
             _ = clock.tick() => effects.add(face.update(Input::Tick)),
             kind = signals.next() => match kind {
                 kind if kind == SIGTSTP => effects.add(Effects { suspend: true, ..Effects::default() }),
-                kind if kind == SIGCONT => effects.add(Effects { clear: true, redraw: true, ..Effects::default() }),
+                kind if kind == SIGCONT => effects.add(Effects { draw: Draw::All, ..Effects::default() }),
                 kind => break Exit::Signal(kind),
             },
         }
@@ -156,7 +156,7 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
             break Exit::Quit;
         }
         face.ask(&port);
-        face.carry_out(effects)?;
+        face.carry_out(&effects)?;
     };
     drop(guard);
     Ok(exit)
@@ -213,7 +213,7 @@ impl Face {
         });
     }
 
-    fn carry_out(&mut self, effects: Effects) -> io::Result<()> {
+    fn carry_out(&mut self, effects: &Effects) -> io::Result<()> {
         if let Some(text) = &effects.copy {
             terminal::copy(self.terminal.backend_mut().out(), text)?;
         }
@@ -222,12 +222,12 @@ impl Face {
             // As the terminal itself does with ^Z: all of the job stops, and the shell goes on.
             rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
             terminal::take()?;
-            let size = crossterm::terminal::size()?;
-            let more = self.event(Event::Resize(size.0, size.1));
-            debug_assert!(more.redraw);
+            let (width, height) = crossterm::terminal::size()?;
+            self.event(Event::Resize(width, height));
         }
-        if effects.redraw || effects.clear || effects.suspend {
-            self.redraw(effects.clear || effects.suspend)?;
+        let draw = if effects.suspend { Draw::All } else { effects.draw };
+        if draw > Draw::Nothing {
+            self.redraw(draw == Draw::All)?;
         }
         Ok(())
     }
@@ -255,7 +255,8 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         let at = |number: i32| signal(SignalKind::from_raw(number));
-        let end = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(|kind| kind.as_raw_value());
+        let end =
+            [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(|kind| kind.as_raw_value());
         Ok(Signals { signals: [at(end[0])?, at(end[1])?, at(end[2])?, at(SIGTSTP)?, at(SIGCONT)?] })
     }
 

@@ -248,7 +248,7 @@ impl View {
 }
 
 /// A level's name for several: `racks`, `cities`.
-pub(super) fn plural(level: &str) -> String {
+pub fn plural(level: &str) -> String {
     let vowel = |c: char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u');
     match level.strip_suffix('y') {
         Some(stem) if !stem.ends_with(vowel) => format!("{stem}ies"),

@@ -1,6 +1,8 @@
 //! The table of actions: name, what it does, the short word for the footer, and its usual keys.
 //! The keymap, the footer, the help screen and the README's key table are all read from it.
 
+use std::fmt::Write as _;
+
 macro_rules! actions {
     ($($action:ident $name:literal $hint:literal $keys:literal, $help:literal;)*) => {
         /// What a key can mean.
@@ -105,7 +107,8 @@ pub fn keys_as_markdown() -> String {
     let mut out = String::from("| keys | action | what it does |\n|---|---|---|\n");
     for row in ACTIONS {
         let keys: Vec<String> = row.keys.split(' ').map(|keys| format!("`{}`", super::keymap::shown(keys))).collect();
-        out.push_str(&format!("| {} | {} | {} |\n", keys.join(" "), row.name, row.help));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "| {} | {} | {} |", keys.join(" "), row.name, row.help);
     }
     out
 }

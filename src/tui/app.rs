@@ -133,8 +133,10 @@ impl App {
 
     /// Names of the views behind `1` to `9`.
     pub(super) fn views(&self) -> Vec<String> {
-        let places = self.shared.levels.last().map_or_else(|| "fleet".to_owned(), |level| format!("{level}s"));
-        ["overview", "nodes", "gpus", &places, "processes", "nics", "events", "mounts", "metrics"].map(String::from).to_vec()
+        let places = self.shared.levels.last().map_or_else(|| "fleet".to_owned(), |level| views::plural(level));
+        ["overview", "nodes", "gpus", &places, "processes", "nics", "events", "mounts", "metrics"]
+            .map(String::from)
+            .to_vec()
     }
 
     /// Everything that is to be kept fresh for what is on screen.

@@ -1,7 +1,7 @@
 //! The text of a screen's question, put together from its parts and taken apart again.
 //! Screens keep the parts; the hub gets text, and its complaints point into that text.
 
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 /// Words that begin a clause of a query.
 const CLAUSES: [&str; 10] = ["where", "by", "sort", "show", "limit", "offset", "over", "step", "since", "at"];
@@ -50,15 +50,16 @@ pub(crate) struct Worded {
 impl Ask {
     /// The question for `limit` rows from `offset` on.
     pub(crate) fn worded(&self, offset: u64, limit: u64) -> Worded {
+        // Writing to a string cannot fail.
         let mut text = self.view.clone();
         let mut filter = 0..0;
         let mut link = " where ";
         for condition in &self.scope {
-            text.push_str(&format!("{link}{condition}"));
+            let _ = write!(text, "{link}{condition}");
             link = " and ";
         }
         if let Some(faults) = &self.faults {
-            text.push_str(&format!("{link}({faults})"));
+            let _ = write!(text, "{link}({faults})");
             link = " and ";
         }
         if !self.filter.trim().is_empty() {
@@ -71,22 +72,22 @@ impl Ask {
             text.push_str(if alone { "" } else { ")" });
         }
         if !self.by.is_empty() {
-            text.push_str(&format!(" by {}", self.by));
+            let _ = write!(text, " by {}", self.by);
         }
         if !self.sort.is_empty() {
             let keys = self.sort.iter().map(|s| format!("{}{}", if s.descending { "-" } else { "" }, s.key));
-            text.push_str(&format!(" sort {}", keys.collect::<Vec<_>>().join(",")));
+            let _ = write!(text, " sort {}", keys.collect::<Vec<_>>().join(","));
         }
         if !self.show.is_empty() {
-            text.push_str(&format!(" show {}", self.show));
+            let _ = write!(text, " show {}", self.show);
         }
         let limit = self.limit.map_or(limit, |most| limit.min(most.saturating_sub(offset)));
-        text.push_str(&format!(" limit {limit}"));
+        let _ = write!(text, " limit {limit}");
         if offset > 0 {
-            text.push_str(&format!(" offset {offset}"));
+            let _ = write!(text, " offset {offset}");
         }
         if !self.when.is_empty() {
-            text.push_str(&format!(" {}", self.when));
+            let _ = write!(text, " {}", self.when);
         }
         Worded { text, filter }
     }
@@ -128,7 +129,6 @@ fn clauses(text: &str) -> Vec<(&str, &str)> {
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '(') => depth += 1,
             (None, ')') => depth = depth.saturating_sub(1),
@@ -138,7 +138,7 @@ fn clauses(text: &str) -> Vec<(&str, &str)> {
                 cuts.extend(clause.filter(|_| depth == 0));
                 continue;
             }
-            (None, _) => {}
+            _ => {}
         }
         start.get_or_insert(at);
     }
@@ -170,10 +170,7 @@ mod tests {
         ask.scope.push("node = 'gpu017'".into());
         ask.faults = Some("xid != none".into());
         let worded = ask.worded(100, 50);
-        assert_eq!(
-            worded.text,
-            "gpus where node = 'gpu017' and (xid != none) and (temp > 85) limit 50 offset 100"
-        );
+        assert_eq!(worded.text, "gpus where node = 'gpu017' and (xid != none) and (temp > 85) limit 50 offset 100");
         assert_eq!(&worded.text[worded.filter], "temp > 85");
     }
 

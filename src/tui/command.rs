@@ -18,11 +18,19 @@ pub(crate) struct Row {
 
 /// Every command that is not a view.
 pub(crate) static COMMANDS: &[Row] = &[
-    Row { name: "", usage: "VIEW [where …]", help: "Goes to a view; any query is one: gpus where temp > 85 sort -power." },
+    Row {
+        name: "",
+        usage: "VIEW [where …]",
+        help: "Goes to a view; any query is one: gpus where temp > 85 sort -power.",
+    },
     Row { name: "overview", usage: "overview", help: "Goes to the overview." },
     Row { name: "node", usage: "node NAME", help: "Goes to a node." },
     Row { name: "gpu", usage: "gpu NAME:N", help: "Goes to a GPU." },
-    Row { name: "where", usage: "where CONDITION", help: "Filters the table; without a condition it shows everything." },
+    Row {
+        name: "where",
+        usage: "where CONDITION",
+        help: "Filters the table; without a condition it shows everything.",
+    },
     Row { name: "sort", usage: "sort [-]KEY,…", help: "Sorts the table." },
     Row { name: "theme", usage: "theme NAME", help: "Changes the theme." },
     Row { name: "help", usage: "help", help: "Lists the keys." },
@@ -115,8 +123,11 @@ pub(crate) fn completions(left: &str, levels: &[String], themes: &[String]) -> V
             (&left[..=before.len()], word, known)
         }
     };
-    let mut fitting: Vec<String> =
-        known.into_iter().filter(|k| k.starts_with(word) && k != word && k != views::WHY).map(|k| format!("{before}{k}")).collect();
+    let mut fitting: Vec<String> = known
+        .into_iter()
+        .filter(|k| k.starts_with(word) && k != word && k != views::WHY)
+        .map(|k| format!("{before}{k}"))
+        .collect();
     fitting.sort();
     fitting.dedup();
     fitting
@@ -163,7 +174,9 @@ mod tests {
 
     #[test]
     fn words_are_completed() {
-        let check = |left, expected: &[&str]| assert_eq!(completions(left, &levels(), &["dark".into(), "light".into()]), expected);
+        let check = |left, expected: &[&str]| {
+            assert_eq!(completions(left, &levels(), &["dark".into(), "light".into()]), expected);
+        };
         check("nod", &["node", "nodes"]);
         check("theme l", &["theme light"]);
         check("gpus sort gpu.po", &["gpus sort gpu.power"]);

@@ -4,13 +4,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    model::{
-        Unit,
-        question::Link,
-        state::Census,
-        table::Cell,
-        unit::grouped,
-    },
+    model::{Unit, question::Link, state::Census, table::Cell, unit::grouped},
     tui::{
         action::Action,
         app::App,
@@ -48,14 +42,10 @@ pub(crate) fn draw(app: &App, buffer: &mut ratatui::buffer::Buffer) -> Option<(u
         app.screen().draw(&mut pen.part(0, 2, wide, high - 3), shared);
     }
     let mut cursor = None;
-    if high > 1 {
-        cursor = match app.prompt() {
-            Some(prompt) => Some((prompt_line(&mut pen, prompt, app.screen()), high - 1)),
-            None => {
-                footer(&mut pen.part(0, high - 1, wide, 1), app);
-                None
-            }
-        };
+    if let Some(prompt) = app.prompt().filter(|_| high > 1) {
+        cursor = Some((prompt_line(&mut pen, prompt, app.screen()), high - 1));
+    } else if high > 1 {
+        footer(&mut pen.part(0, high - 1, wide, 1), app);
     }
     if shared.look.symbols == symbols::Symbols::Ascii {
         symbols::to_ascii(buffer);
@@ -69,7 +59,8 @@ fn header(pen: &mut Pen<'_>, app: &App) {
     pen.clear(Role::Header);
     let mut end = pen.width().saturating_sub(1);
     if pen.width() >= 50 {
-        let time = Timestamp::from_millisecond(shared.now.as_millis()).map(|t| t.to_zoned_datetime(shared.zone.clone()));
+        let time =
+            Timestamp::from_millisecond(shared.now.as_millis()).map(|t| t.to_zoned_datetime(shared.zone.clone()));
         let clock = time.map_or_else(|_| String::new(), |t| t.strftime("%H:%M:%S").to_string());
         end = pen.right(end, 0, &clock, Role::Header).saturating_sub(3);
     }
@@ -157,12 +148,9 @@ fn banner(shared: &Shared) -> Option<String> {
     match (&shared.link.0, shared.heard) {
         (Link::Lost(reason), heard) => {
             let last = heard.and_then(|at| Timestamp::from_millisecond(at.as_millis()).ok());
-            let last = last.map(|at| format!(" · last data {}", at.to_zoned_datetime(shared.zone.clone()).strftime("%H:%M:%S")));
-            Some(format!(
-                "hub lost {} ago, retrying{} · {reason}",
-                age(shared.link.1),
-                last.unwrap_or_default()
-            ))
+            let last = last
+                .map(|at| format!(" · last data {}", at.to_zoned_datetime(shared.zone.clone()).strftime("%H:%M:%S")));
+            Some(format!("hub lost {} ago, retrying{} · {reason}", age(shared.link.1), last.unwrap_or_default()))
         }
         (Link::Connecting, None) if shared.now.since(shared.link.1).as_secs() >= 1 => {
             Some(format!("connecting for {}", age(shared.link.1)))
@@ -176,8 +164,11 @@ fn totals(pen: &mut Pen<'_>, shared: &Shared) {
     let mut end = pen.width().saturating_sub(1);
     let age = shared.heard.map(|at| shared.now.since(at).as_secs());
     if let Some(age) = age {
-        let (text, role) =
-            if age < 4 { ("live".to_owned(), Role::Totals) } else { (format!("data {} old", Unit::Seconds.text(age as f64)), Role::Warn) };
+        let (text, role) = if age < 4 {
+            ("live".to_owned(), Role::Totals)
+        } else {
+            (format!("data {} old", Unit::Seconds.text(age as f64)), Role::Warn)
+        };
         end = pen.right(end, 0, &text, role).saturating_sub(2);
     }
     let drops: u64 = shared.census.iter().flat_map(|census| &census.drops).map(|(_, n)| n).sum();

@@ -61,7 +61,10 @@ pub(crate) fn shown(keys: &str) -> String {
         if let Some(rest) = key.strip_prefix("ctrl-") {
             return format!("^{rest}");
         }
-        NAMED.iter().find(|(name, _, _)| *name == key).map_or_else(|| key.to_owned(), |(_, shown, _)| (*shown).to_owned())
+        NAMED
+            .iter()
+            .find(|(name, _, _)| *name == key)
+            .map_or_else(|| key.to_owned(), |(_, shown, _)| (*shown).to_owned())
     };
     // `,` itself is no action's key, so that a sequence can be split by it.
     keys.split(',').map(one).collect()
@@ -103,12 +106,8 @@ impl Keymap {
     /// What this key means after the one before it.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Meaning {
         let chord = Chord::of(key);
-        if let Some(first) = self.pending.take() {
-            if let Some(action) = self.find(&[first, chord]) {
-                return Meaning::Action(action);
-            }
-        }
-        if let Some(action) = self.find(&[chord]) {
+        let sequence = self.pending.take().and_then(|first| self.find(&[first, chord]));
+        if let Some(action) = sequence.or_else(|| self.find(&[chord])) {
             return Meaning::Action(action);
         }
         if self.bindings.iter().any(|(chords, _)| chords.len() > 1 && chords.first() == Some(&chord)) {

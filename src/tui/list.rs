@@ -44,7 +44,10 @@ impl List {
     /// Takes a new answer in. Says whether anything that can be seen changed.
     pub(crate) fn heard(&mut self, table: Table) -> bool {
         let same = self.table.as_ref().is_some_and(|old| {
-            old.rows == table.rows && old.total == table.total && old.offset == table.offset && old.columns == table.columns
+            old.rows == table.rows
+                && old.total == table.total
+                && old.offset == table.offset
+                && old.columns == table.columns
         });
         self.table = Some(table);
         if same {

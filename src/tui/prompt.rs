@@ -88,7 +88,7 @@ impl Prompt {
             (KeyCode::Home, _) | (KeyCode::Char('a'), true) => self.cursor = 0,
             (KeyCode::End, _) | (KeyCode::Char('e'), true) => self.cursor = self.text.len(),
             (KeyCode::Backspace, false) | (KeyCode::Char('h'), true) => self.cut(self.before(self.cursor)),
-            (KeyCode::Char('w'), true) | (KeyCode::Backspace, true) => self.cut(self.word_before()),
+            (KeyCode::Char('w') | KeyCode::Backspace, true) => self.cut(self.word_before()),
             (KeyCode::Char('u'), true) => self.cut(0),
             (KeyCode::Char('k'), true) => self.text.truncate(self.cursor),
             (KeyCode::Delete, _) | (KeyCode::Char('d'), true) => {
@@ -176,9 +176,13 @@ mod tests {
     #[test]
     fn history_goes_both_ways() {
         let mut prompt = Prompt::new(Kind::Command, "");
-        for (code, expected) in
-            [(KeyCode::Up, "second"), (KeyCode::Up, "first"), (KeyCode::Up, "first"), (KeyCode::Down, "second"), (KeyCode::Down, "")]
-        {
+        for (code, expected) in [
+            (KeyCode::Up, "second"),
+            (KeyCode::Up, "first"),
+            (KeyCode::Up, "first"),
+            (KeyCode::Down, "second"),
+            (KeyCode::Down, ""),
+        ] {
             press(&mut prompt, code);
             assert_eq!(prompt.text(), expected);
         }

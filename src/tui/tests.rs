@@ -12,7 +12,7 @@ use super::{
     Depth, Settings, Symbols,
     app::App,
     frame,
-    update::{Effects, Input},
+    update::{Draw, Effects, Input},
 };
 use crate::model::{
     Time,
@@ -72,7 +72,7 @@ impl Stage {
 
     fn hear(&mut self, question: &Question) -> bool {
         let reply = self.hub.answer(question);
-        self.app.update(Input::News(News::Reply(Box::new(reply))), self.hub.now).redraw
+        self.app.update(Input::News(News::Reply(Box::new(reply))), self.hub.now).draw > Draw::Nothing
     }
 
     /// A second goes by, and everything is answered anew.
@@ -95,6 +95,7 @@ impl Stage {
                 ("backtab", ..) => KeyCode::BackTab,
                 ("up", ..) => KeyCode::Up,
                 ("down", ..) => KeyCode::Down,
+                ("right", ..) => KeyCode::Right,
                 ("backspace", ..) => KeyCode::Backspace,
                 (_, Some(c), None) => KeyCode::Char(c),
                 _ => panic!("no key is called {name}"),
@@ -116,17 +117,16 @@ impl Stage {
     fn buffer(&self) -> Buffer {
         let (width, height) = self.app.shared().size;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| { frame::draw(&self.app, frame.buffer_mut()); }).unwrap();
+        terminal
+            .draw(|frame| {
+                frame::draw(&self.app, frame.buffer_mut());
+            })
+            .unwrap();
         terminal.backend().buffer().clone()
     }
 
     fn screen(&self) -> String {
         cells(&self.buffer())
-    }
-
-    fn resize(&mut self, width: u16, height: u16) {
-        self.app.update(Input::Resize(width, height), self.hub.now);
-        self.settle();
     }
 }
 

@@ -250,11 +250,8 @@ impl Resolver<'_> {
     }
 
     fn colour(&self, of: &str, text: &str) -> Result<Color, ThemeError> {
-        let wrong = |colour: &str| ThemeError::Colour {
-            theme: self.theme.into(),
-            of: of.into(),
-            colour: colour.into(),
-        };
+        let wrong =
+            |colour: &str| ThemeError::Colour { theme: self.theme.into(), of: of.into(), colour: colour.into() };
         let paint = match self.file.palette.get(text) {
             Some(Swatch::Both { rgb, ansi }) => {
                 let ansi = colour::named(ansi).ok_or_else(|| wrong(ansi))?;

@@ -33,10 +33,8 @@ pub(crate) enum Input {
 /// What is to be done outside of the state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
-    /// Something on screen changed.
-    pub(crate) redraw: bool,
-    /// The whole screen is to be drawn anew.
-    pub(crate) clear: bool,
+    /// What is to be drawn.
+    pub(crate) draw: Draw,
     /// Suspend the process.
     pub(crate) suspend: bool,
     /// Put this on the clipboard.
@@ -45,15 +43,26 @@ pub(crate) struct Effects {
     pub(crate) quit: bool,
 }
 
+/// How much is to be drawn, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Draw {
+    /// Nothing on screen changed.
+    #[default]
+    Nothing,
+    /// What changed.
+    Changes,
+    /// Everything, onto an empty screen.
+    All,
+}
+
 impl Effects {
-    fn redraw(redraw: bool) -> Self {
-        Effects { redraw, ..Effects::default() }
+    fn redraw(changed: bool) -> Self {
+        Effects { draw: if changed { Draw::Changes } else { Draw::Nothing }, ..Effects::default() }
     }
 
     /// Adds what `more` asks for.
     pub(crate) fn add(&mut self, more: Effects) {
-        self.redraw |= more.redraw;
-        self.clear |= more.clear;
+        self.draw = self.draw.max(more.draw);
         self.suspend |= more.suspend;
         self.quit |= more.quit;
         self.copy = more.copy.or(self.copy.take());
@@ -106,8 +115,8 @@ impl App {
         let changed = match action {
             Action::QuitNow => return Effects { quit: true, ..Effects::default() },
             Action::Quit if self.at_root() => return Effects { quit: true, ..Effects::default() },
-            Action::Suspend => return Effects { suspend: true, clear: true, redraw: true, ..Effects::default() },
-            Action::Redraw => return Effects { clear: true, redraw: true, ..Effects::default() },
+            Action::Suspend => return Effects { suspend: true, draw: Draw::All, ..Effects::default() },
+            Action::Redraw => return Effects { draw: Draw::All, ..Effects::default() },
             Action::Copy => return self.copy(),
             Action::Quit => self.pop(),
             Action::Back => self.back(),
@@ -191,7 +200,7 @@ impl App {
         };
         let Some(text) = text else { return Effects::default() };
         self.say(format!("copied {text}"));
-        Effects { redraw: true, copy: Some(text), ..Effects::default() }
+        Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() }
     }
 
     fn open_prompt(&mut self, kind: Kind) -> bool {
@@ -236,7 +245,7 @@ impl App {
             Typed::Done => {
                 if let Some(prompt) = self.prompt.take().filter(|prompt| prompt.kind == Kind::Command) {
                     let quit = self.run(prompt.text());
-                    return Effects { redraw: true, clear: false, quit, ..Effects::default() };
+                    return Effects { draw: Draw::Changes, quit, ..Effects::default() };
                 }
             }
         }

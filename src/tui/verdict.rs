@@ -107,12 +107,13 @@ pub(crate) fn grade(key: &str, value: f64) -> Health {
 pub(crate) fn grade_word(key: &str, word: &str) -> Health {
     match (key, word) {
         ("state", word) => State::parse(word).map_or(Health::Fine, Health::of_state),
-        ("gpu.throttle", "hw_thermal" | "hw_slowdown" | "power_brake") => Health::Crit,
-        ("gpu.throttle", "sw_thermal") => Health::Warn,
-        ("mount.state", "hung" | "missing") => Health::Crit,
-        ("fault", "released") => Health::Warn,
+        ("gpu.throttle", "hw_thermal" | "hw_slowdown" | "power_brake") | ("mount.state", "hung" | "missing") => {
+            Health::Crit
+        }
+        ("gpu.throttle", "sw_thermal") | ("fault", "released") | ("event.kind", "xid" | "sxid") => Health::Warn,
+        // One metric that cannot be read is no broken GPU.
+        ("fault", word) if word.starts_with("gpu.") => Health::Warn,
         ("fault", word) if !word.is_empty() => Health::Crit,
-        ("event.kind", "xid" | "sxid") => Health::Warn,
         _ => Health::Fine,
     }
 }
@@ -201,7 +202,8 @@ impl Seen<'_> {
 
     fn fault(&self) -> Finding {
         let text = self.cell("fault")?.1.text().filter(|text| !text.is_empty())?;
-        Some((grade_word("fault", text), format!("GPU {text}")))
+        let words = if text.starts_with("gpu.") { text.to_owned() } else { format!("GPU {text}") };
+        Some((grade_word("fault", text), words))
     }
 
     fn lost_gpus(&self) -> Finding {
@@ -255,7 +257,8 @@ mod tests {
         check(State::Up, &[("gpu.util", n(99.0)), ("gpu.temp", n(61.0))], Health::Fine, "");
         check(State::Up, &[("gpu.temp", n(93.0))], Health::Crit, "GPU at 93 °C");
         check(State::Up, &[("max(gpu.temp)", n(93.0))], Health::Fine, "");
-        let lost = [("node.gpus", n(7.0)), ("node.gpus.expected", n(8.0)), ("gpu.xid", n(79.0)), ("gpu.xid.age", n(660.0))];
+        let lost =
+            [("node.gpus", n(7.0)), ("node.gpus.expected", n(8.0)), ("gpu.xid", n(79.0)), ("gpu.xid.age", n(660.0))];
         check(State::Up, &lost, Health::Crit, "7 of 8 GPUs · XID 79 11m00s ago");
         check(State::Up, &[("gpu.xid", n(31.0))], Health::Warn, "XID 31");
         check(State::Up, &[("gpu.xid", Cell::Gap(Gap::Absent))], Health::Fine, "");

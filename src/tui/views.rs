@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+pub(crate) use crate::query::plural;
 use crate::tui::ask::{Ask, parse_sort};
 
 /// A column of a view.
@@ -116,6 +117,8 @@ pub(crate) static VIEWS: &[View] = &[
         name: "places",
         columns: &[
             col("{level}", 0),
+            col("nodes", 2),
+            col("up", 4),
             col("node.gpus", 3),
             col("gpu.util", 0),
             col("gpu.tensor.active", 5),
@@ -176,12 +179,7 @@ pub(crate) static VIEWS: &[View] = &[
     },
     View {
         name: "events",
-        columns: &[
-            col("event.time", 0),
-            col("event.kind", 2),
-            col("event.subject", 0),
-            col("event.text", 0),
-        ],
+        columns: &[col("event.time", 0), col("event.kind", 2), col("event.subject", 0), col("event.text", 0)],
         sort: "-event.time",
         faults: "event.kind = xid or event.kind = sxid",
     },
@@ -204,7 +202,7 @@ pub(crate) static VIEWS: &[View] = &[
 ];
 
 /// The condition of faulty GPUs.
-pub(crate) const GPU_FAULTS: &str = "fault != none or xid != none or remap.failed > 0 or remap.pending > 0 or ecc.dbe > 0 \
+pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') or xid != none or remap.failed > 0 or remap.pending > 0 or ecc.dbe > 0 \
                                      or ecc.sram > 0 or temp >= 85 or throttle = hw_thermal or throttle = hw_slowdown \
                                      or throttle = power_brake";
 
@@ -212,7 +210,7 @@ pub(crate) const GPU_FAULTS: &str = "fault != none or xid != none or remap.faile
 pub(crate) fn names(levels: &[String]) -> Vec<String> {
     const OTHERS: [&str; 8] = ["cores", "fleet", "jobs", "users", "accounts", "incidents", "energy", "rules"];
     let own = VIEWS.iter().map(|view| view.name).filter(|name| *name != "places");
-    own.chain(OTHERS).map(String::from).chain(levels.iter().map(|level| format!("{level}s"))).collect()
+    own.chain(OTHERS).map(String::from).chain(levels.iter().map(|level| plural(level))).collect()
 }
 
 /// The view with this name; any place level is `places`.
@@ -223,8 +221,7 @@ pub(crate) fn find(name: &str, levels: &[String]) -> Option<&'static View> {
 
 /// The place level whose view is called `name`: `racks` shows the level `rack`.
 pub(crate) fn level_of<'a>(name: &str, levels: &'a [String]) -> Option<&'a str> {
-    let singular = name.strip_suffix('s')?;
-    levels.iter().map(String::as_str).find(|level| *level == singular)
+    levels.iter().map(String::as_str).find(|level| plural(level) == name)
 }
 
 /// The columns of the view `name`, in their order.
@@ -308,7 +305,7 @@ mod tests {
             for wanted in view.columns {
                 let key = wanted.key.strip_prefix("each(").map_or(wanted.key, |k| k.trim_end_matches(')'));
                 let known = MetricId::find(key).is_some() || Field::find(key).is_some();
-                assert!(known || key == WHY || key == "{level}", "{}: {key}", view.name);
+                assert!(known || [WHY, "{level}", "nodes", "up"].contains(&key), "{}: {key}", view.name);
             }
         }
     }
@@ -316,6 +313,7 @@ mod tests {
     #[test]
     fn levels_are_views() {
         let ask = ask("racks", &levels());
+        assert_eq!(find("cities", &["city".into()]).map(|view| view.name), Some("places"));
         assert!(ask.show.starts_with("rack,"), "{}", ask.show);
         assert_eq!(ask.sort[0].key, "rack");
         assert!(find("rows", &levels()).is_none());

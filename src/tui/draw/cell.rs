@@ -56,7 +56,8 @@ pub(crate) fn text(column: &Column, cell: &Cell, reading: &Reading) -> String {
 /// A time of day, with the date when it is not today's.
 fn moment(time: Timestamp, reading: &Reading) -> String {
     let at = time.to_zoned_datetime(reading.zone.clone());
-    let today = Timestamp::from_millisecond(reading.now.as_millis()).map(|now| now.to_zoned_datetime(reading.zone.clone()).date());
+    let today = Timestamp::from_millisecond(reading.now.as_millis())
+        .map(|now| now.to_zoned_datetime(reading.zone.clone()).date());
     let format = if today.is_ok_and(|today| today == at.date()) { "%H:%M:%S" } else { "%m-%d %H:%M:%S" };
     at.strftime(format).to_string()
 }
@@ -78,7 +79,9 @@ pub(crate) fn draw(pen: &mut Pen<'_>, column: &Column, cell: &Cell, reading: &Re
     let text = text(column, cell, reading);
     let style = style(pen, column, cell, plain);
     if is_numeric(column) {
-        if has_block(column) && let Some(value) = cell.number() {
+        if has_block(column)
+            && let Some(value) = cell.number()
+        {
             let lead = room.saturating_sub(width(&text) + 1);
             let role = level(column, value / 100.0);
             pen.text(lead, 0, block(value / 100.0), role);
@@ -100,9 +103,7 @@ fn style(pen: &Pen<'_>, column: &Column, cell: &Cell, plain: Style) -> Style {
         Cell::Gap(_) => return plain.patch(pen.style(Role::Faint)),
         Cell::Number(value) => grade(&column.key, *value),
         Cell::Text(text) => grade_word(&column.key, text),
-        Cell::Flags(names) => {
-            names.iter().map(|name| grade_word(&column.key, name)).max().unwrap_or_default()
-        }
+        Cell::Flags(names) => names.iter().map(|name| grade_word(&column.key, name)).max().unwrap_or_default(),
         Cell::List(_) => Health::Fine,
     };
     if health == Health::Fine { plain } else { plain.patch(pen.style(health.role())) }

@@ -53,7 +53,8 @@ impl Chart<'_> {
 
     fn graph<'l>(&self, line: &'l Line) -> Graph<'l> {
         let unit = line.column.unit.unwrap_or(Unit::One);
-        let curves: Vec<&[Option<f64>]> = self.lines.iter().filter_map(|(_, l)| l.map(|l| l.values.as_slice())).collect();
+        let curves: Vec<&[Option<f64>]> =
+            self.lines.iter().filter_map(|(_, l)| l.map(|l| l.values.as_slice())).collect();
         let (low, high) = graph::range(unit, &curves);
         Graph { values: &line.values, unit, range: (low, self.limit.unwrap_or(high).max(low)), edge: Role::Graph }
     }

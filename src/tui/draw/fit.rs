@@ -21,7 +21,8 @@ pub(crate) const GAP: u16 = 1;
 pub(crate) fn fit(wishes: &[Wish], width: u16) -> Vec<Option<Range<u16>>> {
     let mut kept = vec![true; wishes.len()];
     let needed = |kept: &[bool]| {
-        let widths = wishes.iter().zip(kept).filter(|(_, kept)| **kept).map(|(w, _)| u32::from(w.width) + u32::from(GAP));
+        let widths =
+            wishes.iter().zip(kept).filter(|(_, kept)| **kept).map(|(w, _)| u32::from(w.width) + u32::from(GAP));
         widths.sum::<u32>().saturating_sub(u32::from(GAP))
     };
     while needed(&kept) > u32::from(width) {

@@ -5,10 +5,7 @@ use super::{
     Pen, Symbols,
     bar::{EIGHTHS, resample, share},
 };
-use crate::{
-    model::Unit,
-    tui::theme::Role,
-};
+use crate::{model::Unit, tui::theme::Role};
 
 /// What a graph shows.
 pub(crate) struct Graph<'a> {
@@ -50,9 +47,8 @@ impl Graph<'_> {
         let dots = usize::from(height) * 4;
         let shares = self.shares(usize::from(width) * 2);
         // At least one dot for what is known: a line on the floor is not a gap.
-        let filled = |column: usize| {
-            shares.get(column).copied().flatten().map(|s| ((s * dots as f64).round() as usize).max(1))
-        };
+        let filled =
+            |column: usize| shares.get(column).copied().flatten().map(|s| ((s * dots as f64).round() as usize).max(1));
         for x in 0..width {
             let pair = [filled(usize::from(x) * 2), filled(usize::from(x) * 2 + 1)];
             for y in 0..height {
@@ -122,8 +118,11 @@ fn round_up(value: f64, base: f64) -> f64 {
         return 0.0;
     }
     let power = base.powf(value.log(base).floor());
-    let steps: &[f64] =
-        if base > 10.0 { &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0] } else { &[1.0, 2.0, 5.0, 10.0] };
+    let steps: &[f64] = if base > 10.0 {
+        &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]
+    } else {
+        &[1.0, 2.0, 5.0, 10.0]
+    };
     steps.iter().map(|s| s * power).find(|limit| *limit >= value * 0.999_999).unwrap_or(value)
 }
 

@@ -115,7 +115,10 @@ impl Sheet {
     /// Keys of the columns on screen that can be sorted by, from left to right.
     pub(crate) fn sortable(&self, width: u16, sorted: Option<&Sort>) -> Vec<String> {
         let placed = self.shown.iter().zip(self.places(width, sorted));
-        placed.filter(|(column, place)| place.is_some() && column.sorts()).map(|(column, _)| column.key.clone()).collect()
+        placed
+            .filter(|(column, place)| place.is_some() && column.sorts())
+            .map(|(column, _)| column.key.clone())
+            .collect()
     }
 
     /// Whether a first sort by the column is from the largest down.
@@ -173,11 +176,20 @@ fn one(table: &Table, key: &str, rank: u8) -> Option<Shown> {
     if let Some(metric) = key.strip_prefix(SPARK) {
         let at = table.column(metric)?;
         let (key, title) = (key.into(), String::new());
-        return Some(Shown { key, title, rank, numeric: false, descends: false, content: 0, source: Source::Spark(at) });
+        return Some(Shown {
+            key,
+            title,
+            rank,
+            numeric: false,
+            descends: false,
+            content: 0,
+            source: Source::Spark(at),
+        });
     }
     let at = table.column(key)?;
     // Half of the columns are about GPUs; where nobody has one, they only hide the rest.
-    let about_gpus = ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu"].iter().any(|start| key.starts_with(start));
+    let about_gpus =
+        ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu"].iter().any(|start| key.starts_with(start));
     let idle = about_gpus && table.census.gpus == 0 && table.census.nodes() > 0;
     (!idle).then(|| answer(at, &table.columns[at], rank))
 }
@@ -220,7 +232,13 @@ fn header(pen: &mut Pen<'_>, sheet: &Sheet, places: &[Option<Range<u16>>], how: 
         let sorted = column.is_sorted(how.sorted);
         let role = if sorted { Role::TableHeaderSorted } else { Role::TableHeader };
         let arrow = match how.sorted {
-            Some(sort) if sorted => if sort.descending { "▾" } else { "▴" },
+            Some(sort) if sorted => {
+                if sort.descending {
+                    "▾"
+                } else {
+                    "▴"
+                }
+            }
             _ => "",
         };
         let title = cut_end(&format!("{}{arrow}", column.title), place.len() as u16);

@@ -109,7 +109,8 @@ impl Gpu {
 
     fn draw_head(&self, pen: &mut Pen<'_>) {
         let name = format!("GPU {}", self.index);
-        let Some((table, row)) = self.facts.as_ref().and_then(|table| table.rows.first().map(|row| (table, row))) else {
+        let Some((table, row)) = self.facts.as_ref().and_then(|table| table.rows.first().map(|row| (table, row)))
+        else {
             let x = pen.text(1, 0, &name, Role::Strong);
             let asked = if self.facts.is_some() { "no GPU of this number" } else { "asking the hub …" };
             pen.text(x + 2, 0, self.trouble.as_deref().unwrap_or(asked), Role::Dim);
@@ -124,7 +125,9 @@ impl Gpu {
         let room = pen.width().saturating_sub(x + 3);
         pen.text(x + 2, 0, &cut_end(&found.why, room), found.health.role());
         let mut x = 1;
-        for (key, title) in [("bus", "bus"), ("serial", "serial"), ("numa", "NUMA"), ("mig", "MIG"), ("vbios", "VBIOS"), ("uuid", "")] {
+        for (key, title) in
+            [("bus", "bus"), ("serial", "serial"), ("numa", "NUMA"), ("mig", "MIG"), ("vbios", "VBIOS"), ("uuid", "")]
+        {
             let Some(text) = self.fact(key).and_then(Cell::text).filter(|text| !text.is_empty()) else { continue };
             let words = format!("{title} {text}");
             if x + width(words.trim()) + 3 <= pen.width() {
@@ -145,7 +148,8 @@ impl Gpu {
             let note = limit.zip(line).map_or_else(String::new, |(limit, line)| {
                 format!("of {}", line.column.unit.unwrap_or(crate::model::Unit::One).text(limit))
             });
-            Chart { title, lines: vec![("", line)], note, limit, span: shared.span_words() }.draw(&mut part.part(0, 0, wide, high));
+            Chart { title, lines: vec![("", line)], note, limit, span: shared.span_words() }
+                .draw(&mut part.part(0, 0, wide, high));
         }
     }
 
@@ -255,9 +259,7 @@ impl Screen for Gpu {
             Action::Open if self.focus == Focus::Processes => {
                 let id = self.processes.list.selected_id();
                 match id.and_then(|id| target("processes", id, &shared.levels)) {
-                    Some(Target::Process(node, pid)) => {
-                        Step::Open(super::of(Target::Process(node, pid), &[], shared))
-                    }
+                    Some(Target::Process(node, pid)) => Step::Open(super::of(Target::Process(node, pid), &[], shared)),
                     _ => Step::Same,
                 }
             }
@@ -276,7 +278,8 @@ impl Screen for Gpu {
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let layout = Layout::of((pen.width(), pen.height()));
         self.draw_head(pen);
-        let mut part = |area: Rect, draw: &dyn Fn(&mut Pen<'_>)| draw(&mut pen.part(area.x, area.y, area.width, area.height));
+        let mut part =
+            |area: Rect, draw: &dyn Fn(&mut Pen<'_>)| draw(&mut pen.part(area.x, area.y, area.width, area.height));
         part(layout.graphs, &|pen| self.draw_graphs(pen, (layout.columns, layout.tall), shared));
         part(layout.metrics, &|pen| {
             sheet::draw(pen, self.facts.as_ref(), self.scrolled, self.focus == Focus::Metrics);

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use crate::{
-    model::{series::Series, table::Table},
+    model::{
+        series::Series,
+        table::{Cell, Table},
+    },
     tui::{
         action::Action,
         ask::Ask,
@@ -54,6 +57,12 @@ impl Ledger {
     pub(crate) fn text(&self) -> String {
         let (offset, limit) = self.list.window();
         self.ask.worded(offset, limit).text
+    }
+
+    /// The cell under the cursor in the column with this full key.
+    pub(crate) fn cell(&self, key: &str) -> Option<&Cell> {
+        let at = self.list.table()?.column(key)?;
+        self.list.selected()?.cells.get(at)
     }
 
     /// Takes an answer in. Says whether anything changed.

@@ -177,21 +177,28 @@ impl Node {
     }
 
     fn draw_load(&self, pen: &mut Pen<'_>, which: usize, shared: &Shared) {
-        let line = |key: &str| self.load.as_ref().and_then(|load| load.lines.iter().find(|line| line.column.key == key));
-        let fact = |key: &str| self.facts.as_ref().and_then(|facts| facts.cell(0, key)).and_then(crate::model::table::Cell::number);
+        let line =
+            |key: &str| self.load.as_ref().and_then(|load| load.lines.iter().find(|line| line.column.key == key));
+        let fact = |key: &str| {
+            self.facts.as_ref().and_then(|facts| facts.cell(0, key)).and_then(crate::model::table::Cell::number)
+        };
         let note = match which {
             0 => fact("node.load1").map(|load| format!("load {load:.2}")),
             1 => fact("node.mem.total").map(|total| format!("of {}", crate::model::Unit::Bytes.text(total))),
             _ => None,
         };
+        let limit = fact("node.mem.total").filter(|_| which == 1);
         let (title, lines) = match which {
             0 => ("CPU", vec![("", line("node.cpu"))]),
-            1 => ("MEMORY", vec![("", line("node.mem.util"))]),
+            1 => ("MEMORY", vec![("", line("node.mem.used"))]),
             2 => ("NET", vec![("↓ ", line("node.net.rx")), ("↑ ", line("node.net.tx"))]),
-            3 => ("DISK", vec![("read ", line("node.disk.read")), ("write ", line("node.disk.write"))]),
-            _ => ("RDMA", vec![("↓ ", line("node.ib.rx")), ("↑ ", line("node.ib.tx"))]),
+            // What waits for a job's neighbours says more than what waits for a disk, where there is such.
+            _ if fact("node.ib.ports").is_some_and(|ports| ports > 0.0) => {
+                ("RDMA", vec![("↓ ", line("node.ib.rx")), ("↑ ", line("node.ib.tx"))])
+            }
+            _ => ("DISK", vec![("read ", line("node.disk.read")), ("write ", line("node.disk.write"))]),
         };
-        Chart { title, lines, note: note.unwrap_or_default(), limit: None, span: shared.span_words() }.draw(pen);
+        Chart { title, lines, note: note.unwrap_or_default(), limit, span: shared.span_words() }.draw(pen);
     }
 
     /// All cores, one block each.
@@ -228,12 +235,16 @@ impl Screen for Node {
         let pace = shared.pace().as_secs();
         let mut asks = vec![
             Asked::every(1, FACTS, facts::query(&self.name, &shared.levels)),
-            Asked::every(2, CORES, format!("cores where node = {node} sort core.index show core.index,core.util limit 500")),
+            Asked::every(
+                2,
+                CORES,
+                format!("cores where node = {node} sort core.index show core.index,core.util limit 500"),
+            ),
             Asked::every(
                 pace,
                 LOAD,
                 format!(
-                    "nodes where node = {node} show node.cpu,node.mem.util,node.net.rx,node.net.tx,node.disk.read,\
+                    "nodes where node = {node} show node.cpu,node.mem.used,node.net.rx,node.net.tx,node.disk.read,\
                      node.disk.write,node.ib.rx,node.ib.tx {over}"
                 ),
             ),
@@ -297,7 +308,9 @@ impl Screen for Node {
         for (place, area) in self.layout.places() {
             let mut part = pen.part(area.x, area.y, area.width, area.height);
             match place {
-                Place::Facts => facts::draw(&mut part, &self.name, self.facts.as_ref(), self.trouble.as_deref(), shared),
+                Place::Facts => {
+                    facts::draw(&mut part, &self.name, self.facts.as_ref(), self.trouble.as_deref(), shared);
+                }
                 Place::Panel(panel, tabs) => self.draw_panel(&mut part, *panel, *tabs, shared),
                 Place::Load(which) => self.draw_load(&mut part, *which, shared),
                 Place::Cores => self.draw_cores(&mut part),

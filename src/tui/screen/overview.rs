@@ -67,13 +67,14 @@ impl Overview {
     }
 
     fn draw_load(&self, pen: &mut Pen<'_>, columns: u16, shared: &Shared) {
-        let line = |key: &str| self.load.as_ref().and_then(|load| load.lines.iter().find(|line| line.column.key == key));
+        let line =
+            |key: &str| self.load.as_ref().and_then(|load| load.lines.iter().find(|line| line.column.key == key));
         let charts: [(&str, Vec<(&str, &str)>); 4] = if shared.no_gpus() {
             [
                 ("CPU", vec![("", "node.cpu")]),
-                ("MEMORY", vec![("", "node.mem.util")]),
+                ("MEMORY", vec![("", "node.mem.used")]),
                 ("NET", vec![("↓ ", "node.net.rx"), ("↑ ", "node.net.tx")]),
-                ("DISK", vec![("read ", "node.disk.read"), ("write ", "node.disk.write")]),
+                ("RDMA", vec![("↓ ", "node.ib.rx"), ("↑ ", "node.ib.tx")]),
             ]
         } else {
             [
@@ -92,7 +93,12 @@ impl Overview {
             let blank = u16::from(tall > 3);
             let limit = fleet_number(shared, "gpu.power.limit").filter(|_| title == "POWER");
             let note = limit.map_or_else(String::new, |limit| format!("of {}", crate::model::Unit::Watts.text(limit)));
-            Chart { title, lines, note, limit, span: shared.span_words() }.draw(&mut pen.part(x, y, each.saturating_sub(2), tall.saturating_sub(blank)));
+            Chart { title, lines, note, limit, span: shared.span_words() }.draw(&mut pen.part(
+                x,
+                y,
+                each.saturating_sub(2),
+                tall.saturating_sub(blank),
+            ));
         }
     }
 
@@ -129,7 +135,7 @@ fn top_table(gpus: bool, shared: &Shared) -> Ledger {
 
 /// The narrowest places, those that draw most power first.
 fn places_table(shared: &Shared) -> Option<Ledger> {
-    let view = format!("{}s", shared.levels.last()?);
+    let view = views::plural(shared.levels.last()?);
     let mut ask = views::ask(&view, &shared.levels);
     ask.sort = crate::tui::ask::parse_sort(if shared.no_gpus() { "-node.cpu" } else { "-gpu.power" });
     Some(Ledger::new(ask, shared))
@@ -189,7 +195,7 @@ impl Screen for Overview {
 
     fn asks(&self, shared: &Shared) -> Vec<Asked> {
         let load = if shared.no_gpus() {
-            "node.cpu,node.mem.util,node.net.rx,node.net.tx,node.disk.read,node.disk.write"
+            "node.cpu,node.mem.used,node.net.rx,node.net.tx,node.ib.rx,node.ib.tx"
         } else {
             "gpu.util,gpu.power,gpu.mem.util,gpu.temp"
         };
@@ -211,19 +217,20 @@ impl Screen for Overview {
     fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
         let changed = match (part, answer) {
             (GRID, Ok(Answer::Table(table))) => {
-                if self.yields && table.total == 1 && self.grid.shows_nodes() {
-                    if let Some(row) = table.rows.first() {
-                        return Step::Replace(Box::new(Node::new(&row.id, shared)));
-                    }
+                let only = table.rows.first().filter(|_| table.total == 1 && self.grid.shows_nodes());
+                if let Some(row) = only.filter(|_| self.yields) {
+                    return Step::Replace(Box::new(Node::new(&row.id, shared)));
                 }
                 self.yields &= table.total == 0;
                 self.grid.heard(table, shared)
             }
             (LOAD, Ok(Answer::Series(series))) => replace_series(&mut self.load, series),
-            (SICK_NODES, Ok(Answer::Table(table))) => self.problems.heard_nodes(table),
-            (SICK_GPUS, Ok(Answer::Table(table))) => self.problems.heard_gpus(table),
+            (SICK_NODES, Ok(Answer::Table(table))) => self.problems.heard_nodes(&table),
+            (SICK_GPUS, Ok(Answer::Table(table))) => self.problems.heard_gpus(&table),
             (TOP, Ok(Answer::Table(table))) => self.top.heard(table, shared),
-            (PLACES, Ok(Answer::Table(table))) => self.places.as_mut().is_some_and(|places| places.heard(table, shared)),
+            (PLACES, Ok(Answer::Table(table))) => {
+                self.places.as_mut().is_some_and(|places| places.heard(table, shared))
+            }
             (_, Err(complaint)) => {
                 let trouble = Some(complaint.message);
                 std::mem::replace(&mut self.trouble, trouble.clone()) != trouble

@@ -62,7 +62,11 @@ impl Screen for Process {
         let x = pen.text(1, 0, &format!("{} on {}", self.pid, self.node), Role::Strong);
         let row = self.facts.as_ref().and_then(|table| table.rows.first().map(|row| (table, row)));
         let Some((table, row)) = row else {
-            let gone = if self.facts.is_some() { "has ended, or is no longer among the busiest" } else { "asking the hub …" };
+            let gone = if self.facts.is_some() {
+                "has ended, or is no longer among the busiest"
+            } else {
+                "asking the hub …"
+            };
             pen.text(x + 2, 0, self.trouble.as_deref().unwrap_or(gone), Role::Dim);
             return;
         };

@@ -5,6 +5,7 @@ use super::{Asked, Objection, Screen, Step, ledger::Ledger};
 use crate::{
     model::{
         question::{Answer, Complaint},
+        table::Cell,
         unit::grouped,
     },
     tui::{
@@ -38,7 +39,7 @@ impl TableScreen {
     /// What is inside a place: the places of the next narrower level, or nodes.
     pub(crate) fn inside(level: &str, place: &str, scope: &[String], shared: &Shared) -> Self {
         let below = shared.levels.iter().skip_while(|l| *l != level).nth(1);
-        let view = below.map_or_else(|| "nodes".to_owned(), |level| format!("{level}s"));
+        let view = below.map_or_else(|| "nodes".to_owned(), |level| views::plural(level));
         let mut ask = views::ask(&view, &shared.levels);
         ask.scope = scope.to_vec();
         ask.scope.push(format!("{level} = {}", quoted(place)));
@@ -71,7 +72,9 @@ impl TableScreen {
                 ..TableScreen::new(views::complete(inner, &shared.levels), shared)
             }));
         }
-        match target(&ask.view, id, &shared.levels) {
+        // An event's own name says nothing; what it is about does.
+        let subject = self.ledger.cell("event.subject").and_then(Cell::text).filter(|subject| !subject.contains(' '));
+        match target(&ask.view, subject.unwrap_or(id), &shared.levels) {
             Some(target) => Step::Open(super::of(target, &ask.scope, shared)),
             None => Step::Same,
         }

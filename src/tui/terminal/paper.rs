@@ -258,7 +258,8 @@ mod tests {
             for y in 0..4 {
                 for x in 0..30 {
                     let (ours, theirs) = (drawn.cell((x, y)).unwrap(), screen.screen().cell(y, x).unwrap());
-                    let shown = if theirs.has_contents() || theirs.is_wide_continuation() { theirs.contents() } else { " " };
+                    let shown =
+                        if theirs.has_contents() || theirs.is_wide_continuation() { theirs.contents() } else { " " };
                     if !theirs.is_wide_continuation() {
                         assert_eq!(ours.symbol(), shown, "step {step} at {x},{y}");
                     }

@@ -1,13 +1,17 @@
 //! A small hub that makes its answers up: the same fleet every time, with a few sick parts.
 //! It knows enough of the query language for the questions that screens ask.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
+};
 
 use crate::{
     model::{
         MetricId, State, Time,
         identity::Field,
-        metric::{Direction, Kind, Scope},
+        metric::{Aggregate, Direction, Kind, Scope},
         question::{Answer, Complaint, Question, Reply},
         raw::Gap,
         series::{Line, Series},
@@ -20,7 +24,6 @@ use crate::{
 
 type Facts = HashMap<String, Cell>;
 
-#[derive(Clone)]
 struct Thing {
     id: String,
     state: State,
@@ -35,8 +38,6 @@ pub(super) struct Hub {
     pub(super) gpus: usize,
     /// Its clock, by which its values move.
     pub(super) now: Time,
-    /// Its nodes and GPUs as they were at a time.
-    kept: RefCell<(Time, HashMap<String, Rc<Vec<Thing>>>)>,
 }
 
 /// A number that looks like chance, from 0 to 1.
@@ -55,7 +56,7 @@ const GIB: f64 = 1_073_741_824.0;
 
 impl Hub {
     pub(super) fn new(nodes: usize, gpus: usize) -> Hub {
-        Hub { nodes, gpus, now: Time::from_millis(1_795_442_671_000), kept: RefCell::default() }
+        Hub { nodes, gpus, now: Time::from_millis(1_795_442_671_000) }
     }
 
     pub(super) fn answer(&self, question: &Question) -> Reply {
@@ -63,7 +64,7 @@ impl Hub {
         Reply { slot: question.slot, query: question.query.clone(), answer }
     }
 
-    fn state(&self, node: usize) -> State {
+    fn state(node: usize) -> State {
         match node {
             42 | 43 => State::Stale,
             99 => State::Down,
@@ -132,7 +133,13 @@ impl Hub {
         }
         put("gpu.fan", Cell::Gap(Gap::Unsupported));
         put("gpu.fabric", Cell::Gap(Gap::Failed));
-        let throttle = if hot { vec!["hw_thermal".into()] } else if idle { vec!["idle".into()] } else { vec![] };
+        let throttle = if hot {
+            vec!["hw_thermal".into()]
+        } else if idle {
+            vec!["idle".into()]
+        } else {
+            vec![]
+        };
         put("gpu.throttle", Cell::Flags(throttle));
         let xid = match (node, index) {
             (17, 3) => Some((79.0, 700.0)),
@@ -150,13 +157,13 @@ impl Hub {
         put("vbios", text("96.00.89.00.01"));
         put("numa", text((index / 4).to_string()));
         put("mig", text("off"));
-        Thing { id: format!("{}:{index}", self.name(node)), state: self.state(node), facts }
+        Thing { id: format!("{}:{index}", self.name(node)), state: Hub::state(node), facts }
     }
 
     fn places(&self, node: usize) -> Facts {
         let mut facts = Facts::new();
         facts.insert("node".into(), text(self.name(node)));
-        facts.insert("state".into(), text(self.state(node).word()));
+        facts.insert("state".into(), text(Hub::state(node).word()));
         if self.nodes > 1 {
             let rack = (node - 1) / 32;
             facts.insert("rack".into(), text(format!("r{:02}", rack + 1)));
@@ -197,15 +204,18 @@ impl Hub {
             ("node.gpus.expected", self.gpus as f64),
         ];
         facts.extend(numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value))));
-        let age = match self.state(node) {
+        let age = match Hub::state(node) {
             State::Up => 0.3 + own,
             State::Stale => 12.0,
             _ => 192.0,
         };
         let gpus: Vec<Thing> = (0..self.gpus).map(|index| self.gpu(node, index)).collect();
         facts.extend(rolled_up(&gpus));
-        if self.state(node) != State::Up {
-            facts.values_mut().filter(|cell| !matches!(cell, Cell::Text(_))).for_each(|cell| *cell = Cell::Gap(Gap::Unknown));
+        if Hub::state(node) != State::Up {
+            facts
+                .values_mut()
+                .filter(|cell| !matches!(cell, Cell::Text(_)))
+                .for_each(|cell| *cell = Cell::Gap(Gap::Unknown));
         }
         facts.insert("node.age".into(), Cell::Number(age));
         let texts = [
@@ -218,19 +228,20 @@ impl Hub {
             ("notes", "/dev/kmsg: permission denied"),
         ];
         facts.extend(texts.map(|(key, value)| (key.to_owned(), text(value))));
-        Thing { id: self.name(node), state: self.state(node), facts }
+        Thing { id: self.name(node), state: Hub::state(node), facts }
     }
 
-    fn things(&self, view: &str) -> Result<Vec<Thing>, Complaint> {
-        let mut kept = self.kept.borrow_mut();
-        if kept.0 != self.now {
-            *kept = (self.now, HashMap::new());
+    fn things(&self, view: &str) -> Result<Arc<Vec<Thing>>, Complaint> {
+        type Made = HashMap<(usize, usize, Time, String), Arc<Vec<Thing>>>;
+        /// What was made up once is the same for every test.
+        static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
+        let key = (self.nodes, self.gpus, self.now, view.to_owned());
+        let made = MADE.lock().unwrap().get(&key).cloned();
+        if let Some(things) = made {
+            return Ok(things);
         }
-        if let Some(things) = kept.1.get(view) {
-            return Ok(things.to_vec());
-        }
-        let things = self.make(view)?;
-        kept.1.insert(view.to_owned(), Rc::new(things.clone()));
+        let things = Arc::new(self.make(view)?);
+        MADE.lock().unwrap().insert(key, Arc::clone(&things));
         Ok(things)
     }
 
@@ -264,6 +275,9 @@ impl Hub {
         }
         let thing = |(name, nodes): (String, Vec<Thing>)| {
             let mut facts = rolled_up(&nodes);
+            facts.insert("nodes".into(), Cell::Number(nodes.len() as f64));
+            let up = nodes.iter().filter(|node| node.state == State::Up).count();
+            facts.insert("up".into(), Cell::Number(up as f64));
             for level in ["region", "pod", "rack"] {
                 facts.extend(nodes[0].facts.get(level).map(|cell| (level.to_owned(), cell.clone())));
             }
@@ -275,8 +289,20 @@ impl Hub {
 
     fn processes(&self, node: usize) -> Vec<Thing> {
         let gpu = (0..self.gpus).map(|g| (7000 + g, "u1042", format!("python3 train.py --rank {g}"), Some(g), 103.0));
-        let names = ["kworker/3:1", "日本語の名前", "systemd-journald", "node_exporter", "Xorg", "rust-analyzer", "sshd: ops", "cargo build"];
-        let host = names.iter().enumerate().map(|(at, name)| (300 + at, "root", (*name).to_owned(), None, 61.0 / (at + 1) as f64));
+        let names = [
+            "kworker/3:1",
+            "日本語の名前",
+            "systemd-journald",
+            "node_exporter",
+            "Xorg",
+            "rust-analyzer",
+            "sshd: ops",
+            "cargo build",
+        ];
+        let host = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| (300 + at, "root", (*name).to_owned(), None, 61.0 / (at + 1) as f64));
         gpu.chain(host)
             .map(|(pid, user, name, gpu, cpu)| {
                 let mut facts = self.places(node);
@@ -295,13 +321,14 @@ impl Hub {
                     ]
                     .map(|(key, cell)| (key.to_owned(), cell)),
                 );
-                Thing { id: format!("{}/{pid}", self.name(node)), state: self.state(node), facts }
+                Thing { id: format!("{}/{pid}", self.name(node)), state: Hub::state(node), facts }
             })
             .collect()
     }
 
     fn nics(&self, node: usize) -> Vec<Thing> {
-        let ports = (0..self.gpus).map(|n| (format!("mlx5_{n}"), "infiniband")).chain([("eno1".to_owned(), "ethernet")]);
+        let ports =
+            (0..self.gpus).map(|n| (format!("mlx5_{n}"), "infiniband")).chain([("eno1".to_owned(), "ethernet")]);
         ports
             .enumerate()
             .map(|(at, (name, kind))| {
@@ -321,7 +348,7 @@ impl Hub {
                     ]
                     .map(|(key, cell)| (key.to_owned(), cell)),
                 );
-                Thing { id: format!("{}/{name}", self.name(node)), state: self.state(node), facts }
+                Thing { id: format!("{}/{name}", self.name(node)), state: Hub::state(node), facts }
             })
             .collect()
     }
@@ -362,8 +389,20 @@ impl Hub {
 
     fn events(&self) -> Vec<Thing> {
         let all = [
-            ("2026-11-23T13:53:01.000Z", 17, "xid", "gpu017:3", "NVRM: Xid (PCI:0000:4b:00): 79, pid='<unknown>', GPU has fallen off the bus."),
-            ("2026-11-23T14:03:51.000Z", 150, "xid", "gpu150:1", "NVRM: Xid (PCI:0000:2b:00): 31, pid=7001, name=python3, MMU Fault"),
+            (
+                "2026-11-23T13:53:01.000Z",
+                17,
+                "xid",
+                "gpu017:3",
+                "NVRM: Xid (PCI:0000:4b:00): 79, pid='<unknown>', GPU has fallen off the bus.",
+            ),
+            (
+                "2026-11-23T14:03:51.000Z",
+                150,
+                "xid",
+                "gpu150:1",
+                "NVRM: Xid (PCI:0000:2b:00): 31, pid=7001, name=python3, MMU Fault",
+            ),
             ("2026-11-22T22:10:00.000Z", 17, "link", "gpu017/mlx5_2", "mlx5_2: link up"),
         ];
         all.iter()
@@ -371,8 +410,13 @@ impl Hub {
             .map(|(time, node, kind, subject, words)| {
                 let mut facts = self.places(*node);
                 facts.extend(
-                    [("event.time", text(*time)), ("event.kind", text(*kind)), ("event.subject", text(*subject)), ("event.text", text(*words))]
-                        .map(|(key, cell)| (key.to_owned(), cell)),
+                    [
+                        ("event.time", text(*time)),
+                        ("event.kind", text(*kind)),
+                        ("event.subject", text(*subject)),
+                        ("event.text", text(*words)),
+                    ]
+                    .map(|(key, cell)| (key.to_owned(), cell)),
                 );
                 Thing { id: (*subject).to_owned(), state: State::Up, facts }
             })
@@ -381,7 +425,8 @@ impl Hub {
 
     fn run(&self, asked: &str, query: &Query) -> Result<Answer, Complaint> {
         let view = query.view.text.as_str();
-        let mut things = self.things(view)?;
+        let made = self.things(view)?;
+        let mut things: Vec<&Thing> = made.iter().collect();
         if let Some(filter) = &query.filter {
             check_keys(view, filter)?;
             things.retain(|thing| holds(view, thing, filter) == Some(true));
@@ -399,13 +444,26 @@ impl Hub {
         let window = things.into_iter().skip(offset as usize).take(query.limit.map_or(usize::MAX, |n| n as usize));
         if let Some(over) = &query.over {
             let step = over.step.unwrap_or(Duration::from_secs(10));
-            let lines = window.flat_map(|thing| columns.iter().map(|c| self.line(&thing, c, over.span, step)).collect::<Vec<_>>());
+            let lines = window
+                .flat_map(|thing| columns.iter().map(|c| self.line(thing, c, over.span, step)).collect::<Vec<_>>());
             let lines = lines.collect();
             let (time, start) = (self.now, self.now - over.span);
-            return Ok(Answer::Series(Series { query: asked.into(), time, start, step, total, lines, census: self.census() }));
+            return Ok(Answer::Series(Series {
+                query: asked.into(),
+                time,
+                start,
+                step,
+                total,
+                lines,
+                census: self.census(),
+            }));
         }
         let cell = |thing: &Thing, key: &String| thing.facts.get(key).cloned().unwrap_or(Cell::Gap(Gap::Unknown));
-        let rows = window.map(|thing| Row { cells: keys.iter().map(|key| cell(&thing, key)).collect(), id: thing.id, state: thing.state });
+        let rows = window.map(|thing| Row {
+            cells: keys.iter().map(|key| cell(thing, key)).collect(),
+            id: thing.id.clone(),
+            state: thing.state,
+        });
         let rows = rows.collect();
         let (query, time, census) = (asked.into(), self.now, self.census());
         Ok(Answer::Table(Table { query, time, total, stale, offset, columns, rows, census }))
@@ -417,7 +475,10 @@ impl Hub {
         let seed = thing.id.len() + column.key.len();
         let value = |at: i64| {
             let t = self.seconds() - (n - at) as f64 * step.as_secs_f64();
-            let wobble = 1.0 + 0.10 * (t / 37.0 + seed as f64).sin() + 0.05 * (t / 7.0).sin() + 0.04 * (chance(t as usize) - 0.5);
+            let wobble = 1.0
+                + 0.10 * (t / 37.0 + seed as f64).sin()
+                + 0.05 * (t / 7.0).sin()
+                + 0.04 * (chance(t as usize) - 0.5);
             now.filter(|_| at > n / 8).map(|now| now * wobble * 0.92)
         };
         Line { id: thing.id.clone(), column: column.clone(), values: (0..n).map(value).collect() }
@@ -425,7 +486,7 @@ impl Hub {
 
     fn census(&self) -> Census {
         let mut census = Census { gpus: (self.nodes * self.gpus) as u64, ..Census::default() };
-        (1..=self.nodes).for_each(|node| census.count(self.state(node)));
+        (1..=self.nodes).for_each(|node| census.count(Hub::state(node)));
         census
     }
 }
@@ -439,13 +500,16 @@ fn rolled_up(things: &[Thing]) -> Facts {
         let known: Vec<f64> = things.iter().filter_map(|thing| thing.facts.get(key)?.number()).collect();
         if let Cell::Flags(_) = first.facts[key] {
             let mut names: Vec<String> = Vec::new();
-            things.iter().for_each(|thing| if let Some(Cell::Flags(more)) = thing.facts.get(key) { names.extend(more.clone()) });
+            for thing in things {
+                if let Some(Cell::Flags(more)) = thing.facts.get(key) {
+                    names.extend(more.clone());
+                }
+            }
             names.sort();
             names.dedup();
             facts.insert(key.clone(), Cell::Flags(names));
             continue;
         }
-        use crate::model::metric::Aggregate;
         let value = match metric.aggregate {
             Aggregate::Sum => known.iter().copied().reduce(|a, b| a + b),
             Aggregate::Mean => known.iter().copied().reduce(|a, b| a + b).map(|sum| sum / known.len() as f64),
@@ -484,7 +548,9 @@ fn check_keys(view: &str, filter: &Expr) -> Result<(), Complaint> {
         Expr::Not(expr) => check_keys(view, expr),
         Expr::Compare(Operand::Key(key), ..) | Expr::Match(Operand::Key(key), _) => {
             let full = full(view, &key.text);
-            let known = MetricId::find(&full).is_some() || Field::find(&full).is_some() || ["rack", "pod", "region"].contains(&&*full);
+            let known = MetricId::find(&full).is_some()
+                || Field::find(&full).is_some()
+                || ["rack", "pod", "region"].contains(&&*full);
             if known {
                 return Ok(());
             }
@@ -505,15 +571,24 @@ fn holds(view: &str, thing: &Thing, expr: &Expr) -> Option<bool> {
     match expr {
         Expr::And(all) => {
             let parts: Vec<_> = all.iter().map(|e| holds(view, thing, e)).collect();
-            if parts.contains(&Some(false)) { Some(false) } else { parts.into_iter().collect::<Option<Vec<_>>>().map(|_| true) }
+            if parts.contains(&Some(false)) {
+                Some(false)
+            } else {
+                parts.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+            }
         }
         Expr::Or(all) => {
             let parts: Vec<_> = all.iter().map(|e| holds(view, thing, e)).collect();
-            if parts.contains(&Some(true)) { Some(true) } else { parts.into_iter().collect::<Option<Vec<_>>>().map(|_| false) }
+            if parts.contains(&Some(true)) {
+                Some(true)
+            } else {
+                parts.into_iter().collect::<Option<Vec<_>>>().map(|_| false)
+            }
         }
         Expr::Not(expr) => holds(view, thing, expr).map(|held| !held),
         Expr::Word(word) => Some(thing.id.contains(&word.text)),
         Expr::Match(operand, pattern) => match cell(operand)? {
+            Cell::Gap(Gap::Unknown) => None,
             Cell::Text(value) => Some(regex::Regex::new(&pattern.text).ok()?.is_match(&value)),
             _ => Some(false),
         },
@@ -568,7 +643,8 @@ fn shown(view: &str, asked: &str, query: &Query) -> Vec<String> {
                 "processes" => Scope::Process,
                 _ => Scope::Node,
             };
-            let fields = crate::model::identity::FIELDS.iter().filter(|row| row.scope == scope).map(|row| row.key.to_owned());
+            let fields =
+                crate::model::identity::FIELDS.iter().filter(|row| row.scope == scope).map(|row| row.key.to_owned());
             fields.chain(scope.metrics().iter().map(|metric| metric.key.to_string())).collect()
         }
         Show::Default => vec!["node".into(), "state".into()],
@@ -595,6 +671,10 @@ fn column(key: &str) -> Column {
         };
     }
     let row = Field::find(key).map(Field::row);
+    if matches!(key, "nodes" | "up") {
+        let (unit, kind, direction) = (Some(crate::model::Unit::One), Some(Kind::Gauge), Direction::Neutral);
+        return Column { key: key.into(), title: key.to_uppercase(), width: 5, unit, kind, direction };
+    }
     Column {
         key: key.into(),
         title: row.map_or_else(|| key.to_uppercase(), |row| row.title.into()),

@@ -1,1 +1,400 @@
-//! Each action through its key.
+//! Each action through its key, on a fleet that stands still.
+
+use super::*;
+use crate::tui::{
+    action::{ACTIONS, Action},
+    update::Draw,
+};
+
+const SIZE: (u16, u16) = (120, 40);
+
+fn stage() -> Stage {
+    Stage::new(256, 8, SIZE)
+}
+
+/// The line under the cursor, told by its ground.
+fn selected(stage: &Stage) -> String {
+    let buffer = stage.buffer();
+    let ground = stage.app.shared().look.theme.style(crate::tui::theme::Role::TableRowSelected).bg;
+    let line = buffer.content.chunks(usize::from(buffer.area.width)).find(|line| line[0].style().bg == ground);
+    line.map(|line| line.iter().map(ratatui::buffer::Cell::symbol).collect::<String>().trim().to_owned())
+        .unwrap_or_default()
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().find(|word| word.len() > 1 && word.is_ascii()).unwrap_or_default()
+}
+
+fn check_selected(stage: &Stage, expected: &str) {
+    assert_eq!(first_word(&selected(stage)), expected);
+}
+
+fn trail(stage: &Stage) -> String {
+    stage.app.crumbs().join(" › ")
+}
+
+#[test]
+fn the_cursor_moves_by_rows_screens_and_to_the_ends() {
+    let mut stage = stage();
+    stage.press("2 <");
+    let steps = [
+        ("j", "gpu002"),
+        ("down", "gpu003"),
+        ("k", "gpu002"),
+        ("up", "gpu001"),
+        ("G", "gpu256"),
+        ("g g", "gpu001"),
+        ("ctrl-d", "gpu019"),
+        ("ctrl-u", "gpu001"),
+        ("ctrl-f", "gpu036"),
+        ("ctrl-b", "gpu001"),
+    ];
+    for (keys, expected) in steps {
+        stage.press(keys);
+        assert_eq!(first_word(&selected(&stage)), expected, "{keys}");
+    }
+}
+
+#[test]
+fn enter_goes_in_esc_comes_back_and_never_quits() {
+    let mut stage = stage();
+    stage.press("4 enter");
+    assert_eq!(trail(&stage), "racks › r01");
+    stage.press("j j j enter");
+    assert_eq!(trail(&stage), "racks › r01 › gpu004");
+    stage.press("enter");
+    assert_eq!(trail(&stage), "racks › r01 › gpu004 › GPU 0");
+    stage.press("enter");
+    assert_eq!(trail(&stage), "racks › r01 › gpu004 › GPU 0 › pid 7000");
+    for expected in ["racks › r01 › gpu004 › GPU 0", "racks › r01 › gpu004", "racks › r01", "racks", "racks"]
+    {
+        let effects = stage.press("esc");
+        assert!(!effects.quit);
+        assert_eq!(trail(&stage), expected);
+    }
+    check_selected(&stage, "r01");
+}
+
+#[test]
+fn q_goes_back_and_quits_at_the_root_only() {
+    let mut stage = stage();
+    stage.press("2 enter");
+    assert!(!stage.press("q").quit);
+    assert_eq!(trail(&stage), "nodes");
+    assert!(stage.press("q").quit);
+    assert!(stage.press("3 enter ctrl-c").quit);
+}
+
+#[test]
+fn digits_and_tab_go_to_views() {
+    let mut stage = stage();
+    let views = ["overview", "nodes", "gpus", "racks", "processes", "nics", "events", "mounts", "metrics"];
+    for (at, view) in views.iter().enumerate() {
+        stage.press(&(at + 1).to_string());
+        assert_eq!(trail(&stage), *view);
+    }
+    stage.press("tab");
+    assert_eq!(trail(&stage), "overview");
+    stage.press("tab");
+    assert_eq!(trail(&stage), "nodes");
+    stage.press("backtab");
+    assert_eq!(trail(&stage), "overview");
+}
+
+#[test]
+fn the_history_of_views_goes_both_ways() {
+    let mut stage = stage();
+    stage.press("2 j enter 3");
+    assert_eq!(trail(&stage), "gpus");
+    stage.press("[");
+    assert_eq!(trail(&stage), "nodes › gpu099");
+    stage.press("[");
+    assert_eq!(trail(&stage), "overview");
+    stage.press("] ]");
+    assert_eq!(trail(&stage), "gpus");
+    assert!(stage.press("]").draw == Draw::Nothing, "nothing lies further on");
+}
+
+#[test]
+fn s_and_a_letter_sort_and_again_reverse() {
+    let mut stage = stage();
+    stage.press("3");
+    assert!(stage.screen().contains("UTIL▾"));
+    stage.press("s t");
+    assert!(stage.screen().contains("TENS▾"), "t is the first free letter of TENS");
+    stage.press("s p");
+    assert!(stage.screen().contains("POWER▾"));
+    let most = first_word(&selected(&stage)).to_owned();
+    stage.press("s p");
+    assert!(stage.screen().contains("POWER▴"));
+    assert_ne!(first_word(&selected(&stage)), most);
+    stage.press("I");
+    assert!(stage.screen().contains("POWER▾"));
+    check_selected(&stage, &most);
+    stage.press(">");
+    assert!(stage.screen().contains("TEMP▾"));
+    stage.press("<");
+    assert!(stage.screen().contains("POWER▾"));
+    stage.press("s esc j");
+    assert!(stage.screen().contains("POWER▾"), "Esc leaves the sort as it was");
+}
+
+#[test]
+fn a_filter_holds_while_it_is_typed() {
+    let mut stage = stage();
+    stage.press("2 /");
+    stage.write("gpu1 and gpu.temp > 80");
+    assert!(stage.screen().contains("gpu121") && !stage.screen().contains("gpu122"));
+    stage.press("enter");
+    assert!(stage.screen().contains("where gpu1 and gpu.temp > 80"));
+    check_selected(&stage, "gpu121");
+    stage.press("/ backspace esc");
+    assert_eq!(stage.app.screen().filter(), Some("gpu1 and gpu.temp > 80"), "Esc brings back what stood there");
+    stage.press("esc");
+    assert_eq!(stage.app.screen().filter(), Some(""), "out of the filter before out of the screen");
+    stage.press("1 /");
+    assert_eq!(trail(&stage), "nodes", "from the overview a filter looks for nodes");
+}
+
+#[test]
+fn a_complaint_stands_under_its_word() {
+    let mut stage = stage();
+    stage.press("2 j /");
+    stage.write("tmep > 85");
+    let screen = stage.screen();
+    assert!(screen.contains("no key is called tmep"), "{screen}");
+    assert!(screen.contains("gpu001"), "the rows that were there stay");
+    let buffer = stage.buffer();
+    let style = stage.app.shared().look.theme.style(crate::tui::theme::Role::PromptError);
+    let underlined = buffer
+        .content
+        .iter()
+        .filter(|cell| cell.style().add_modifier == style.add_modifier && cell.fg == style.fg.unwrap());
+    assert_eq!(underlined.map(ratatui::buffer::Cell::symbol).collect::<String>(), "tmep");
+    stage.press("ctrl-u");
+    stage.write("temp >");
+    assert!(stage.screen().lines().last().unwrap().contains('✖'), "{}", stage.screen());
+    stage.press("esc");
+    assert!(!stage.screen().contains('✖') || stage.app.screen().objection().is_none());
+}
+
+#[test]
+fn commands_go_places() {
+    let mut stage = stage();
+    let mut run = |line: &str| {
+        stage.press(":");
+        stage.write(line);
+        let effects = stage.press("enter");
+        (trail(&stage), effects.quit, stage.screen())
+    };
+    assert_eq!(run("gpus where temp > 80").0, "gpus");
+    assert_eq!(run("node gpu007").0, "gpus › gpu007");
+    assert_eq!(run("gpu gpu007:2").0, "gpus › gpu007 › GPU 2");
+    assert_eq!(run("pods").0, "pods");
+    assert!(run("sort -gpu.temp").2.contains("TEMP▾"));
+    assert!(run("where gpu.temp > 90").2.contains("where gpu.temp > 90"));
+    assert_eq!(run("overview").0, "overview");
+    assert_eq!(run("help").0, "overview › keys");
+    let (trail, quit, screen) = run("gpsus");
+    assert_eq!((trail.as_str(), quit), ("overview › keys", false));
+    assert!(screen.contains("did you mean gpus"), "{screen}");
+    stage.press("esc");
+    stage.press(":");
+    stage.write("q");
+    assert!(stage.press("enter").quit);
+}
+
+#[test]
+fn tab_completes_a_command() {
+    let mut stage = stage();
+    stage.press(":");
+    stage.write("proc");
+    stage.press("tab");
+    assert_eq!(stage.app.prompt().unwrap().text(), "processes ");
+    stage.press("ctrl-u");
+    stage.write("theme l");
+    stage.press("tab enter");
+    let light = crate::tui::theme::Theme::load("light", &[], Depth::True).unwrap();
+    assert_eq!(stage.app.shared().look.theme, light);
+}
+
+#[test]
+fn exclamation_narrows_to_faults_and_shows_all_again() {
+    let mut stage = stage();
+    stage.press("3 !");
+    assert!(stage.screen().contains("faulty only"));
+    assert!(stage.screen().contains("XID 79") && stage.screen().contains("hw thermal"));
+    stage.press("!");
+    assert!(stage.screen().contains("of 2,048"));
+    stage.press("1 !");
+    assert_eq!(trail(&stage), "overview › nodes");
+    assert!(stage.screen().contains("a disk is 98 % full"));
+    stage.press("9 !");
+    assert!(stage.app.notice().unwrap().contains("no faults"));
+}
+
+#[test]
+fn marks_are_copied_as_a_hostlist() {
+    let mut stage = stage();
+    stage.press("2 <");
+    let one = stage.press("y");
+    assert_eq!(one.copy.as_deref(), Some("gpu001"));
+    let three = stage.press("space space j space y");
+    assert_eq!(three.copy.as_deref(), Some("gpu[001-002,004]"));
+    assert!(stage.app.notice().unwrap().contains("gpu[001-002,004]"));
+    stage.press("k space");
+    assert_eq!(stage.press("y").copy.as_deref(), Some("gpu[001-002]"), "a second time takes the mark away");
+    stage.press("U");
+    assert_eq!(stage.press("y").copy.as_deref(), Some("gpu005"));
+    let gpu = stage.press("3 space space y");
+    assert_eq!(gpu.copy.map(|text| text.split(' ').count()), Some(2));
+}
+
+#[test]
+fn a_frozen_screen_stands_still() {
+    let mut stage = stage();
+    stage.press("3 Z");
+    let before = stage.screen();
+    assert!(before.contains("FROZEN"));
+    assert!(stage.app.questions().is_empty(), "nothing is asked for what stands still");
+    assert!(!stage.second());
+    stage.press("2");
+    assert!(stage.screen().contains("gpu001"), "a screen that was never filled is filled once");
+    assert!(stage.app.questions().is_empty());
+    stage.press("Z");
+    assert!(!stage.screen().contains("FROZEN"));
+    assert!(!stage.app.questions().is_empty());
+}
+
+#[test]
+fn the_grid_is_walked_and_coloured() {
+    let mut stage = stage();
+    let under = |stage: &Stage| stage.app.screen().subject().unwrap();
+    for (key, expected) in
+        [("l", "gpu002"), ("j", "gpu034"), ("h", "gpu033"), ("k", "gpu001"), ("G", "gpu256"), ("right", "gpu256")]
+    {
+        stage.press(key);
+        assert_eq!(under(&stage), expected, "{key}");
+    }
+    assert!(stage.screen().contains("by health"));
+    stage.press("m");
+    assert!(stage.screen().contains("by util"));
+    stage.press("M");
+    assert!(stage.screen().contains("by health"));
+    stage.press("enter");
+    assert_eq!(trail(&stage), "overview › gpu256");
+}
+
+#[test]
+fn p_goes_through_panels() {
+    let mut stage = stage();
+    stage.press("p enter");
+    assert_eq!(trail(&stage), "overview › gpu099", "the worst problem comes first");
+    stage.press("esc p 2 < enter p enter");
+    assert_eq!(trail(&stage), "nodes › gpu001 › pid 7000");
+    stage.press("esc P enter");
+    assert_eq!(trail(&stage), "nodes › gpu001 › GPU 0");
+}
+
+#[test]
+fn zoom_asks_for_another_span() {
+    let mut stage = stage();
+    let asked =
+        |stage: &Stage, span: &str| stage.app.questions().iter().any(|q| q.query.contains(&format!("over {span} ")));
+    assert!(asked(&stage, "10m"));
+    stage.press("-");
+    assert!(asked(&stage, "30m") && stage.screen().contains("30 min"));
+    stage.press("+ +");
+    assert!(!asked(&stage, "30m") && stage.screen().contains("5 min"));
+}
+
+#[test]
+fn help_lists_every_action() {
+    let mut stage = Stage::new(4, 1, (100, 200));
+    stage.press("?");
+    let screen = stage.screen();
+    for row in ACTIONS {
+        assert!(screen.contains(&row.help[..row.help.len().min(60)]), "{}", row.name);
+    }
+    stage.press("esc");
+    assert_eq!(trail(&stage), "overview");
+}
+
+#[test]
+fn redraw_and_suspend_are_left_to_the_loop() {
+    let mut stage = stage();
+    let effects = stage.press("ctrl-l");
+    assert!(effects.draw == Draw::All && !effects.suspend);
+    assert!(stage.press("ctrl-z").suspend);
+}
+
+#[test]
+fn no_action_is_without_a_key_that_a_test_presses() {
+    let here = include_str!("keys.rs");
+    let pressed: Vec<&str> = here.split('"').flat_map(|part| part.split(' ')).collect();
+    for row in ACTIONS.iter().filter(|row| !Action::VIEWS.contains(&row.action)) {
+        let mut keys = row.keys.split(' ').map(|keys| keys.split(',').next_back().unwrap_or(keys));
+        assert!(keys.any(|key| pressed.contains(&key)), "{} is pressed by no test", row.name);
+    }
+}
+
+#[test]
+fn the_cursor_stays_on_its_row_when_rows_move() {
+    let mut stage = stage();
+    stage.press("3 s p j j j");
+    let id = stage.app.screen().subject().unwrap();
+    for _ in 0..5 {
+        stage.second();
+        assert_eq!(stage.app.screen().subject().unwrap(), id);
+    }
+}
+
+#[test]
+fn nothing_is_redrawn_when_nothing_changed() {
+    let mut stage = Stage::new(256, 8, SIZE);
+    for keys in ["1", "2", "enter", "3", "enter", "4", "5", "6", "7", "8"] {
+        stage.press(keys);
+        let questions = stage.app.questions();
+        for question in &questions {
+            assert!(!stage.hear(question), "{keys}: {}", question.query);
+        }
+    }
+}
+
+#[test]
+fn answers_to_old_questions_are_left_alone() {
+    let mut stage = stage();
+    let old = stage.app.questions();
+    stage.press("2 j");
+    let before = stage.screen();
+    stage.hub.now = Time::from_millis(stage.hub.now.as_millis() + 1000);
+    for question in old.iter().filter(|question| question.slot >= 32) {
+        assert!(!stage.hear(question), "{}", question.query);
+    }
+    assert_eq!(stage.screen().lines().skip(2).collect::<Vec<_>>(), before.lines().skip(2).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_lost_hub_is_said_in_words() {
+    let mut stage = stage();
+    let now = stage.hub.now;
+    stage.app.update(Input::News(News::Link(Link::Lost("connection refused".into()))), now);
+    let later = Time::from_millis(now.as_millis() + 12_000);
+    stage.app.update(Input::Tick, later);
+    let second = stage.screen().lines().nth(1).unwrap().to_owned();
+    assert!(second.contains("hub lost 12s ago, retrying · last data 14:04:31 · connection refused"), "{second}");
+    stage.app.update(Input::News(News::Link(Link::Up)), later);
+    assert!(stage.screen().lines().nth(1).unwrap().contains("data 12s old"));
+}
+
+#[test]
+fn counted_drops_are_shown() {
+    let mut stage = stage();
+    let question = stage.app.questions().remove(0);
+    let mut reply = stage.hub.answer(&question);
+    if let Ok(crate::model::question::Answer::Table(table)) = &mut reply.answer {
+        table.census.drops = vec![("oversized frame".into(), 2)];
+    }
+    stage.app.update(Input::News(News::Reply(Box::new(reply))), stage.hub.now);
+    assert!(stage.screen().lines().nth(1).unwrap().contains("▲ 2 refused: oversized frame"));
+}

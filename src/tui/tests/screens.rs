@@ -1,71 +1,205 @@
-//! What the screens look like.
+//! What the screens look like, at two sizes, and that they can be drawn at every size.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use ratatui::style::{Color, Style};
 
 use super::*;
 
-fn ansi(buffer: &Buffer) -> String {
-    use ratatui::backend::Backend;
-    let area = buffer.area;
-    let mut out = String::new();
-    for y in 0..area.height {
-        let mut paper = crate::tui::terminal::Paper::new(Vec::new(), (area.width, 1));
-        let line = (0..area.width).map(|x| (x, 0, buffer.cell((x, y)).unwrap()));
-        paper.draw(line.filter(|(x, _, _)| *x == 0 || unicode_width::UnicodeWidthStr::width(buffer.cell((*x - 1, y)).unwrap().symbol()) < 2)).unwrap();
-        paper.flush().unwrap();
-        let text = String::from_utf8(std::mem::take(paper.out())).unwrap();
-        let text = text.replace("\x1b[?2026h", "").replace("\x1b[?2026l", "").replace("\x1b[1;1H", "");
-        out.push_str(&text);
-        out.push_str("\x1b[0m\n");
+const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
+
+fn check(name: &str, nodes: usize, gpus: usize, keys: &str) {
+    for (width, height) in SIZES {
+        let mut stage = Stage::new(nodes, gpus, (width, height));
+        if !keys.is_empty() {
+            stage.press(keys);
+        }
+        insta::assert_snapshot!(format!("{name}-{width}x{height}"), stage.screen());
     }
-    out
 }
 
 #[test]
-fn look() {
-    let Ok(dir) = std::env::var("LOOK") else { return };
-    let save = |name: &str, stage: &Stage| {
-        let (w, h) = stage.app.shared().size;
-        std::fs::write(format!("{dir}/{name}-{w}x{h}.ans"), ansi(&stage.buffer())).unwrap();
+fn overview() {
+    check("overview", 256, 8, "");
+}
+
+#[test]
+fn overview_by_utilisation() {
+    check("overview-util", 256, 8, "m l l j");
+}
+
+#[test]
+fn nodes() {
+    check("nodes", 256, 8, "2 j");
+}
+
+#[test]
+fn nodes_about_to_be_sorted() {
+    check("nodes-sort", 256, 8, "2 s");
+}
+
+#[test]
+fn faulty_gpus() {
+    check("gpus-faulty", 256, 8, "3 !");
+}
+
+#[test]
+fn racks() {
+    check("racks", 256, 8, "4");
+}
+
+#[test]
+fn node() {
+    check("node", 256, 8, "4 enter j j j enter");
+}
+
+#[test]
+fn gpu() {
+    check("gpu", 256, 8, "3 ! enter");
+}
+
+#[test]
+fn process() {
+    check("process", 256, 8, "3 enter enter");
+}
+
+#[test]
+fn events() {
+    check("events", 256, 8, "7");
+}
+
+#[test]
+fn one_machine_without_gpus() {
+    check("machine", 1, 0, "");
+}
+
+#[test]
+fn help() {
+    check("help", 256, 8, "2 ?");
+}
+
+/// A letter for each style, in the order in which they are met, and what each letter means.
+fn styles(buffer: &Buffer) -> String {
+    let mut known: Vec<Style> = Vec::new();
+    let mut map = String::new();
+    for line in buffer.content.chunks(usize::from(buffer.area.width)) {
+        for cell in line {
+            let at = known.iter().position(|style| *style == cell.style()).unwrap_or_else(|| {
+                known.push(cell.style());
+                known.len() - 1
+            });
+            map.push(char::from(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[at % 52]));
+        }
+        map.push('\n');
+    }
+    for (at, style) in known.iter().enumerate() {
+        let (fg, bg) = (style.fg.unwrap_or_default(), style.bg.unwrap_or_default());
+        let letter = char::from(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[at % 52]);
+        writeln!(map, "{letter} {fg} on {bg} {:?}", style.add_modifier).unwrap();
+    }
+    map
+}
+
+#[test]
+fn styles_of_the_nodes() {
+    let mut stage = Stage::new(256, 8, (80, 24));
+    stage.press("2 j");
+    insta::assert_snapshot!("nodes-styles", styles(&stage.buffer()));
+}
+
+#[test]
+fn colours_stay_within_the_terminals_depth() {
+    let allowed = |depth: Depth, colour: Color| match colour {
+        Color::Reset => true,
+        Color::Rgb(..) => depth == Depth::True,
+        Color::Indexed(_) => depth == Depth::Indexed,
+        _ => depth == Depth::Sixteen,
     };
-    for size in [(200, 50), (80, 24), (120, 40)] {
-        let mut stage = Stage::new(256, 8, size);
-        save("overview", &stage);
-        stage.press("m");
-        save("overview-util", &stage);
-        stage.press("2");
-        stage.press("j j");
-        save("nodes", &stage);
-        stage.press("s");
-        save("nodes-s", &stage);
-        stage.press("esc 3");
-        save("gpus", &stage);
-        stage.press("4");
-        save("racks", &stage);
-        stage.press("enter enter");
-        save("rack-node", &stage);
-        stage.press("enter");
-        save("gpu", &stage);
-        stage.press("5");
-        save("processes", &stage);
-        stage.press("7");
-        save("events", &stage);
-        stage.press("2 /");
-        stage.write("tmep > 85");
-        save("filter", &stage);
-        stage.press("esc ?");
-        save("help", &stage);
-        let mut stage = Stage::new(1, 0, size);
-        save("single", &stage);
-        stage.press("enter");
-        save("process", &stage);
-        let mut stage = Stage::with(Settings { theme: "light".into(), ..settings() }, 256, 8, size);
-        save("light", &stage);
-        stage.press("2");
-        save("light-nodes", &stage);
-        for (name, depth, symbols) in [("mono", Depth::Mono, Symbols::Ascii), ("sixteen", Depth::Sixteen, Symbols::Block), ("indexed", Depth::Indexed, Symbols::Braille)] {
-            let mut stage = Stage::with(Settings { depth, symbols, ..settings() }, 256, 8, size);
-            save(name, &stage);
-            stage.press("2 j");
-            save(&format!("{name}-nodes"), &stage);
+    for depth in [Depth::Mono, Depth::Sixteen, Depth::Indexed, Depth::True] {
+        for theme in ["dark", "light"] {
+            let theme = theme.to_owned();
+            let mut stage = Stage::with(Settings { theme, depth, ..settings() }, 256, 8, (120, 40));
+            for keys in ["m", "2 j", "s", "esc enter", "enter", "?"] {
+                stage.press(keys);
+                for cell in &stage.buffer().content {
+                    assert!(allowed(depth, cell.fg) && allowed(depth, cell.bg), "{depth:?} {keys} {cell:?}");
+                }
+            }
         }
     }
+}
+
+#[test]
+fn where_the_locale_has_no_unicode_only_ascii_is_shown() {
+    let mut stage = Stage::with(Settings { symbols: Symbols::Ascii, ..settings() }, 256, 8, (120, 40));
+    for keys in ["m", "2 j", "enter", "p p", "enter", "esc", "7", "?"] {
+        stage.press(keys);
+        assert!(stage.screen().is_ascii(), "{keys}: {}", stage.screen());
+    }
+}
+
+#[test]
+fn every_screen_draws_at_every_size() {
+    for (nodes, gpus, keys) in [
+        (40, 2, ""),
+        (40, 2, "m"),
+        (40, 2, "2 j s"),
+        (40, 2, "2 enter"),
+        (40, 2, "3 enter"),
+        (40, 2, "3 enter enter"),
+        (40, 2, "2 ?"),
+        (40, 2, "2 / t e m p g"),
+        (1, 0, ""),
+        (0, 0, ""),
+    ] {
+        let mut stage = Stage::new(nodes, gpus, (60, 20));
+        if !keys.is_empty() {
+            stage.press(keys);
+        }
+        for width in 0..=60 {
+            for height in 0..=20 {
+                let now = stage.hub.now;
+                stage.app.update(Input::Resize(width, height), now);
+                stage.buffer();
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_are_whole_or_not_there() {
+    let mut stage = Stage::new(256, 8, (400, 30));
+    stage.press("2 G");
+    let words = |stage: &Stage| -> BTreeSet<String> {
+        let screen = stage.screen();
+        let rows = screen.lines().skip(4).filter(|line| line.contains("gpu2"));
+        rows.flat_map(str::split_whitespace).map(str::to_owned).collect()
+    };
+    let all = words(&stage);
+    for width in 40..400 {
+        stage.app.update(Input::Resize(width, 30), stage.hub.now);
+        for word in words(&stage) {
+            assert!(all.contains(&word) || word.contains('…'), "{word} at {width} columns");
+        }
+    }
+}
+
+#[test]
+fn wide_characters_keep_the_columns_in_line() {
+    let mut stage = Stage::new(1, 0, (100, 40));
+    stage.press("p P");
+    let buffer = stage.buffer();
+    let screen = cells(&buffer);
+    let line = screen.lines().find(|line| line.contains("日本語の名前")).unwrap();
+    let other = screen.lines().find(|line| line.contains("systemd-journald")).unwrap();
+    let at = |line: &str, name: &str| unicode_width::UnicodeWidthStr::width(&line[..line.find(name).unwrap()]);
+    assert_eq!(at(line, "日本語の名前"), at(other, "systemd-journald"));
+}
+
+#[test]
+fn a_large_fleet_is_shown_by_its_places() {
+    let mut stage = Stage::new(6000, 1, (100, 30));
+    assert!(stage.screen().contains("PLACES"), "{}", stage.screen());
+    stage.press("enter");
+    assert_eq!(stage.app.crumbs(), ["overview", "r01"]);
 }

@@ -95,10 +95,10 @@ pub(crate) fn named(text: &str) -> Option<Color> {
     NAMES.iter().find(|(name, _)| *name == text).map(|(_, color)| *color)
 }
 
-fn distance((r, g, b): (u8, u8, u8), (x, y, z): (u8, u8, u8)) -> u32 {
+fn distance(one: (u8, u8, u8), other: (u8, u8, u8)) -> u32 {
     let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-    // The eye sees differences in green best and in blue worst.
-    2 * square(r, x) + 4 * square(g, y) + 3 * square(b, z)
+    // The eye sees differences in green best.
+    2 * square(one.0, other.0) + 4 * square(one.1, other.1) + 3 * square(one.2, other.2)
 }
 
 /// The nearest of xterm's colour cube and grey ramp. The first sixteen belong to the user's palette and are left out.

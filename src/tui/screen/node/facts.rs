@@ -18,9 +18,9 @@ use crate::{
 pub(super) fn query(name: &str, levels: &[String]) -> String {
     let keys = "node,state,os,kernel,cpu.model,driver,cuda,agent,notes,node.age,node.uptime,node.cpu.cores,node.load1,\
                 node.mem.total,node.mem.util,node.swap.used,node.temp,node.procs,node.gpus,node.gpus.expected,node.disk.used,\
-                node.mounts.bad,node.psi.cpu,node.psi.mem,node.psi.io,node.clock.skew,gpu.power,gpu.xid,gpu.xid.age";
-    let places: String = levels.iter().map(|level| format!(",{level}")).collect();
-    format!("nodes where node = {} show {keys}{places}", quoted(name))
+                node.mounts.bad,node.ib.ports,node.psi.cpu,node.psi.mem,node.psi.io,node.clock.skew,gpu.power,gpu.xid,gpu.xid.age";
+    let keys = [keys].into_iter().chain(levels.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
+    format!("nodes where node = {} show {keys}", quoted(name))
 }
 
 /// Draws the facts in up to three lines.

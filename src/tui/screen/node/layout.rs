@@ -62,7 +62,7 @@ impl Layout {
             let area = cut.take(core_lines);
             layout.push(Place::Cores, inset(area));
         }
-        layout.tables(cut, rows, focus);
+        layout.tables(&cut, rows, focus);
         layout
     }
 
@@ -115,7 +115,7 @@ impl Layout {
     }
 
     /// Processes and the rest: beside each other on a wide screen, else the one with the cursor.
-    fn tables(&mut self, cut: Cutter, rows: [u64; 5], focus: Panel) {
+    fn tables(&mut self, cut: &Cutter, rows: [u64; 5], focus: Panel) {
         let area = Rect::new(0, cut.y, cut.width, cut.left);
         if area.height < 2 {
             return;
@@ -176,7 +176,8 @@ mod tests {
     #[test]
     fn a_small_screen_still_shows_the_processes() {
         let layout = Layout::of((80, 21), [8, 50, 2, 4, 20], 128, Panel::Gpus);
-        let (_, area) = layout.places().iter().find(|(p, _)| matches!(p, Place::Panel(Panel::Processes, true))).unwrap();
+        let (_, area) =
+            layout.places().iter().find(|(p, _)| matches!(p, Place::Panel(Panel::Processes, true))).unwrap();
         assert!(area.height >= 5, "{area:?}");
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         shared::Shared,
         theme::Role,
         verdict::{Health, verdict},
-        views::{Target, target},
+        views::{self, Target, target},
     },
 };
 
@@ -83,7 +83,7 @@ impl Grid {
 
     fn view(&self, shared: &Shared) -> String {
         let level = self.level.checked_sub(1).and_then(|n| shared.levels.iter().rev().nth(n));
-        level.map_or_else(|| "nodes".to_owned(), |level| format!("{level}s"))
+        level.map_or_else(|| "nodes".to_owned(), |level| views::plural(level))
     }
 
     /// The question for the cells.
@@ -211,7 +211,7 @@ impl Grid {
             pen.text(2, 1, "asking the hub …", Role::Dim);
             return;
         };
-        self.legend(pen, table);
+        Self::legend(pen, table);
         let last = pen.height().saturating_sub(1);
         for (line, label) in &self.placed.labels {
             if line + 1 < last {
@@ -227,7 +227,8 @@ impl Grid {
             let (symbol, style) = self.cell(pen, table, row, range);
             let style = if focused && at == self.cursor { pen.style(Role::GridCursor) } else { style };
             // A mark stands once in its cell, a block fills it.
-            let filled = if matches!(symbol, "▲" | "✖" | "⋯" | "▼" | "○" | "·") { 1 } else { self.placed.cell_width };
+            let filled =
+                if matches!(symbol, "▲" | "✖" | "⋯" | "▼" | "○" | "·") { 1 } else { self.placed.cell_width };
             let blank = if filled < self.placed.cell_width { " " } else { "" };
             let symbol = symbol.repeat(usize::from(filled));
             pen.styled(*x, y + 1, &format!("{symbol}{blank}"), style);
@@ -264,7 +265,7 @@ impl Grid {
     }
 
     /// How many are how, at the right of the title.
-    fn legend(&self, pen: &mut Pen<'_>, table: &Table) {
+    fn legend(pen: &mut Pen<'_>, table: &Table) {
         let mut counts: BTreeMap<Health, usize> = BTreeMap::new();
         for row in &table.rows {
             *counts.entry(verdict(table, row).health).or_default() += 1;

@@ -55,16 +55,16 @@ pub(super) struct Problems {
 
 impl Problems {
     /// Takes the nodes' troubles in. Says whether anything changed.
-    pub(super) fn heard_nodes(&mut self, table: Table) -> bool {
+    pub(super) fn heard_nodes(&mut self, table: &Table) -> bool {
         self.totals.0 = table.total;
-        self.nodes = read(&table, "nodes");
+        self.nodes = read(table, "nodes");
         self.merge()
     }
 
     /// Takes the GPUs' troubles in. Says whether anything changed.
-    pub(super) fn heard_gpus(&mut self, table: Table) -> bool {
+    pub(super) fn heard_gpus(&mut self, table: &Table) -> bool {
         self.totals.1 = table.total;
-        self.gpus = read(&table, "gpus");
+        self.gpus = read(table, "gpus");
         self.merge()
     }
 
@@ -134,7 +134,8 @@ impl Problems {
             }
         }
         if self.all.is_empty() {
-            let (words, role) = if self.heard { ("● nothing is wrong", Role::Fine) } else { ("asking the hub …", Role::Dim) };
+            let (words, role) =
+                if self.heard { ("● nothing is wrong", Role::Fine) } else { ("asking the hub …", Role::Dim) };
             pen.text(2, 2.min(pen.height().saturating_sub(1)), words, role);
             return;
         }
