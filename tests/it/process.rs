@@ -8,10 +8,10 @@ use std::{
 };
 
 /// How long any one thing may take on a busy machine before a test says that it never happened.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary, with no environment of the person who runs the tests.
-pub fn supertop() -> Command {
+pub(crate) fn supertop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_supertop"));
     for name in ["SUPERTOP_HUB", "SUPERTOP_NVML", "SUPERTOP_LOG", "NODE_NAME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
         command.env_remove(name);
@@ -21,25 +21,25 @@ pub fn supertop() -> Command {
 }
 
 /// Runs the binary to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     supertop().args(args).output().expect("the binary starts")
 }
 
 /// A child that is killed when the test lets go of it.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub Child);
 
 impl Running {
-    pub fn start(command: &mut Command) -> Running {
+    pub(crate) fn start(command: &mut Command) -> Running {
         Running(command.stdout(Stdio::null()).spawn().expect("the binary starts"))
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, signal).expect("the process is there");
     }
 
     /// Waits for the end and says the exit code.
-    pub fn wait(mut self) -> Option<i32> {
+    pub(crate) fn wait(mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.0.try_wait().expect("a child can be waited for") {
@@ -59,7 +59,7 @@ impl Drop for Running {
 }
 
 /// A hub with a folder of its own.
-pub struct Hub {
+pub(crate) struct Hub {
     pub process: Running,
     pub agents: String,
     pub socket: PathBuf,
@@ -68,7 +68,7 @@ pub struct Hub {
 
 impl Hub {
     /// Starts a hub that keeps its socket and state in `dir`, on `listen`.
-    pub fn start(dir: &Path, listen: &str) -> Hub {
+    pub(crate) fn start(dir: &Path, listen: &str) -> Hub {
         let socket = dir.join("hub.sock");
         let mut command = supertop();
         command.args(["hub", "--listen", listen, "--socket"]).arg(&socket).arg("--state").arg(dir.join("state"));
@@ -84,7 +84,7 @@ impl Hub {
     }
 
     /// The answer to a query as JSON.
-    pub fn get(&self, query: &str) -> serde_json::Value {
+    pub(crate) fn get(&self, query: &str) -> serde_json::Value {
         let output = supertop()
             .args(["get", query, "-o", "json", "--hub"])
             .arg(&self.socket)
@@ -95,7 +95,7 @@ impl Hub {
     }
 
     /// Asks until the answer is as it should be.
-    pub fn await_answer(
+    pub(crate) fn await_answer(
         &self,
         query: &str,
         what: &str,
@@ -113,7 +113,7 @@ impl Hub {
     }
 
     /// Starts a simulation that reports here.
-    pub fn sim(&self, nodes: u32) -> Running {
+    pub(crate) fn sim(&self, nodes: u32) -> Running {
         Running::start(supertop().args(["sim", "--hub", &self.agents, "--nodes", &nodes.to_string(), "--seed", "7"]))
     }
 }

@@ -78,7 +78,7 @@ impl Terminal {
                     self.screen.process(&bytes);
                     self.raw.extend(bytes);
                 }
-                Err(_) => panic!("never seen: {what}; the screen was:\n{text}"),
+                Err(error) => panic!("never seen: {what} ({error}); the screen was:\n{text}"),
             }
         }
     }
@@ -186,6 +186,6 @@ fn a_resize_redraws_the_whole_screen() {
     terminal.await_screen("a screen", |s| s.contains("8 up"));
     for (rows, cols) in [(10, 40), (120, 400), (24, 80)] {
         terminal.resize(rows, cols);
-        terminal.await_screen("the header", |s| s.starts_with(" ") && s.contains("overview"));
+        terminal.await_screen("the header", |s| s.starts_with(' ') && s.contains("overview"));
     }
 }

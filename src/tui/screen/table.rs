@@ -197,6 +197,12 @@ impl Screen for TableScreen {
             let x = wide.saturating_sub(width(&words)) / 2;
             pen.text(x, (high / 2).max(2), &words, role);
         }
+        // The rows are the last good question's: what is wrong with this one must not go unsaid.
+        if let Some(objection) = self.objection.as_ref().filter(|o| o.word.is_some() && high > 2) {
+            let mut line = pen.part(0, high - 1, wide, 1);
+            line.clear(Role::Prompt);
+            line.text(1, 0, &cut_end(&format!("✖ {}", objection.message), wide.saturating_sub(2)), Role::Crit);
+        }
     }
 
     fn hints(&self) -> &'static [Action] {
