@@ -273,6 +273,26 @@ impl Pattern {
     }
 
     fn fits(&self, name: &str) -> bool {
+        let (before, ranges, after) = match self.pieces.as_slice() {
+            [Piece::Text(text)] => return text.eq_ignore_ascii_case(name),
+            [Piece::Text(before), Piece::Ranges(ranges)] => (before.as_str(), ranges, ""),
+            [Piece::Text(before), Piece::Ranges(ranges), Piece::Text(after)] => {
+                (before.as_str(), ranges, after.as_str())
+            }
+            _ => return self.fits_any(name),
+        };
+        // With one bracket, what it must match is what is left of the name.
+        let Some(digits) = name.len().checked_sub(after.len()).and_then(|end| name.get(before.len()..end)) else {
+            return false;
+        };
+        name[..before.len()].eq_ignore_ascii_case(before)
+            && name[name.len() - after.len()..].eq_ignore_ascii_case(after)
+            && (1..=DIGITS).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && ranges.iter().any(|range| range.matches(digits))
+    }
+
+    fn fits_any(&self, name: &str) -> bool {
         // All offsets of the name that the pieces so far can end at: no backtracking, whatever the pattern.
         let mut ends = vec![0];
         for piece in &self.pieces {

@@ -1,14 +1,23 @@
 //! Evaluates conditions and numbers for a node's things at once: half a million GPUs are few nodes with the same
 //! condition, and what is known of the node is looked up once for all of its GPUs.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-use crate::{fleet::NodeId, model::raw::Gap, model::syntax::Operation};
+use crate::{
+    fleet::{Gpu, Name, NodeId},
+    model::{
+        identity::Field,
+        metric::{MetricId, Scope},
+        raw::Gap,
+        syntax::Operation,
+    },
+};
 
 use super::{
     evaluate::{all, any, compare_known},
     row::{Item, Row},
     snapshot::Snapshot,
+    text::holds_part,
     value::{Condition, Num, Number, Reach, Text},
     view::Kind,
 };
@@ -31,7 +40,7 @@ impl Run {
         slots.step_by(LANES).map(move |start| Run { kind, node, slots: start..end.min(start + LANES as u32) })
     }
 
-    fn rows(&self) -> impl Iterator<Item = Row<'static>> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'static>> {
         let (kind, node) = (self.kind, self.node);
         self.slots.clone().map(move |slot| Row::Item(kind, Item { node, slot }))
     }
@@ -60,14 +69,23 @@ impl Num {
         }
     }
 
+    /// The metrics that it reads from samples.
+    pub(super) fn metrics(&self) -> Vec<MetricId> {
+        match self {
+            Num::Leaf(leaf) if Scope::SAMPLED.contains(&leaf.metric.scope) => vec![leaf.metric],
+            Num::Arithmetic(left, _, right) => [left.metrics(), right.metrics()].concat(),
+            Num::Count(condition) => condition.metrics(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it is the same for all things of a node.
     fn is_of_node(&self) -> bool {
         match self {
-            Num::Constant(_) | Num::State => true,
+            // Counts are of the GPUs of the row's node.
+            Num::Constant(_) | Num::State | Num::Count(_) => true,
             Num::Leaf(leaf) | Num::Past(leaf, ..) => leaf.reach == Reach::Node,
             Num::Arithmetic(left, _, right) => left.is_of_node() && right.is_of_node(),
-            // Counts are of the GPUs of the row's node.
-            Num::Count(_) => true,
             Num::Peers(_) | Num::Times(..) | Num::Tally(_) => false,
         }
     }
@@ -106,7 +124,9 @@ impl Condition {
             Condition::Or(parts) => fill_all(parts, snapshot, run, out, Some(true), |a, b| any([a, b])),
             Condition::Not(inner) => {
                 inner.fill(snapshot, run, out);
-                out.iter_mut().for_each(|out| *out = out.map(|known| !known));
+                for known in out {
+                    *known = known.map(|known| !known);
+                }
             }
             Condition::Compare(left, comparison, right) => {
                 let mut numbers = [[Err(Gap::Unknown); LANES]; 2];
@@ -118,19 +138,68 @@ impl Condition {
                 }
             }
             _ if self.is_of_node() => out.fill(self.holds(snapshot, run.first())),
+            Condition::Name(part) if run.kind == Kind::Gpu => fill_names(part, snapshot, run, out),
+            Condition::Text(Text::Field(Field::Model, Reach::Own), _) if run.kind == Kind::Gpu => {
+                let gpus = &snapshot.fleet.node(run.node).inventory.gpus;
+                fill_models(gpus, run, out, |row| self.holds(snapshot, row));
+            }
             _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.holds(snapshot, row)),
+        }
+    }
+
+    /// The metrics that it reads from samples.
+    pub(super) fn metrics(&self) -> Vec<MetricId> {
+        match self {
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().flat_map(Condition::metrics).collect(),
+            Condition::Not(inner) | Condition::Quantified(_, inner) => inner.metrics(),
+            Condition::Compare(left, _, right) => [left.metrics(), right.metrics()].concat(),
+            Condition::Flags(num, _)
+            | Condition::Choice(num, _)
+            | Condition::Listed(num, _)
+            | Condition::Absent(num)
+            | Condition::UnknownNumber(num) => num.metrics(),
+            _ => Vec::new(),
         }
     }
 
     /// Whether it is the same for all things of a node.
     fn is_of_node(&self) -> bool {
         match self {
-            Condition::Flags(num, _) | Condition::Choice(num, _) | Condition::Listed(num, _) => num.is_of_node(),
-            Condition::Absent(num) | Condition::UnknownNumber(num) => num.is_of_node(),
+            Condition::Flags(num, _)
+            | Condition::Choice(num, _)
+            | Condition::Listed(num, _)
+            | Condition::Absent(num)
+            | Condition::UnknownNumber(num) => num.is_of_node(),
             Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text) => text.is_of_node(),
             Condition::Quantified(..) => true,
             _ => false,
         }
+    }
+}
+
+/// GPUs whose node is so called all are; of others the models are looked at.
+fn fill_names(part: &str, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<bool>]) {
+    let node = Row::Item(Kind::Node, Item { node: run.node, slot: 0 });
+    if holds_part(snapshot, node, part) {
+        return out.fill(Some(true));
+    }
+    let gpus = &snapshot.fleet.node(run.node).inventory.gpus;
+    if part.contains(':') {
+        return out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = Some(holds_part(snapshot, row, part)));
+    }
+    fill_models(gpus, run, out, |row| Some(holds_part(snapshot, row, part)));
+}
+
+/// What holds of a GPU by its model: a node's GPUs mostly are of one.
+fn fill_models(gpus: &[Gpu], run: &Run, out: &mut [Option<bool>], holds: impl Fn(Row<'_>) -> Option<bool>) {
+    let mut before: Option<(&Name, Option<bool>)> = None;
+    for ((out, row), slot) in out.iter_mut().zip(run.rows()).zip(run.slots.clone()) {
+        let model = gpus.get(slot as usize).map(|gpu| &gpu.model);
+        *out = match (before, model) {
+            (Some((same, known)), Some(model)) if Arc::ptr_eq(same, model) => known,
+            _ => holds(row),
+        };
+        before = model.map(|model| (model, *out));
     }
 }
 

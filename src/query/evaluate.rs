@@ -1,6 +1,6 @@
 //! Evaluates values and conditions of a row, in three-valued logic: what is not known is neither true nor false.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use crate::{
     fleet::natural,
@@ -14,8 +14,9 @@ use crate::{
 };
 
 use super::{
+    batch::{LANES, Run},
     key::Tally,
-    row::{Item, Row},
+    row::Row,
     snapshot::Snapshot,
     text::{holds_part, words},
     value::{Condition, Num, Number, Peers, Test, Text},
@@ -61,11 +62,32 @@ impl Tally {
 }
 
 impl<T> Peers<T> {
+    /// With what the groups have in common.
+    pub(super) fn new(by: Text, mut of: Vec<(String, T)>) -> Self {
+        of.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Peers { by, of, last: Cell::new(0) }
+    }
+
     /// What the row's peers have in common.
     pub(super) fn find(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<&T> {
         let mut found = None;
-        self.by.each(snapshot, row, &mut |text| found = found.or_else(|| self.of.get(text)));
-        found
+        self.by.each(snapshot, row, &mut |text| {
+            if found.is_none() {
+                found = self.position(text);
+            }
+        });
+        found.and_then(|at| self.of.get(at)).map(|(_, it)| it)
+    }
+
+    fn position(&self, text: &str) -> Option<usize> {
+        // The row before often has the same peers.
+        let last = self.last.get();
+        if self.of.get(last).is_some_and(|(name, _)| name == text) {
+            return Some(last);
+        }
+        let at = self.of.binary_search_by(|(name, _)| name.as_str().cmp(text)).ok()?;
+        self.last.set(at);
+        Some(at)
     }
 }
 
@@ -78,14 +100,14 @@ fn count(snapshot: &Snapshot<'_>, row: Row<'_>, condition: &Condition) -> Number
 /// Of how many of the row's GPUs the condition is true, false, and unknown.
 fn tell(snapshot: &Snapshot<'_>, row: Row<'_>, condition: &Condition) -> [u32; 3] {
     let mut counts = [0; 3];
+    let mut holds = [None; LANES];
     row.gpus(snapshot, &mut |node, slots| {
-        for slot in slots {
-            let at = match condition.holds(snapshot, Row::Item(Kind::Gpu, Item { node, slot })) {
-                Some(true) => 0,
-                Some(false) => 1,
-                None => 2,
-            };
-            counts[at] += 1;
+        for run in Run::lanes(Kind::Gpu, node, slots) {
+            let holds = &mut holds[..run.slots.len()];
+            condition.fill(snapshot, &run, holds);
+            for known in holds {
+                counts[known.map_or(2, |known| usize::from(!known))] += 1;
+            }
         }
     });
     counts
@@ -199,8 +221,11 @@ impl Test {
             Test::Host(name) => same(name, text),
             Test::Pattern(pattern) => pattern.is_match(text),
             Test::Among(plain, list) => {
-                let lower = text.to_ascii_lowercase();
-                plain.contains(&lower) || plain.contains(short(&lower)) || list.matches(text)
+                let plainly = || {
+                    let lower = text.to_ascii_lowercase();
+                    plain.contains(&lower) || plain.contains(short(&lower))
+                };
+                list.matches(text) || (!plain.is_empty() && plainly())
             }
             Test::Order(comparison, limit) => {
                 let order = natural(text, limit);

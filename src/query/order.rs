@@ -9,7 +9,7 @@ use super::{
     batch::{LANES, Run},
     row::Item,
     scan::Matches,
-    snapshot::Snapshot,
+    snapshot::{AT_ONCE, Snapshot},
     value::{Num, Number, Text, Value},
 };
 
@@ -60,7 +60,9 @@ fn narrow(ranks: &[u64], window: Range<usize>) -> (Vec<(u64, u32)>, Range<usize>
         rank => ((rank - least) >> shift) as usize,
     };
     let mut counts = vec![0u32; BUCKETS];
-    ranks.iter().for_each(|rank| counts[bucket(*rank)] += 1);
+    for rank in ranks {
+        counts[bucket(*rank)] += 1;
+    }
     let (mut before, mut first, mut last, mut skipped) = (0, None, 0, 0);
     for (at, count) in counts.iter().enumerate() {
         let after = before + *count as usize;
@@ -115,12 +117,17 @@ fn numbers(snapshot: &Snapshot<'_>, matches: &Matches, num: &Num, descending: bo
     };
     let mut ranks = Vec::with_capacity(items.len());
     let mut lanes = [Err(Gap::Unknown); LANES];
-    for run in items.chunk_by(|a, b| a.node == b.node && a.slot + 1 == b.slot) {
-        let Some(Item { node, slot }) = run.first().copied() else { continue };
-        for run in Run::lanes(*kind, node, slot..slot + run.len() as u32) {
-            let lanes = &mut lanes[..run.slots.len()];
-            num.fill(snapshot, &run, lanes);
-            ranks.extend(lanes.iter().map(|number| rank(*number, descending)));
+    let metrics = num.metrics();
+    let runs = items.chunk_by(|a, b| a.node == b.node && a.slot + 1 == b.slot);
+    let runs: Vec<(Item, u32)> = runs.filter_map(|run| Some((*run.first()?, run.len() as u32))).collect();
+    for some in runs.chunks(AT_ONCE) {
+        snapshot.fetch(some.iter().map(|(first, _)| first.node), &metrics);
+        for (Item { node, slot }, len) in some {
+            for run in Run::lanes(*kind, *node, *slot..slot + len) {
+                let lanes = &mut lanes[..run.slots.len()];
+                num.fill(snapshot, &run, lanes);
+                ranks.extend(lanes.iter().map(|number| rank(*number, descending)));
+            }
         }
     }
     ranks

@@ -11,7 +11,7 @@ use super::{
     batch::{LANES, Run},
     plan::Plan,
     row::{Group, Item, Row},
-    snapshot::Snapshot,
+    snapshot::{AT_ONCE, Snapshot},
     text::slots,
     value::{Condition, Text},
     view::{Kind, Rows},
@@ -93,16 +93,20 @@ fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Item> {
             recent.map(|(at, happening)| Item { node: happening.node, slot: at as u32 }).filter(keeps).collect()
         }
         _ => {
+            let metrics = plan.filter.as_ref().map_or_else(Vec::new, Condition::metrics);
             let mut items = Vec::with_capacity(fleet.by_name().len());
-            for &node in fleet.by_name() {
-                let start = items.len();
-                let all = 0..slots(snapshot, kind, node, plan.mig);
-                match &plan.filter {
-                    Some(filter) => keep_run(snapshot, filter, kind, node, all, &mut items),
-                    None => items.extend(all.map(|slot| Item { node, slot })),
-                }
-                if matches!(kind, Kind::Process | Kind::Mount) {
-                    by_identity(snapshot, kind, node, &mut items[start..]);
+            for nodes in fleet.by_name().chunks(AT_ONCE) {
+                snapshot.fetch(nodes.iter().copied(), &metrics);
+                for &node in nodes {
+                    let start = items.len();
+                    let all = 0..slots(snapshot, kind, node, plan.mig);
+                    match &plan.filter {
+                        Some(filter) => keep_run(snapshot, filter, kind, node, all, &mut items),
+                        None => items.extend(all.map(|slot| Item { node, slot })),
+                    }
+                    if matches!(kind, Kind::Process | Kind::Mount) {
+                        by_identity(snapshot, kind, node, &mut items[start..]);
+                    }
                 }
             }
             items

@@ -389,7 +389,7 @@ fn what_means_nothing_is_pointed_at() {
     wrong("gpus where held({ecc.sbe} > 5, 5m)", "kept are node.cpu");
     wrong("gpus where held({state} = up, 5m)", "not known along time");
     wrong("gpus where rate({ecc.sbe}, 5m) > 5", "no history");
-    wrong("racks show {gpu.clock.sm} over 5m", "no history");
+    wrong("racks show {gpu.fan} over 5m", "no history");
     wrong("gpus show {node} over 5m", "nothing shown has values along time");
     wrong("events {over} 5m", "no values along time");
     wrong("gpus {at} -5m", "no past state");

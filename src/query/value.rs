@@ -1,9 +1,6 @@
 //! A query's conditions and values once their keys are resolved: what is evaluated for each row.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{cell::Cell, collections::HashSet, time::Duration};
 
 use regex::Regex;
 
@@ -78,7 +75,10 @@ pub(super) enum Num {
 /// What each group of peers has in common, by the text that makes them peers.
 pub(super) struct Peers<T> {
     pub(super) by: Text,
-    pub(super) of: HashMap<String, T>,
+    /// By name.
+    pub(super) of: Vec<(String, T)>,
+    /// The group that was asked for last.
+    pub(super) last: Cell<usize>,
 }
 
 /// A text of a row; of what it reaches there may be several.

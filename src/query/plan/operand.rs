@@ -168,7 +168,7 @@ impl Planner<'_> {
     }
 
     /// Says no to what is only known of the present.
-    fn now_only(&self, what: &str, spot: Spot) -> Result<(), Complaint> {
+    pub(super) fn now_only(&self, what: &str, spot: Spot) -> Result<(), Complaint> {
         if self.past { Err(complain(format!("{what} is not known along time"), spot)) } else { Ok(()) }
     }
 

@@ -4,17 +4,20 @@
 use std::collections::HashMap;
 
 use crate::model::{
-    metric::Kind as Reading,
+    metric::{Kind as Reading, MetricId},
     question::Complaint,
-    syntax::{PeerFunction, Word},
+    raw::Gap,
+    syntax::{Operand, PeerFunction, Word},
 };
 
 use super::{
     super::{
+        batch::{LANES, Run},
         evaluate::{majority, median},
-        row::{Item, Row},
+        key::Key,
+        snapshot::AT_ONCE,
         text::slots,
-        value::{Num, Numeric, Peers, Text, Value},
+        value::{Num, Numeric, Peers, Value},
         view::Kind,
     },
     Planner, complain,
@@ -23,76 +26,84 @@ use super::{
 impl Planner<'_> {
     /// `median(K by …)` and its kin, as a number.
     pub(super) fn peers(&self, function: PeerFunction, key: &Word, by: &Word) -> Result<Value, Complaint> {
-        if self.past {
-            return Err(complain("peers are not known along time", key.spot));
-        }
-        let (numeric, groups) = self.collect(key, by)?;
-        let of = groups.into_iter().filter_map(|(name, mut values)| Some((name, common(function, &mut values)?)));
-        let peers = Peers { by: self.group_key(by)?.1, of: of.collect() };
-        let Numeric { measure, reading, .. } = numeric;
-        if function != PeerFunction::Majority && matches!(reading, Reading::Flags(_) | Reading::Choice(_)) {
+        self.now_only("what peers have in common", key.spot)?;
+        let metric = self.leaf(key)?.metric;
+        let things = self.of_kind(Kind::of(metric.scope));
+        let numeric = things.numeric(&Operand::Key(key.clone()))?;
+        if function != PeerFunction::Majority && matches!(numeric.reading, Reading::Flags(_) | Reading::Choice(_)) {
             return Err(complain("flags and states have a majority, but no middle", key.spot));
         }
-        Ok(Value::Number(Numeric { num: Num::Peers(Box::new(peers)), measure, reading }))
+        let (_, peers) = things.group_key(by)?;
+        let mut groups: Groups<Vec<f64>> = Groups::default();
+        let mut numbers = [Err(Gap::Unknown); LANES];
+        things.runs(&numeric.num.metrics(), |run| {
+            let numbers = &mut numbers[..run.slots.len()];
+            numeric.num.fill(self.snapshot, &run, numbers);
+            for (row, number) in run.rows().zip(numbers) {
+                if let Ok(value) = number {
+                    peers.each(self.snapshot, row, &mut |name| groups.of(name).push(*value));
+                }
+            }
+        });
+        let of = groups.all.into_iter().filter_map(|(name, mut values)| Some((name, common(function, &mut values)?)));
+        let peers = Peers::new(self.group_key(by)?.1, of.collect());
+        Ok(Value::Number(Numeric { num: Num::Peers(Box::new(peers)), ..numeric }))
     }
 
     /// `majority(K by …)` of a text.
     pub(super) fn common_text(&self, key: &Word, by: &Word) -> Result<Peers<String>, Complaint> {
-        let groups = self.collect_texts(key, by)?;
-        let of = groups.into_iter().filter_map(|(name, counts)| Some((name, majority(&counts)?)));
-        Ok(Peers { by: self.group_key(by)?.1, of: of.collect() })
-    }
-
-    /// The numbers of all things that a key is measured on, by what makes them peers.
-    fn collect(&self, key: &Word, by: &Word) -> Result<(Numeric, HashMap<String, Vec<f64>>), Complaint> {
-        let metric = self.leaf(key)?.metric;
-        let kind = Kind::of(metric.scope);
-        let things = self.of_kind(kind);
-        let Value::Number(numeric) = things.value(&super::Key::Metric(metric), key.spot)? else {
-            return Err(complain("expected a metric", key.spot));
-        };
-        let (_, by) = things.group_key(by)?;
-        let mut groups: HashMap<String, Vec<f64>> = HashMap::new();
-        self.visit(kind, &by, &mut |name, row| {
-            if let Ok(value) = numeric.num.number(self.snapshot, row) {
-                entry(&mut groups, name).push(value);
-            }
-        });
-        Ok((numeric, groups))
-    }
-
-    fn collect_texts(&self, key: &Word, by: &Word) -> Result<HashMap<String, HashMap<String, u32>>, Complaint> {
-        let super::Key::Field(field) = self.keys.find(key)? else {
+        let Key::Field(field) = self.keys.find(key)? else {
             return Err(complain("expected a key that is text", key.spot));
         };
-        let kind = Kind::of(field.row().scope);
-        let things = self.of_kind(kind);
-        let (_, text) = things.group_key(key)?;
-        let (_, by) = things.group_key(by)?;
-        let mut groups: HashMap<String, HashMap<String, u32>> = HashMap::new();
-        self.visit(kind, &by, &mut |name, row| {
-            text.each(self.snapshot, row, &mut |text| *entry(entry(&mut groups, name), text) += 1);
+        let things = self.of_kind(Kind::of(field.row().scope));
+        let ((_, text), (_, peers)) = (things.group_key(key)?, things.group_key(by)?);
+        let mut groups: Groups<HashMap<String, u32>> = Groups::default();
+        things.runs(&[], |run| {
+            for row in run.rows() {
+                peers.each(self.snapshot, row, &mut |name| {
+                    let counts = groups.of(name);
+                    text.each(self.snapshot, row, &mut |text| match counts.get_mut(text) {
+                        Some(count) => *count += 1,
+                        None => drop(counts.insert(text.to_owned(), 1)),
+                    });
+                });
+            }
         });
-        Ok(groups)
+        let of = groups.all.into_iter().filter_map(|(name, counts)| Some((name, majority(&counts)?)));
+        Ok(Peers::new(self.group_key(by)?.1, of.collect()))
     }
 
-    /// Every thing of a kind, with the text that tells its peers.
-    fn visit(&self, kind: Kind, by: &Text, each: &mut dyn FnMut(&str, Row<'_>)) {
-        for node in self.snapshot.fleet.nodes() {
-            for slot in 0..slots(self.snapshot, kind, node, false) {
-                let row = Row::Item(kind, Item { node, slot });
-                by.each(self.snapshot, row, &mut |name| each(name, row));
+    /// Every thing of this planner's kind, whose metrics are about to be read.
+    fn runs(&self, metrics: &[MetricId], mut take: impl FnMut(Run)) {
+        let kind = self.keys.kind;
+        for nodes in self.snapshot.fleet.by_name().chunks(AT_ONCE) {
+            self.snapshot.fetch(nodes.iter().copied(), metrics);
+            for &node in nodes {
+                Run::lanes(kind, node, 0..slots(self.snapshot, kind, node, false)).for_each(&mut take);
             }
         }
     }
 }
 
-/// The entry of a name, without copying the name when it is there.
-fn entry<'a, T: Default>(map: &'a mut HashMap<String, T>, name: &str) -> &'a mut T {
-    if !map.contains_key(name) {
-        map.insert(name.to_owned(), T::default());
+/// What is gathered by name. The one before is often the next one, too.
+#[derive(Default)]
+struct Groups<T> {
+    all: Vec<(String, T)>,
+    known: HashMap<String, usize>,
+    last: usize,
+}
+
+impl<T: Default> Groups<T> {
+    fn of(&mut self, name: &str) -> &mut T {
+        if self.all.get(self.last).is_none_or(|(last, _)| last != name) {
+            self.last = self.known.get(name).copied().unwrap_or_else(|| {
+                self.all.push((name.to_owned(), T::default()));
+                self.known.insert(name.to_owned(), self.all.len() - 1);
+                self.all.len() - 1
+            });
+        }
+        &mut self.all[self.last].1
     }
-    map.get_mut(name).expect("it was entered on the line above")
 }
 
 fn common(function: PeerFunction, values: &mut [f64]) -> Option<f64> {
