@@ -7,6 +7,7 @@ mod floors;
 mod nvml;
 mod process;
 mod readme;
+mod screenshot;
 mod source;
 mod terminal;
 mod tidy;

@@ -39,6 +39,11 @@ fn the_metrics_page_is_the_catalogue() {
 }
 
 #[test]
+fn the_key_table_is_the_action_table() {
+    check("keys", &supertop::tui::keys_as_markdown());
+}
+
+#[test]
 fn the_help_of_every_command_names_the_flags_of_the_readme() {
     let readme = include_str!("../../README.md");
     let mut flags: Vec<&str> = readme

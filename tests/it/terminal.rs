@@ -12,17 +12,16 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use crate::process::PATIENCE;
 
 /// A program in a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     master: Box<dyn MasterPty>,
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     output: mpsc::Receiver<Vec<u8>>,
     screen: vt100::Parser,
-    raw: Vec<u8>,
 }
 
 impl Terminal {
-    fn start(args: &[&str], rows: u16, cols: u16) -> Terminal {
+    pub(crate) fn start(args: &[&str], rows: u16, cols: u16) -> Terminal {
         let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_supertop"));
@@ -31,6 +30,7 @@ impl Terminal {
             command.env_remove(name);
         }
         command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
         command.env("LC_ALL", "C.UTF-8");
         let child = pair.slave.spawn_command(command).expect("the binary starts");
         let keys = pair.master.take_writer().expect("a writer");
@@ -44,14 +44,7 @@ impl Terminal {
                 }
             }
         });
-        Terminal {
-            master: pair.master,
-            child,
-            keys,
-            output,
-            screen: vt100::Parser::new(cells(rows), cells(cols), 0),
-            raw: Vec::new(),
-        }
+        Terminal { master: pair.master, child, keys, output, screen: vt100::Parser::new(cells(rows), cells(cols), 0) }
     }
 
     fn press(&mut self, keys: &str) {
@@ -65,7 +58,7 @@ impl Terminal {
     }
 
     /// Takes in what was drawn until the screen is as it should be.
-    fn await_screen(&mut self, what: &str, good: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn await_screen(&mut self, what: &str, good: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let text = self.screen.screen().contents();
@@ -76,11 +69,23 @@ impl Terminal {
             match self.output.recv_timeout(left) {
                 Ok(bytes) => {
                     self.screen.process(&bytes);
-                    self.raw.extend(bytes);
                 }
                 Err(error) => panic!("never seen: {what} ({error}); the screen was:\n{text}"),
             }
         }
+    }
+
+    /// Takes in what is drawn for so long.
+    pub(crate) fn watch_for(&mut self, span: Duration) {
+        let deadline = Instant::now() + span;
+        while let Ok(bytes) = self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.screen.process(&bytes);
+        }
+    }
+
+    /// The screen as it is.
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.screen.screen()
     }
 
     /// Waits for the end; takes in the last output.
@@ -89,7 +94,6 @@ impl Terminal {
         loop {
             while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
                 self.screen.process(&bytes);
-                self.raw.extend(bytes);
             }
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
                 return status.exit_code();
