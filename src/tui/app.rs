@@ -198,6 +198,9 @@ impl App {
         let census = self.census(&reply);
         let layer = &mut self.stacks[self.at][layer];
         layer.answered.insert(part);
+        if let Ok(Answer::Series(series)) = &reply.answer {
+            self.shared.follow(series);
+        }
         let step = layer.screen.heard(part, reply.answer, &self.shared);
         self.take(step) || census
     }

@@ -21,6 +21,9 @@ const SPANS: [(&str, &str, &str); 8] = [
     ("24h", "10m", "24 h"),
 ];
 
+/// The span that graphs grow to by themselves, among [`SPANS`].
+const USUAL: usize = 3;
+
 /// The fleet's totals, as the second line shows them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
@@ -58,6 +61,8 @@ pub(crate) struct Shared {
     /// Since when the screen is held still.
     pub(crate) frozen: Option<Time>,
     span: usize,
+    /// Whether the span follows how far the hub's memory goes back.
+    follows: bool,
 }
 
 impl Shared {
@@ -75,7 +80,8 @@ impl Shared {
             link: (Link::Connecting, now),
             heard: None,
             frozen: None,
-            span: 3,
+            span: 1,
+            follows: true,
         }
     }
 
@@ -105,8 +111,17 @@ impl Shared {
         Duration::from_secs([1, 1, 2, 5, 15, 30, 60, 60][self.span])
     }
 
+    /// Shows more time as soon as there is more to show, up to [`USUAL`], until somebody chooses. Says whether it did.
+    pub(crate) fn follow(&mut self, series: &Series) -> bool {
+        let known = |values: &[Option<f64>]| values.iter().take(values.len() / 8 + 1).any(Option::is_some);
+        let grow = self.follows && self.span < USUAL && series.lines.iter().any(|line| known(&line.values));
+        self.span += usize::from(grow);
+        grow
+    }
+
     /// Shows more time, or less. Says whether that was possible.
     pub(crate) fn zoom(&mut self, out: bool) -> bool {
+        self.follows = false;
         let next = if out { (self.span + 1).min(SPANS.len() - 1) } else { self.span.saturating_sub(1) };
         std::mem::replace(&mut self.span, next) != next
     }

@@ -99,6 +99,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("gpu.procs", 7),
             col("model", 7),
             col(WHY, 2),
+            hidden("node.age"),
             hidden("gpu.throttle"),
             hidden("gpu.xid"),
             hidden("gpu.xid.age"),

@@ -78,7 +78,7 @@ pub(crate) fn draw(pen: &mut Pen<'_>, column: &Column, cell: &Cell, reading: &Re
     }
     let text = text(column, cell, reading);
     let style = style(pen, column, cell, plain);
-    if is_numeric(column) {
+    if is_numeric(column) && !matches!(cell, Cell::Text(_)) {
         if has_block(column)
             && let Some(value) = cell.number()
         {

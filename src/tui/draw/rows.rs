@@ -18,7 +18,7 @@ use crate::{
         Unit,
         metric::Direction,
         series::Series,
-        table::{Column, Row, Table},
+        table::{Cell, Column, Row, Table},
     },
     tui::{
         ask::Sort,
@@ -83,8 +83,11 @@ impl Sheet {
             if let Source::Answer(at) = column.source
                 && let Some(meta) = table.columns.get(at)
             {
-                let cells = table.rows.iter().filter_map(|row| row.cells.get(at));
-                let widest = cells.map(|cell| cell::cells(meta, cell, reading)).max().unwrap_or(0);
+                let cells = || table.rows.iter().filter_map(|row| row.cells.get(at));
+                // Some numbers come as the words that they stand for.
+                column.numeric &= !cells().any(|cell| matches!(cell, Cell::Text(_)));
+                column.descends &= column.numeric;
+                let widest = cells().map(|cell| cell::cells(meta, cell, reading)).max().unwrap_or(0);
                 column.content = column.content.max(widest);
             }
         }
@@ -159,7 +162,8 @@ pub(crate) fn names(key: &str, full: &str) -> bool {
 fn answer(at: usize, column: &Column, rank: u8) -> Shown {
     Shown {
         key: column.key.clone(),
-        title: column.title.clone(),
+        // A list of what each GPU does beside its own mean must not be called the same.
+        title: if column.key.starts_with("each(gpu.util)") { "GPUS".into() } else { column.title.clone() },
         rank,
         numeric: cell::is_numeric(column),
         descends: cell::is_numeric(column) && column.direction != Direction::LowIsBad,

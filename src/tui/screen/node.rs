@@ -207,7 +207,10 @@ impl Node {
         let Some(at) = table.column("core.util") else { return };
         let (wide, high) = (pen.width().saturating_sub(7).max(1), pen.height());
         pen.text(0, 0, "CORES", Role::PanelTitle);
+        // Few cores have room for their numbers.
+        let each = if table.rows.len() * 7 <= usize::from(wide) { 7 } else { 1 };
         for (n, row) in table.rows.iter().enumerate() {
+            let n = n * each;
             let (x, y) = (7 + (n % usize::from(wide)) as u16, (n / usize::from(wide)) as u16);
             if y >= high {
                 break;
@@ -215,6 +218,9 @@ impl Node {
             match row.cells.get(at).and_then(crate::model::table::Cell::number) {
                 Some(util) => {
                     pen.text(x, y, block(util / 100.0), if util < 2.0 { Role::Faint } else { Role::Bar });
+                    if each > 1 {
+                        pen.right(x + 6, y, &crate::model::Unit::Percent.cell(util), Role::Dim);
+                    }
                 }
                 None => {
                     pen.text(x, y, "░", Role::Faint);

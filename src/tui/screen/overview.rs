@@ -22,7 +22,7 @@ use crate::{
     },
 };
 use grid::Grid;
-use problems::Problems;
+use problems::{Cure, Problems};
 
 const GRID: u32 = 0;
 const LOAD: u32 = 1;
@@ -62,7 +62,16 @@ impl Overview {
     }
 
     fn open(&self, shared: &Shared) -> Step {
-        let target = if self.in_problems { self.problems.target() } else { self.grid.target(shared) };
+        let target = match self.problems.cure().filter(|_| self.in_problems) {
+            Some(Cure::Nodes(list)) => {
+                let mut ask = views::ask("nodes", &shared.levels);
+                ask.scope.push(format!("node in {list}"));
+                return Step::Open(Box::new(super::table::TableScreen::new(ask, shared)));
+            }
+            Some(Cure::Thing(target)) => Some(target.clone()),
+            None if self.in_problems => None,
+            None => self.grid.target(shared),
+        };
         target.map_or(Step::Same, |target| Step::Open(super::of(target, &[], shared)))
     }
 
@@ -172,7 +181,7 @@ impl Layout {
         let columns = if width >= 76 { 2 } else { 1 };
         let load = if height >= 10 { 4 / columns } else { 0 };
         let rest = height - load;
-        let high = (lines + 2).clamp(rest.min(3), (rest / 2).max(rest.min(3)));
+        let high = (lines + 2).clamp(rest.min(3), (rest * 3 / 5).max(rest.min(3)));
         Layout {
             load: Rect::new(0, 0, width, load),
             columns,

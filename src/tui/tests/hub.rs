@@ -479,7 +479,7 @@ impl Hub {
                 + 0.10 * (t / 37.0 + seed as f64).sin()
                 + 0.05 * (t / 7.0).sin()
                 + 0.04 * (chance(t as usize) - 0.5);
-            now.filter(|_| at > n / 8).map(|now| now * wobble * 0.92)
+            now.filter(|_| at > n / 10).map(|now| now * wobble * 0.92)
         };
         Line { id: thing.id.clone(), column: column.clone(), values: (0..n).map(value).collect() }
     }

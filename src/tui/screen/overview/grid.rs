@@ -37,7 +37,7 @@ const METRICS: [(&str, &str, f64, f64, bool); 7] = [
 
 /// What the verdict on a cell needs.
 const HEALTH_KEYS: &str = "node.age,node.gpus,node.gpus.expected,gpu.xid,gpu.xid.age,gpu.remap.failed,gpu.remap.pending,\
-                           gpu.ecc.dbe,gpu.temp,node.mounts.bad,node.disk.used,node.mem.util";
+                           gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,node.disk.used,node.mem.util";
 
 /// Most cells that are asked for.
 const MOST: usize = 4000;
