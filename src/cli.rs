@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; there is nobody left to tell then.
-            let _ = writeln!(std::io::stderr(), "supertop: {error:#}");
+            let _ = writeln!(std::io::stderr(), "supertop: {}", in_one_line(&error));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
@@ -98,6 +98,17 @@ fn stop_signal() -> Result<channel::Receiver<bool>> {
         sender.closed().await;
     });
     Ok(receiver)
+}
+
+/// What went wrong and why, cause after cause; one that its effect quotes already is not said twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
+        }
+    }
+    line.replace('\n', " ")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -143,7 +143,7 @@ pub(super) struct Sim {
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) nodes: u32,
     /// GPUs on each node
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64))]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=16))]
     pub(super) gpus: u16,
     /// Another seed makes another cluster
     #[arg(long, default_value_t = 1)]

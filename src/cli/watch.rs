@@ -17,6 +17,7 @@ use crate::{
     client,
     collect::sim::{Plan, Sim},
     hub::{self, wall_clock},
+    link,
     tui::{self, Exit, Port},
 };
 
@@ -29,7 +30,10 @@ const PROCESSES_EVERY: Duration = Duration::from_secs(2);
 pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCode> {
     let settings = settings(args.theme.or_else(|| config.theme.clone()), config)?;
     let named = args.hub.or_else(|| config.hub.clone());
-    if let Some(address) = runtime()?.block_on(attach::find(named.as_deref()))? {
+    let runtime = runtime()?;
+    if let Some(address) = runtime.block_on(attach::find(named.as_deref()))? {
+        // A hub that is not there at the start is a mistake; one that goes away later is dialled again.
+        runtime.block_on(link::dial(&address))?;
         return show(Target::Hub(address), settings);
     }
     let inside = Inside::start(hub_settings(config))?;

@@ -190,7 +190,8 @@ impl Planner<'_> {
         if column.width == 0 {
             // The text that made it tells columns of one metric apart.
             column.key = operand.to_string();
-            column.title = if matches!(operand, Operand::Each(_)) { column.title } else { column.key.clone() };
+            column.title =
+                if matches!(operand, Operand::Each(_)) { format!("{}/GPU", column.title) } else { column.key.clone() };
             let least = if matches!(operand, Operand::Each(_)) { 12 } else { 6 };
             column.width = column.title.chars().count().clamp(least, 24) as u8;
         }
