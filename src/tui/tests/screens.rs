@@ -118,7 +118,7 @@ fn colours_stay_within_the_terminals_depth() {
     for depth in [Depth::Mono, Depth::Sixteen, Depth::Indexed, Depth::True] {
         for theme in ["dark", "light"] {
             let theme = theme.to_owned();
-            let mut stage = Stage::with(Settings { theme, depth, ..settings() }, 256, 8, (120, 40));
+            let mut stage = Stage::with(Settings { theme, depth, ..settings() }, 48, 4, (120, 40));
             for keys in ["m", "2 j", "s", "esc enter", "enter", "?"] {
                 stage.press(keys);
                 for cell in &stage.buffer().content {
