@@ -120,9 +120,18 @@ impl App {
         self.stack().len() == 1
     }
 
-    /// The way here.
+    /// The way here. Behind its node, a GPU or process needs no more than its number.
     pub(crate) fn crumbs(&self) -> Vec<String> {
-        self.stack().iter().map(|layer| layer.screen.crumb()).collect()
+        let names: Vec<String> = self.stack().iter().map(|layer| layer.screen.crumb()).collect();
+        let short = |(at, name): (usize, &String)| {
+            let number = |sign: char| {
+                let (node, number) = name.rsplit_once(sign)?;
+                names[..at].iter().any(|before| before == node).then_some(number)
+            };
+            let gpu = number(':').map(|index| format!("GPU {index}"));
+            gpu.or_else(|| number('/').map(|pid| format!("pid {pid}"))).unwrap_or_else(|| name.clone())
+        };
+        names.iter().enumerate().map(short).collect()
     }
 
     /// The views behind `1` to `9`, and which of them is shown.

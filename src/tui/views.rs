@@ -254,6 +254,9 @@ pub(crate) fn complete(mut ask: Ask, levels: &[String]) -> Ask {
         if ask.show.is_empty() {
             ask.show = plain.show;
         }
+    } else if !ask.show.is_empty() && !ask.show.contains(&ask.by) {
+        // A group without its name tells nothing.
+        ask.show = format!("{},{}", ask.by, ask.show);
     }
     ask
 }
@@ -328,6 +331,7 @@ mod tests {
         let own = complete(Ask::parse("gpus sort power show node,power"), &levels());
         assert_eq!((own.show.as_str(), own.sort[0].key.as_str()), ("node,power", "power"));
         assert_eq!(complete(Ask::parse("gpus by model"), &levels()).show, "");
+        assert_eq!(complete(Ask::parse("gpus by rack show power"), &levels()).show, "rack,power");
     }
 
     #[test]

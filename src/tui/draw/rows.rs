@@ -156,7 +156,7 @@ impl Shown {
 
 /// Whether `key`, short or full, names the column `full`.
 pub(crate) fn names(key: &str, full: &str) -> bool {
-    full == key || full.strip_suffix(key).is_some_and(|scope| scope.ends_with('.'))
+    full == key || full.split_once('.').is_some_and(|(_, short)| short == key)
 }
 
 fn answer(at: usize, column: &Column, rank: u8) -> Shown {
@@ -316,5 +316,6 @@ mod tests {
         check("gpu.power", "gpu.power", true);
         check("power", "gpu.power.limit", false);
         check("er", "gpu.power", false);
+        check("util", "gpu.mem.util", false);
     }
 }

@@ -208,7 +208,7 @@ impl Layout {
 
 impl Screen for Gpu {
     fn crumb(&self) -> String {
-        format!("GPU {}", self.index)
+        format!("{}:{}", self.node, self.index)
     }
 
     fn asks(&self, shared: &Shared) -> Vec<Asked> {

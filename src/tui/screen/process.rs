@@ -33,7 +33,7 @@ impl Process {
 
 impl Screen for Process {
     fn crumb(&self) -> String {
-        format!("pid {}", self.pid)
+        format!("{}/{}", self.node, self.pid)
     }
 
     fn asks(&self, _: &Shared) -> Vec<Asked> {

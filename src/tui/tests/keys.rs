@@ -190,6 +190,7 @@ fn commands_go_places() {
     assert_eq!(run("gpus where temp > 80").0, "gpus");
     assert_eq!(run("node gpu007").0, "gpus › gpu007");
     assert_eq!(run("gpu gpu007:2").0, "gpus › gpu007 › GPU 2");
+    assert_eq!(run("gpu gpu008:2").0, "gpus › gpu007 › GPU 2 › gpu008:2");
     assert_eq!(run("pods").0, "pods");
     assert!(run("sort -gpu.temp").2.contains("TEMP▾"));
     assert!(run("where gpu.temp > 90").2.contains("where gpu.temp > 90"));
