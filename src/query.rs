@@ -45,7 +45,7 @@ pub use self::{
 /// A complaint that points at the word which means nothing here, does not fit what it stands beside, or asks for
 /// what has no data yet.
 pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complaint> {
-    let mut snapshot = Snapshot::new(fleet, now);
+    let mut snapshot = Snapshot::new(fleet, now, query.when);
     let plan = plan::plan(&snapshot, query)?;
     if plan.view.kind == Kind::Event {
         // What happened last is what people look for first.

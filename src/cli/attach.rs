@@ -10,7 +10,6 @@ use crate::{
     agent::{
         live::{Live, Settings},
         session::{self, Pace},
-        simulated::Simulated,
     },
     hub::{self, Doors, Hub, wall_clock},
     link::{self, Address, DialError, Stream},
@@ -96,7 +95,8 @@ impl Inside {
     }
 
     /// Starts a simulated cluster on a thread of its own.
-    pub(super) fn simulate(&self, mut nodes: Simulated) -> Result<()> {
+    #[cfg(feature = "tui")]
+    pub(super) fn simulate(&self, mut nodes: crate::agent::simulated::Simulated) -> Result<()> {
         let (inside, runtime) = (self.clone(), runtime()?);
         thread::Builder::new().name("sim".into()).spawn(move || {
             let (_stop, stop) = watch::channel(false);

@@ -91,6 +91,8 @@ pub enum Moment {
     Clock(u32),
     /// The present day's beginning, UTC: `today`.
     Today,
+    /// Whenever each node was last heard: `at last`, its last values, however old.
+    Last,
 }
 
 /// A condition. Evaluates to true, false or unknown; a filter keeps what is true.

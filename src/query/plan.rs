@@ -99,6 +99,13 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         Ok(Window::new(span, step.unwrap_or_else(|| natural_step(snapshot.fleet, span, placed)), now))
     };
     match (query.when, query.over) {
+        (When::At(Moment::Last, _), None) => Ok((None, None)),
+        (When::At(Moment::Last, spot), Some(_)) => {
+            Err(complain("`at last` is one moment; leave it out for values along time", spot))
+        }
+        (When::Since(Moment::Last, spot), _) => {
+            Err(complain("`last` is a moment of each node's own; it stands only after `at`", spot))
+        }
         (When::At(_, spot), _) => Err(complain("no past state of the fleet is kept yet to be asked `at` a time", spot)),
         (When::Since(moment, _), None) if view.kind == Kind::Event => Ok((Some(resolve(moment, now)), None)),
         (When::Since(_, spot), Some(_)) => {
@@ -124,6 +131,8 @@ fn resolve(moment: Moment, now: Time) -> Time {
         Moment::Ago(span) => now - span,
         Moment::Clock(seconds) => midnight + Duration::from_secs(u64::from(seconds)),
         Moment::Today => midnight,
+        // Refused by the planner: it is another time for every node.
+        Moment::Last => now,
     }
 }
 

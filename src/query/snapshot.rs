@@ -9,6 +9,7 @@ use crate::{
         metric::{Aggregate, MetricId, Scope, core, mount, process},
         raw::{Gap, Raw},
         state::State,
+        syntax::{Moment, When},
         time::Time,
     },
 };
@@ -32,13 +33,22 @@ pub(super) struct Snapshot<'a> {
     states: std::rc::Rc<[State]>,
     /// Set while a condition is evaluated in the past.
     pub(super) window: Option<&'a Window>,
+    /// Whether a silent node's last values are asked for, however old.
+    last: bool,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(fleet: &'a Fleet, now: Time) -> Self {
+    pub(super) fn new(fleet: &'a Fleet, now: Time, when: When) -> Self {
         let state = |id| if fleet.is_up(id, now) { State::Up } else { fleet.state(id, now) };
         let states = fleet.nodes().map(state).collect();
-        Snapshot { fleet, now, events: Vec::new(), states, window: None }
+        Snapshot {
+            fleet,
+            now,
+            events: Vec::new(),
+            states,
+            window: None,
+            last: matches!(when, When::At(Moment::Last, _)),
+        }
     }
 
     /// The same fleet, with values read from the past.
@@ -52,6 +62,7 @@ impl<'a> Snapshot<'a> {
             events: self.events.clone(),
             states: self.states.clone(),
             window: Some(window),
+            last: self.last,
         }
     }
 
@@ -62,6 +73,11 @@ impl<'a> Snapshot<'a> {
     /// Whether the node's values are fresh.
     pub(super) fn is_up(&self, node: NodeId) -> bool {
         self.state(node) == State::Up
+    }
+
+    /// Whether the node's values count: they are fresh, or the question is about the last ones.
+    fn believes(&self, node: NodeId) -> bool {
+        self.last || self.is_up(node)
     }
 
     /// A metric of what the row reaches.
@@ -90,7 +106,7 @@ impl<'a> Snapshot<'a> {
         if !sampled {
             return slots.for_each(|slot| pool.add(self.number(leaf, Item { node, slot })));
         }
-        if !self.is_up(node) {
+        if !self.believes(node) {
             return slots.for_each(|_| pool.add(Err(Gap::Unknown)));
         }
         let cells = self.fleet.last_values(node).row(leaf.metric);
@@ -149,7 +165,7 @@ impl<'a> Snapshot<'a> {
             return None;
         }
         out.fill(Err(Gap::Unknown));
-        if self.is_up(run.node) {
+        if self.believes(run.node) {
             let cells = self.fleet.last_values(run.node).row(leaf.metric);
             for (out, cell) in out.iter_mut().zip(cells.get(run.slots.start as usize..).unwrap_or(&[])) {
                 *out = number(*cell, leaf.quantum);
@@ -165,11 +181,14 @@ impl<'a> Snapshot<'a> {
             return window.number(self.fleet, leaf.metric, item);
         }
         match leaf.metric.scope {
-            Scope::Gpu | Scope::Nic if self.is_up(node) => {
+            Scope::Gpu | Scope::Nic if self.believes(node) => {
                 number(self.fleet.last_values(node).get(leaf.metric, slot as usize), leaf.quantum)
             }
             Scope::Gpu | Scope::Nic => Err(Gap::Unknown),
-            Scope::Node => number(self.fleet.value(node, leaf.metric, 0, self.now), leaf.quantum),
+            Scope::Node => match self.fleet.value(node, leaf.metric, 0, self.now) {
+                Raw::UNKNOWN if self.last => number(self.fleet.last(node, leaf.metric, 0), leaf.quantum),
+                raw => number(raw, leaf.quantum),
+            },
             Scope::Process => self.of_process(leaf.metric, item),
             Scope::Core => self.of_core(leaf.metric, item),
             Scope::Mount => self.of_mount(leaf.metric, item),
@@ -183,7 +202,7 @@ impl<'a> Snapshot<'a> {
         if metric == process::PID {
             return Ok(f64::from(process.pid));
         }
-        if !self.is_up(node) {
+        if !self.believes(node) {
             return Err(Gap::Unknown);
         }
         let gpus = || process.gpus.iter();
@@ -211,14 +230,14 @@ impl<'a> Snapshot<'a> {
         }
         let percent = self.fleet.node(node).processes.cores.get(slot as usize);
         percent
-            .filter(|_| metric == core::UTIL && self.is_up(node))
+            .filter(|_| metric == core::UTIL && self.believes(node))
             .map(|percent| f64::from(*percent))
             .ok_or(Gap::Unknown)
     }
 
     fn of_mount(&self, metric: MetricId, Item { node, slot }: Item) -> Number {
         let mount = self.fleet.node(node).processes.mounts.get(slot as usize);
-        let mount = mount.filter(|_| self.is_up(node)).ok_or(Gap::Unknown)?;
+        let mount = mount.filter(|_| self.believes(node)).ok_or(Gap::Unknown)?;
         let value = match metric {
             mount::USED => mount.used.map(f64::from),
             mount::FREE => mount.free.map(|bytes| bytes as f64),

@@ -265,6 +265,7 @@ fn columns_are_the_views_own_or_those_asked_for() {
     );
     cells("gpus where gpu002:3 show util, temp, xid, fault, tier", "– – – lost none");
     cells("nodes where gpu003 show age, gpu.util, node.gpus.expected, clock.skew", "10s – 2 –");
+    cells("nodes where gpu003 show state, each(gpu.util), node.gpus.expected at last", "stale 50% 50% 2");
     cells("processes where 4711 show proc.gpu, mem.gpu, sm, age", "0,1 2.0G 40% 1m40s");
     cells(
         "events show kind, subject, text limit 2",

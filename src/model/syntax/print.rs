@@ -70,6 +70,7 @@ impl Display for Moment {
             Moment::Clock(s) if s.is_multiple_of(60) => write!(f, "{:02}:{:02}", s / 3600, s / 60 % 60),
             Moment::Clock(s) => write!(f, "{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60),
             Moment::Today => f.write_str("today"),
+            Moment::Last => f.write_str("last"),
         }
     }
 }

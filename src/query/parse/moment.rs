@@ -1,4 +1,4 @@
-//! Reads points in time: `2026-11-23T14:02:00Z`, `-20m`, `14:02`, `today`.
+//! Reads points in time: `2026-11-23T14:02:00Z`, `-20m`, `14:02`, `today`, `last`.
 
 use crate::model::{
     question::Complaint,
@@ -25,6 +25,9 @@ fn expected(word: &str, spot: Spot) -> Complaint {
 fn read(word: &str) -> Option<Moment> {
     if word.eq_ignore_ascii_case("today") {
         return Some(Moment::Today);
+    }
+    if word.eq_ignore_ascii_case("last") {
+        return Some(Moment::Last);
     }
     if let Some(ago) = word.strip_prefix('-') {
         return parse_duration(ago).map(Moment::Ago);

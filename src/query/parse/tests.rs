@@ -189,6 +189,7 @@ fn when() -> impl Strategy<Value = When> {
         duration().prop_map(Moment::Ago),
         (0..86_400u32).prop_map(Moment::Clock),
         Just(Moment::Today),
+        Just(Moment::Last),
     ];
     (0..3, moment).prop_map(|(which, moment)| match which {
         0 => When::Now,

@@ -65,6 +65,7 @@ impl Gpu {
         let uses = format!("node = {} and proc.gpu ~ {pattern}", quoted(node));
         let mut processes = Ledger::panel("processes", uses, &["node", "proc.gpu"], shared);
         processes.ask.sort = parse_sort("-proc.mem.gpu");
+        processes.ask.when = "at last".into();
         let about = format!("event.subject = {}", quoted(&format!("{node}:{index}")));
         let events = Ledger::panel("events", about, &["event.subject"], shared);
         Gpu {
@@ -218,7 +219,7 @@ impl Screen for Gpu {
         vec![
             Asked::every(2, 0, self.processes.text()),
             Asked::every(2, 1, self.events.text()),
-            Asked::every(1, FACTS, format!("gpus where {condition} show *")),
+            Asked::every(1, FACTS, format!("gpus where {condition} show * at last")),
             Asked::every(shared.pace().as_secs(), CURVES, curves),
         ]
     }

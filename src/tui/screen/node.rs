@@ -80,13 +80,17 @@ impl Node {
         gpus.ask.sort = crate::tui::ask::parse_sort("index");
         let mut nics = Ledger::panel("nics", condition(), &["node"], shared);
         nics.ask.sort = crate::tui::ask::parse_sort("nic.name");
-        let panels = [
+        let mut panels = [
             gpus,
             Ledger::panel("processes", condition(), &["node"], shared),
             nics,
             Ledger::panel("mounts", condition(), &["node"], shared),
             Ledger::panel("events", condition(), &[], shared),
         ];
+        // Here, and only here, a silent node shows what it said last.
+        for panel in panels.iter_mut().filter(|panel| panel.ask.view != "events") {
+            panel.ask.when = "at last".into();
+        }
         Node {
             name: name.into(),
             facts: None,
@@ -244,7 +248,7 @@ impl Screen for Node {
             Asked::every(
                 2,
                 CORES,
-                format!("cores where node = {node} sort core.index show core.index,core.util limit 500"),
+                format!("cores where node = {node} sort core.index show core.index,core.util limit 500 at last"),
             ),
             Asked::every(
                 pace,

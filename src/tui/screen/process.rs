@@ -38,7 +38,7 @@ impl Screen for Process {
 
     fn asks(&self, _: &Shared) -> Vec<Asked> {
         let condition = format!("node = {} and proc.pid = {}", quoted(&self.node), self.pid);
-        vec![Asked::every(2, 0, format!("processes where {condition} show *"))]
+        vec![Asked::every(2, 0, format!("processes where {condition} show * at last"))]
     }
 
     fn heard(&mut self, _: u32, answer: Result<Answer, Complaint>, _: &Shared) -> Step {

@@ -20,7 +20,7 @@ pub(super) fn query(name: &str, levels: &[String]) -> String {
                 node.mem.total,node.mem.util,node.swap.used,node.temp,node.procs,node.gpus,node.gpus.expected,node.disk.used,\
                 node.mounts.bad,node.ib.ports,node.psi.cpu,node.psi.mem,node.psi.io,node.clock.skew,gpu.power,gpu.xid,gpu.xid.age";
     let keys = [keys].into_iter().chain(levels.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
-    format!("nodes where node = {} show {keys}", quoted(name))
+    format!("nodes where node = {} show {keys} at last", quoted(name))
 }
 
 /// Draws the facts in up to three lines.
