@@ -99,7 +99,7 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         Ok(Window::new(span, step.unwrap_or_else(|| natural_step(snapshot.fleet, span, placed)), now))
     };
     match (query.when, query.over) {
-        (When::At(Moment::Last, _), None) => Ok((None, None)),
+        (When::Now | When::At(Moment::Last, _), None) => Ok((None, None)),
         (When::At(Moment::Last, spot), Some(_)) => {
             Err(complain("`at last` is one moment; leave it out for values along time", spot))
         }
@@ -119,7 +119,6 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
             window(span, None, spot).map(|window| (None, Some(window)))
         }
         (When::Now, Some(over)) => window(over.span, over.step, over.spot).map(|window| (None, Some(window))),
-        (When::Now, None) => Ok((None, None)),
     }
 }
 
