@@ -1,6 +1,11 @@
 //! `supertop agent`: this node's reports, to a hub or once to standard output.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -30,8 +35,9 @@ const PROCESSES_EVERY: Duration = Duration::from_secs(10);
 const ONCE_BETWEEN: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: Agent, global: Global, config: Config) -> Result<ExitCode> {
+    let control = args.control.unwrap_or_else(control::default_path);
     if let Some(gate) = args.command {
-        return order(gate);
+        return order(gate, &control);
     }
     let settings = settings(args.name, args.interval, &args.labels, &config, global.nvml_library)?;
     if args.once {
@@ -42,7 +48,7 @@ pub(super) fn run(args: Agent, global: Global, config: Config) -> Result<ExitCod
     runtime()?.block_on(async {
         let stop = stop_signal()?;
         let mut live = Live::new(settings, wall_clock())?;
-        match Socket::bind(&control::default_path()).await {
+        match Socket::bind(&control).await {
             Ok(socket) => drop(tokio::spawn(socket.serve(live.gate()))),
             Err(error) => tracing::warn!("{error}"),
         }
@@ -79,12 +85,12 @@ pub(super) fn settings(
     Ok(Settings { name, labels, interval, nvml_library })
 }
 
-fn order(gate: Gate) -> Result<ExitCode> {
+fn order(gate: Gate, control: &Path) -> Result<ExitCode> {
     let (order, done) = match gate {
         Gate::Release => (Order::Release, "released: the agent has closed the NVIDIA driver"),
         Gate::Resume => (Order::Resume, "resumed: the agent opens the NVIDIA driver again"),
     };
-    runtime()?.block_on(control::order(&control::default_path(), order))?;
+    runtime()?.block_on(control::order(control, order))?;
     writeln!(std::io::stdout(), "{done}")?;
     Ok(ExitCode::SUCCESS)
 }

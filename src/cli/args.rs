@@ -100,6 +100,10 @@ pub(super) struct Agent {
     /// Print one report and what each collector cost, and exit
     #[arg(long)]
     pub(super) once: bool,
+    /// Socket by which `release` and `resume` reach the agent [default: supertop-agent.sock in `$XDG_RUNTIME_DIR`, for
+    /// root in /run]
+    #[arg(long, global = true, value_name = "PATH", env = "SUPERTOP_CONTROL")]
+    pub(super) control: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Option<Gate>,
 }

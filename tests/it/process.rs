@@ -13,7 +13,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// The binary, with no environment of the person who runs the tests.
 pub(crate) fn supertop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_supertop"));
-    for name in ["SUPERTOP_HUB", "SUPERTOP_NVML", "SUPERTOP_LOG", "NODE_NAME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+    for name in [
+        "SUPERTOP_HUB",
+        "SUPERTOP_NVML",
+        "SUPERTOP_CONTROL",
+        "SUPERTOP_LOG",
+        "NODE_NAME",
+        "XDG_CONFIG_HOME",
+        "XDG_STATE_HOME",
+    ] {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
