@@ -168,6 +168,11 @@ pub(in crate::collect) fn words(nvml: &Nvml, error: NvmlError) -> String {
 /// Whether there is an NVML library at this path, without asking it for anything. The error is the loader's, in words.
 pub(in crate::collect) fn check(library: &Path) -> Result<(), String> {
     // SAFETY: loading a library runs its code; which one is the choice of whoever starts the agent.
-    let library = unsafe { NvmlLib::new(library) }.map_err(|error| error.to_string())?;
-    library.nvmlInit_v2.map(drop).map_err(|error| error.to_string())
+    let loaded = unsafe { NvmlLib::new(library) }.map_err(|error| {
+        // The loader puts the path in front, and so does whoever says this.
+        let text = error.to_string();
+        let named = text.strip_prefix(&format!("{}: ", library.display()));
+        named.map_or_else(|| text.clone(), str::to_owned)
+    })?;
+    loaded.nvmlInit_v2.map(drop).map_err(|error| error.to_string())
 }
