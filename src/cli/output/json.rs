@@ -34,7 +34,7 @@ fn table(table: &Table) -> Value {
                 object.insert(key.into(), value.into());
             }
             for (column, cell) in table.columns.iter().zip(&row.cells) {
-                object.insert(column.key.clone(), self::cell(cell));
+                object.insert(column.key.clone(), self::cell(&column.key, cell));
             }
             Value::Object(object)
         })
@@ -82,10 +82,12 @@ fn identity<'a>(view: &str, id: &'a str) -> Vec<(&'static str, &'a str)> {
     }
 }
 
-fn cell(cell: &Cell) -> Value {
+fn cell(key: &str, cell: &Cell) -> Value {
     match cell {
         Cell::Gap(_) => Value::Null,
         Cell::Number(value) => number(*value),
+        // An XID is a number wherever it stands; a field of an event is text.
+        Cell::Text(text) if key == "event.xid" => text.parse().map_or_else(|_| text.as_str().into(), number),
         Cell::Text(text) => text.as_str().into(),
         Cell::Flags(names) => names.clone().into(),
         Cell::List(values) => values.iter().map(|v| v.map_or(Value::Null, number)).collect(),
