@@ -4,6 +4,7 @@
 
 mod cluster;
 mod floors;
+mod mocked;
 mod nvml;
 mod process;
 mod readme;

@@ -2,6 +2,6 @@
 //! tells it what to do by the file beside it.
 
 mod faults;
-mod mock;
+pub(crate) mod mock;
 mod readings;
 mod xids;

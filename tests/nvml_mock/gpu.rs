@@ -105,7 +105,10 @@ impl Unit {
 
     /// Pids with bytes of memory, percent of SM time, and the MIG instance that they run on.
     pub(crate) fn processes(&self) -> Vec<(u32, f64, u32, Option<usize>)> {
-        let pid = |n: usize| (40_000 + 100 * self.gpu + n) as u32;
+        let pid = |n: usize| match n {
+            0 => self.set("pid", (40_000 + 100 * self.gpu) as f64) as u32,
+            _ => (40_000 + 100 * self.gpu + n) as u32,
+        };
         match self.control.mig(self.gpu) {
             Some(profiles) => (0..profiles.len()).map(|n| (pid(n), 2.0 * GIB, 0, Some(n))).collect(),
             None => (0..self.set("procs", 2.0) as usize)

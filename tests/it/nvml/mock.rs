@@ -1,4 +1,4 @@
-//! One copy of the mock with the collector over it.
+//! One copy of the mock, and the collector over it.
 
 use std::{
     fs,
@@ -24,9 +24,43 @@ pub(crate) const BEGIN: Time = Time::from_millis(1_795_442_671_250);
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A copy of the mock with a control file and a log of calls of its own.
+pub(crate) struct Library(TempDir);
+
+impl Library {
+    /// A copy that is told this, before anything is asked of it.
+    pub(crate) fn new(control: &str) -> Library {
+        let library = Library(tempfile::tempdir().unwrap());
+        fs::copy(built(), library.path()).unwrap();
+        library.tell(control);
+        library
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("libnvml.so")
+    }
+
+    /// Tells the mock what to do from now on.
+    pub(crate) fn tell(&self, control: &str) {
+        // Renamed into place, so that the mock never reads half of it.
+        let path = self.0.path().join("libnvml.so.control");
+        fs::write(path.with_extension("new"), control).unwrap();
+        fs::rename(path.with_extension("new"), path).unwrap();
+    }
+
+    /// The calls that the mock was asked to log, and a fresh log.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let path = self.0.path().join("libnvml.so.calls");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        fs::remove_file(path).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
 /// A library of its own, and what the collector has said so far, put together as an agent does it.
 pub(crate) struct Bench {
-    folder: TempDir,
+    library: Library,
     pub(crate) nvml: Nvml,
     pub(crate) now: Time,
     pub(crate) gpus: Vec<Gpu>,
@@ -35,7 +69,7 @@ pub(crate) struct Bench {
 }
 
 /// The library as cargo built it. Cargo builds examples with the tests unless it is told which tests to build.
-fn library() -> PathBuf {
+fn built() -> PathBuf {
     let folder = Path::new(env!("CARGO_BIN_EXE_supertop")).parent().unwrap().join("examples");
     let built = folder.join("libnvml_mock.so");
     assert!(built.exists(), "{} is missing: `cargo build --example nvml_mock` builds it", built.display());
@@ -63,34 +97,24 @@ impl Bench {
 
     /// As [`Bench::new`], with other settings.
     pub(crate) fn with(control: &str, change: impl FnOnce(Settings) -> Settings) -> Bench {
-        let folder = tempfile::tempdir().unwrap();
-        let copy = folder.path().join("libnvml.so");
-        fs::copy(library(), &copy).unwrap();
-        let nvml = Nvml::with(change(settings(copy, folder.path().join("sys"))));
-        let bench = Bench { folder, nvml, now: BEGIN, gpus: Vec::new(), last: Findings::default(), events: Vec::new() };
-        bench.tell(control);
-        bench
+        let library = Library::new(control);
+        let nvml = Nvml::with(change(settings(library.path(), library.0.path().join("sys"))));
+        Bench { library, nvml, now: BEGIN, gpus: Vec::new(), last: Findings::default(), events: Vec::new() }
     }
 
     /// Tells the mock what to do from now on.
     pub(crate) fn tell(&self, control: &str) {
-        // Renamed into place, so that the mock never reads half of it.
-        let path = self.folder.path().join("libnvml.so.control");
-        fs::write(path.with_extension("new"), control).unwrap();
-        fs::rename(path.with_extension("new"), path).unwrap();
+        self.library.tell(control);
     }
 
     /// The calls that the mock was asked to log, and a fresh log.
     pub(crate) fn calls(&self) -> Vec<String> {
-        let path = self.folder.path().join("libnvml.so.calls");
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        fs::remove_file(path).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        self.library.calls()
     }
 
     /// Where the collector looks for `/sys`.
     pub(crate) fn sys(&self) -> PathBuf {
-        self.folder.path().join("sys")
+        self.library.0.path().join("sys")
     }
 
     /// One round, `seconds` after the last.
