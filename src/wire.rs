@@ -18,7 +18,7 @@ mod tests;
 
 pub use codec::{ANSWER_LIMIT, Codec, CodecError, INITIAL_BUFFER, LIMIT};
 pub use hello::{Ask, Declared, Hello, Role, VERSION};
-pub use limit::DecodeError;
+pub use limit::{DecodeError, check_node_name};
 pub use sample::{Encoded, Outcome, Slots};
 
 use crate::model::{question::Reply, report as model};

@@ -27,6 +27,7 @@ use crate::{
     hub::wall_clock,
     link::{self, Address},
     model::place::Label,
+    wire,
 };
 
 /// How often an agent sends its processes.
@@ -71,6 +72,7 @@ pub(super) fn settings(
         .or_else(|| std::env::var("NODE_NAME").ok())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    wire::check_node_name(&name).map_err(|e| Usage(e.to_string()))?;
     let interval = match (interval, &config.agent.interval) {
         (Some(interval), _) => interval,
         (None, Some(text)) => args::interval(text).map_err(|e| Usage(format!("agent.interval in config.toml: {e}")))?,

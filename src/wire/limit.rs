@@ -118,6 +118,11 @@ pub(super) fn node_name(text: String) -> Result<String, DecodeError> {
     Ok(text)
 }
 
+/// Whether hubs take this as the name of a node, for an answer before an agent starts.
+pub fn check_node_name(name: &str) -> Result<(), DecodeError> {
+    node_name(name.to_owned()).map(drop)
+}
+
 /// A number that counts slots.
 pub(super) fn slot(number: u32, below: usize, what: &'static str) -> Result<u16, DecodeError> {
     match u16::try_from(number) {
