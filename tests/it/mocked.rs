@@ -171,6 +171,18 @@ fn a_gpu_that_hangs_stops_neither_its_neighbours_nor_the_host() {
 }
 
 #[test]
+fn a_metric_that_fails_says_why_and_one_that_lacks_says_nothing() {
+    let site = Site::with_gpus("gpu 4 lacks nvmlDeviceGetPowerUsage\n gpu 5 fail nvmlDeviceGetPowerUsage 999");
+    let why = "gpu.power: nvmlDeviceGetPowerUsage: Unknown Error";
+    let gpus = site.rows("gpus show fault, power, temp", "the reason", |rows| faults(rows)[5] == why);
+    let of = |n: usize| (gpus[n]["gpu.power"].is_number(), gpus[n]["gpu.temp"].is_number(), faults(&gpus)[n]);
+    assert_eq!((of(3), of(4), of(5)), ((true, true, ""), (false, true, ""), (false, true, why)));
+    assert_eq!(site.hub.get("gpus where power is unknown")["total"], 2);
+    site.mock.tell("gpu 6 slow 200");
+    site.rows("gpus show fault", "the slow GPU", |rows| faults(rows)[6].starts_with("slow: nvml"));
+}
+
+#[test]
 fn released_gpus_say_so_and_come_back() {
     let site = Site::with_gpus("log");
     site.order("release");
@@ -191,6 +203,7 @@ fn an_order_to_an_agent_that_is_not_there_names_the_socket() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains(path.to_str().unwrap()) && said.trim_end().lines().count() == 1, "{said}");
+    assert_eq!(said.matches("os error").count(), 1, "{said}");
 }
 
 #[test]
@@ -275,6 +288,17 @@ fn a_library_that_cannot_be_used_is_said_before_anything_starts() {
             assert_eq!(said.trim_end().lines().count(), 1, "{said}");
             assert_eq!(said.matches(library.to_str().unwrap()).count(), 1, "{said}");
         }
+    }
+}
+
+#[test]
+fn a_node_name_that_no_hub_takes_is_said_before_anything_starts() {
+    for name in ["gpu\u{1b}[2J", "gpu 1", "gpu:1", ""] {
+        let output = supertop().args(["agent", "--once", "--name", name]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        // An empty name is none, and the next in line is taken.
+        assert_eq!(output.status.code(), Some(if name.is_empty() { 0 } else { 2 }), "{said}");
+        assert!(!said.contains('\u{1b}') && said.trim_end().lines().count() <= 1, "{said:?}");
     }
 }
 
