@@ -126,7 +126,10 @@ fn bad_peers_are_counted_and_disturb_nobody() {
         let closed = peer.read_to_end(&mut rest);
         assert!(!matches!(&closed, Err(e) if e.kind() == std::io::ErrorKind::WouldBlock), "not closed: {closed:?}");
     }
-    hub.await_answer("nodes", "still 8 nodes up", |a| a["total"] == 8 && a["stale"] == 0);
+    let answer = hub.await_answer("nodes", "still 8 nodes up", |a| a["total"] == 8 && a["stale"] == 0);
+    let drops = answer["drops"].as_object().expect("what was refused is counted");
+    assert_eq!(drops.values().filter_map(Value::as_u64).sum::<u64>(), 3, "{drops:?}");
+    assert_eq!(drops["peer speaks HTTP"], 1, "{drops:?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Answers as JSON: `{"query","time","total","stale","rows":[…]}`, rows keyed by full keys, unknown null.
+//! Answers as JSON: `{"query","time","total","stale","rows":[…]}`, rows keyed by full keys, unknown null. What the hub
+//! dropped or refused since it started is beside them as `drops`, by reason, once there is any.
 
 use std::io::{self, Write};
 
@@ -39,13 +40,17 @@ fn table(table: &Table) -> Value {
             Value::Object(object)
         })
         .collect();
-    json!({
+    let mut answer = json!({
         "query": table.query,
         "time": table.time.to_string(),
         "total": table.total,
         "stale": table.stale,
         "rows": rows,
-    })
+    });
+    if !table.census.drops.is_empty() {
+        answer["drops"] = table.census.drops.iter().map(|(reason, n)| (reason.clone(), Value::from(*n))).collect();
+    }
+    answer
 }
 
 fn series(series: &Series) -> Value {
