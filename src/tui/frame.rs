@@ -241,19 +241,45 @@ fn footer(pen: &mut Pen<'_>, app: &App) {
         end = pen.right(pen.width().saturating_sub(1), 0, &text, Role::FooterNotice).saturating_sub(1);
     }
     let at_root = app.crumbs().len() == 1;
+    // Whatever else finds no room, the key that lists all keys does.
+    let help = app.screen().hints().contains(&Action::Help).then(|| Hint::of(Action::Help));
+    let room = end.saturating_sub(help.as_ref().map_or(0, |help| help.width() + 2));
     let mut x = 1;
-    for action in app.screen().hints() {
+    for action in app.screen().hints().iter().filter(|action| **action != Action::Help) {
+        let hint = Hint::of(*action);
         if *action == Action::Back && at_root {
             continue;
         }
-        let row = action.row();
-        let key = shown(row.keys.split(' ').next().unwrap_or(row.keys));
-        let needed = width(&key) + width(row.hint) + 1;
-        if x + needed > end {
+        if x + hint.width() > room {
             break;
         }
-        x = pen.text(x, 0, &key, Role::FooterKey) + 1;
-        x = pen.text(x, 0, row.hint, Role::Footer) + 2;
+        x = hint.draw(pen, x);
+    }
+    if let Some(help) = help.filter(|help| x + help.width() <= end) {
+        help.draw(pen, x);
+    }
+}
+
+/// A key and what it does here.
+struct Hint {
+    key: String,
+    words: &'static str,
+}
+
+impl Hint {
+    fn of(action: Action) -> Hint {
+        let row = action.row();
+        Hint { key: shown(row.keys.split(' ').next().unwrap_or(row.keys)), words: row.hint }
+    }
+
+    fn width(&self) -> u16 {
+        width(&self.key) + width(self.words) + 1
+    }
+
+    /// Says where the next one begins.
+    fn draw(&self, pen: &mut Pen<'_>, x: u16) -> u16 {
+        let x = pen.text(x, 0, &self.key, Role::FooterKey) + 1;
+        pen.text(x, 0, self.words, Role::Footer) + 2
     }
 }
 
