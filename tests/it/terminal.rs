@@ -133,7 +133,7 @@ fn a_demo_is_moved_sorted_filtered_and_drilled_to_a_process_and_back() {
     terminal.press("gg");
     terminal.await_screen("the first node", |s| s.contains("gpu001"));
     terminal.press("/node = gpu042\r");
-    terminal.await_screen("one node is left", |s| s.contains("gpu042") && !s.contains("gpu041"));
+    terminal.await_screen("one node is left", |s| s.contains("gpu042") && !s.contains("gpu001"));
     terminal.press("\r");
     terminal.await_screen("the node's screen", |s| s.contains("gpu042") && s.contains("GPUS 8"));
     terminal.press(":processes where node = gpu042\r");
