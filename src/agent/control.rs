@@ -18,7 +18,7 @@ use crate::collect::nvml::Gate;
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No order is longer; whoever sends more is not heard.
-const LONGEST_ORDER: u64 = 64;
+const LONGEST_ORDER: u64 = 128;
 
 /// What an agent can be asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ async fn obey(stream: UnixStream, gate: &Gate) -> io::Result<()> {
             let gate = gate.clone();
             match tokio::task::spawn_blocking(move || gate.wait_closed(PATIENCE / 2)).await {
                 Ok(true) => "ok\n",
-                _ => "the driver does not let go: a call of its hangs\n",
+                _ => "the driver is still open: a call of its hangs, or the next sample is not due yet\n",
             }
         }
         "resume" => {

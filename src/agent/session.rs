@@ -3,19 +3,22 @@
 
 use std::{
     collections::{HashSet, VecDeque, hash_map::DefaultHasher},
+    convert::Infallible,
     hash::{Hash as _, Hasher as _},
+    pin::pin,
     time::Duration,
 };
 
 use futures_util::StreamExt as _;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout},
+    task::yield_now,
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
     agent::Source,
-    link::{Backoff, DialError, Full, Outgoing, Stream},
+    link::{Backoff, DialError, Full, Incoming, Outgoing, Stream},
     model::{report::Event, time::Time},
     wire::{Codec, CodecError, Frame, Hello, Message, sample},
 };
@@ -24,8 +27,14 @@ use crate::{
 const INVENTORY_EVERY: Duration = Duration::from_mins(1);
 /// How long a hub may take to answer a Hello.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a hub may take to hear a goodbye. One that does not sees the link's end.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Events that no acknowledgement came for are sent again, as when the hub's disk was full.
+const RESEND_AFTER: Duration = Duration::from_secs(30);
 /// Events of one node that wait for their acknowledgement before more are dropped and counted.
 const MOST_PENDING: usize = 10_000;
+/// A link that lasted so long was a good one: the next is dialled without delay.
+const GOOD_LINK: Duration = Duration::from_mins(1);
 
 /// Why a session ended without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +62,7 @@ pub struct Pace<'a> {
     pub clock: &'a dyn Fn() -> Time,
     /// How often processes are sent.
     pub processes_every: Duration,
-    /// Turns true when the session is to end cleanly.
+    /// Turns true when the session is to end cleanly. A sender that is gone never ends it.
     pub stop: watch::Receiver<bool>,
 }
 
@@ -74,50 +83,122 @@ impl Debt {
             }
         }
     }
+
+    /// Strikes what was acknowledged, and says how many of the first `sent` that were.
+    fn settle(&mut self, acknowledged: Vec<String>, sent: usize) -> usize {
+        let ids: HashSet<String> = acknowledged.into_iter().collect();
+        let (mut at, mut settled) = (0, 0);
+        self.pending.retain(|event| {
+            let is_settled = ids.contains(&event.id);
+            settled += usize::from(is_settled && at < sent);
+            at += 1;
+            !is_settled
+        });
+        settled
+    }
 }
 
 /// Reports to the hub that `dial` reaches until `pace.stop` turns true.
 pub async fn keep<S: Source>(source: &mut S, dial: impl AsyncFn() -> Result<Stream, DialError>, mut pace: Pace<'_>) {
-    let mut debts: Vec<Debt> = (0..source.nodes()).map(|_| Debt::default()).collect();
     let seed = (0..source.nodes().min(1)).map(|n| hash(&source.introduction(n).node)).sum();
+    let mut reports = Reports::new(source, &pace);
     let mut backoff = Backoff::new(seed);
     let mut last_reason = String::new();
-    while !*pace.stop.borrow() {
+    loop {
         let began = Instant::now();
-        let error = match dial().await {
-            Ok(stream) => match Session::run(source, &mut debts, stream, &mut pace).await {
-                Ok(()) => return,
-                Err(error) => error,
-            },
-            Err(error) => error.into(),
+        let hello = Hello::agent(reports.source.introduction(0));
+        let connected = tokio::select! {
+            biased;
+            () = stopped(&mut pace.stop) => return,
+            connected = reports.meanwhile(connect(&dial, hello)) => connected,
         };
+        let lost = match connected {
+            Ok(link) => Session::run(&mut reports, link, &mut pace.stop).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = lost else { return };
+        if began.elapsed() > GOOD_LINK {
+            backoff.reset();
+            last_reason.clear();
+        }
         let reason = error.to_string();
         if reason != last_reason {
             tracing::warn!("{reason}; trying again until it works");
             last_reason = reason;
         }
-        if began.elapsed() > INVENTORY_EVERY {
-            backoff.reset();
-        }
-        let wait = Instant::now() + backoff.wait();
-        while !*pace.stop.borrow() && Instant::now() < wait {
-            collect_while_waiting(source, &mut debts, (pace.clock)());
-            let turn = (Instant::now() + source.interval()).min(wait);
-            tokio::select! {
-                () = sleep_until(turn) => {}
-                _ = pace.stop.changed() => return,
-            }
+        tokio::select! {
+            biased;
+            () = stopped(&mut pace.stop) => return,
+            () = reports.meanwhile(sleep(backoff.wait())) => {}
         }
     }
 }
 
-/// Without a hub the collectors still run, so that no event is missed meanwhile.
-fn collect_while_waiting<S: Source>(source: &mut S, debts: &mut [Debt], now: Time) {
-    // A simulation makes its events from the time that it is asked about; only a live node has to be watched.
-    if source.nodes() == 1 {
-        source.look(0, now);
-        if let Some(debt) = debts.first_mut() {
-            debt.add(source.take_events(0, now));
+/// Waits for the order to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Dials, and exchanges Hellos for the first node.
+async fn connect(
+    dial: &impl AsyncFn() -> Result<Stream, DialError>,
+    hello: Hello,
+) -> Result<(Incoming, Outgoing), Error> {
+    let (mut incoming, mut outgoing) = dial().await?.split(Codec::new());
+    let exchange = async {
+        outgoing.send(Frame { channel: number(0), message: Message::Hello(hello) }).await?;
+        incoming.next().await.ok_or(Error::Closed)?.map_err(Error::from)
+    };
+    match timeout(PATIENCE, exchange).await.unwrap_or(Err(Error::Silent))?.message {
+        Message::Hello(hub) => match hub.refusal() {
+            None => Ok((incoming, outgoing)),
+            Some(why) => Err(Error::Refused(why)),
+        },
+        Message::Refuse(why) => Err(Error::Refused(why)),
+        _ => Err(Error::Silent),
+    }
+}
+
+/// What outlives a link: where reports come from, and what is still owed.
+struct Reports<'a, S> {
+    source: &'a mut S,
+    debts: Vec<Debt>,
+    clock: &'a dyn Fn() -> Time,
+    processes_every: Duration,
+    /// When to look next while there is no hub.
+    look_due: Instant,
+}
+
+impl<'a, S: Source> Reports<'a, S> {
+    fn new(source: &'a mut S, pace: &Pace<'a>) -> Reports<'a, S> {
+        let debts = (0..source.nodes()).map(|_| Debt::default()).collect();
+        Reports { source, debts, clock: pace.clock, processes_every: pace.processes_every, look_due: Instant::now() }
+    }
+
+    /// Takes a look at a node, and keeps what happened there. False when it has nothing to say.
+    fn look(&mut self, node: usize, now: Time) -> bool {
+        let speaks = self.source.look(node, now);
+        self.debts[node].add(self.source.take_events(node, now));
+        self.look_due = Instant::now() + self.source.interval();
+        speaks
+    }
+
+    /// Waits for something other than a hub's reports. The collectors run meanwhile, so that no event is missed and
+    /// the driver can be let go of. A simulation makes its events from the time that it is asked about; only a live
+    /// node has to be watched.
+    async fn meanwhile<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let mut wait = pin!(wait);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut wait => return done,
+                () = sleep_until(self.look_due), if self.source.nodes() == 1 => {
+                    self.look(0, (self.clock)());
+                    yield_now().await;
+                }
+            }
         }
     }
 }
@@ -130,62 +211,76 @@ struct Channel {
     revision: Option<u64>,
     inventory_due: Instant,
     processes_due: Instant,
+    /// How many of the node's pending events were sent.
     events_sent: usize,
+    /// When they are sent again, if no acknowledgement comes.
+    resend_due: Instant,
 }
 
 /// One link's life.
-struct Session<'a, S> {
-    source: &'a mut S,
-    debts: &'a mut [Debt],
+struct Session<'a, 'b, S> {
+    reports: &'a mut Reports<'b, S>,
     channels: Vec<Channel>,
     outgoing: Outgoing,
 }
 
-impl<S: Source> Session<'_, S> {
-    async fn run(source: &mut S, debts: &mut [Debt], stream: Stream, pace: &mut Pace<'_>) -> Result<(), Error> {
-        let (mut incoming, outgoing) = stream.split(Codec::new());
-        let channels = channels(source);
-        let mut session = Session { source, debts, channels, outgoing };
-        session.hello(0).await?;
-        match timeout(PATIENCE, incoming.next()).await {
-            Err(_) => return Err(Error::Silent),
-            Ok(None) => return Err(Error::Closed),
-            Ok(Some(frame)) => match frame?.message {
-                Message::Hello(_) => {}
-                Message::Refuse(why) => return Err(Error::Refused(why)),
-                _ => return Err(Error::Silent),
-            },
-        }
+impl<S: Source> Session<'_, '_, S> {
+    /// Reports over `link`, on which the first node has said Hello. Ends well only when it is stopped.
+    async fn run(
+        reports: &mut Reports<'_, S>,
+        (mut incoming, outgoing): (Incoming, Outgoing),
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), Error> {
         tracing::info!("connected");
-        for node in 1..session.channels.len() {
-            session.hello(node).await?;
+        let mut session = Session { channels: channels(reports.source), reports, outgoing };
+        let end = tokio::select! {
+            biased;
+            () = stopped(stop) => Ok(()),
+            lost = session.report(&mut incoming) => lost.map(|never| match never {}),
+        };
+        if end.is_ok() {
+            let _ = timeout(GOODBYE, session.outgoing.close()).await;
         }
-        for node in 0..session.channels.len() {
-            session.turn(node, (pace.clock)(), pace.processes_every)?;
-            session.flush().await?;
+        end
+    }
+
+    async fn report(&mut self, incoming: &mut Incoming) -> Result<Infallible, Error> {
+        for node in 0..self.channels.len() {
+            if node > 0 {
+                let hello = Hello::agent(self.reports.source.introduction(node));
+                self.put(node, Message::Hello(hello))?;
+            }
+            self.turn(node)?;
+            self.drain(incoming).await?;
         }
-        let mut rounds = Rounds::new(&session.channels, session.source.interval());
+        let mut rounds = Rounds::new(&self.channels, self.reports.source.interval());
         loop {
-            let waits = !session.outgoing.is_empty();
+            let waits = !self.outgoing.is_empty();
             tokio::select! {
                 biased;
-                _ = pace.stop.changed() => {
-                    // A hub that takes no goodbye sees the link's end.
-                    let _ = timeout(PATIENCE, session.outgoing.close()).await;
-                    return Ok(());
+                frame = incoming.next() => self.hear(frame.ok_or(Error::Closed)??)?,
+                node = rounds.next(&self.channels) => {
+                    self.turn(node)?;
+                    self.outgoing.try_flush().map_err(CodecError::Io)?;
+                    // Turns that take longer than the interval must not keep an order to stop waiting.
+                    yield_now().await;
                 }
-                frame = incoming.next() => session.hear(frame.ok_or(Error::Closed)??)?,
-                node = rounds.next(&session.channels) => {
-                    session.turn(node, (pace.clock)(), pace.processes_every)?;
-                    session.outgoing.try_flush().map_err(CodecError::Io)?;
-                }
-                flushed = session.outgoing.flush(), if waits => flushed.map_err(CodecError::Io)?,
+                flushed = self.outgoing.flush(), if waits => flushed.map_err(CodecError::Io)?,
             }
         }
     }
 
-    async fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.outgoing.flush().await.map_err(CodecError::Io)?)
+    /// Waits until all has left, and hears meanwhile what the hub says: of two ends that only write, neither would
+    /// ever be done.
+    async fn drain(&mut self, incoming: &mut Incoming) -> Result<(), Error> {
+        while !self.outgoing.is_empty() {
+            tokio::select! {
+                biased;
+                flushed = self.outgoing.flush() => flushed.map_err(CodecError::Io)?,
+                frame = incoming.next() => self.hear(frame.ok_or(Error::Closed)??)?,
+            }
+        }
+        Ok(())
     }
 
     /// What the hub has to say: acknowledgements, or that it will not have us.
@@ -193,11 +288,9 @@ impl<S: Source> Session<'_, S> {
         match frame.message {
             Message::Ack(ids) => {
                 let Some(node) = (frame.channel as usize).checked_sub(1) else { return Ok(()) };
-                if let (Some(debt), Some(channel)) = (self.debts.get_mut(node), self.channels.get_mut(node)) {
-                    let ids: HashSet<String> = ids.into_iter().collect();
-                    let before = debt.pending.len();
-                    debt.pending.retain(|event| !ids.contains(&event.id));
-                    channel.events_sent = channel.events_sent.saturating_sub(before - debt.pending.len());
+                if let (Some(debt), Some(channel)) = (self.reports.debts.get_mut(node), self.channels.get_mut(node)) {
+                    channel.events_sent -= debt.settle(ids, channel.events_sent);
+                    channel.resend_due = Instant::now() + RESEND_AFTER;
                 }
                 Ok(())
             }
@@ -207,33 +300,23 @@ impl<S: Source> Session<'_, S> {
         }
     }
 
-    async fn hello(&mut self, node: usize) -> Result<(), Error> {
-        let hello = Hello::agent(self.source.introduction(node));
-        let frame = Frame { channel: self.channels[node].number, message: Message::Hello(hello) };
-        Ok(self.outgoing.send(frame).await?)
-    }
-
     /// One node's turn: it looks at itself and says what is due. While the link still holds what was said before,
     /// it says nothing: the newest sample goes next, and none waits behind another.
-    fn turn(&mut self, node: usize, now: Time, processes_every: Duration) -> Result<(), Error> {
-        let speaks = self.source.look(node, now);
-        self.debts[node].add(self.source.take_events(node, now));
-        if !speaks {
+    fn turn(&mut self, node: usize) -> Result<(), Error> {
+        let now = (self.reports.clock)();
+        // A sample counts by the inventory before it, so without room for the one there is none for the other.
+        if !self.reports.look(node, now) || !self.outgoing.ready() || !self.say_what_is_kept(node, now)? {
             return Ok(());
         }
-        if self.outgoing.ready() && !self.say_what_is_kept(node, now)? {
-            return Ok(());
-        }
-        let (source, channel) = (&*self.source, &mut self.channels[node]);
+        let (source, channel) = (&*self.reports.source, &mut self.channels[node]);
         if !self.outgoing.offer(channel.number, || channel.encoder.encode(source.sample(node), false)) {
-            tracing::debug!("the hub is slow: {} samples skipped so far", self.outgoing.skipped());
             return Ok(());
         }
         let instant = Instant::now();
         if instant >= self.channels[node].processes_due {
-            let processes = self.source.processes(node, now);
+            let processes = self.reports.source.processes(node, now);
             if self.put(node, Message::Processes(processes))? {
-                self.channels[node].processes_due = instant + processes_every;
+                self.channels[node].processes_due = instant + self.reports.processes_every;
             }
         }
         Ok(())
@@ -241,11 +324,12 @@ impl<S: Source> Session<'_, S> {
 
     /// The inventory when it is due, and events that were not sent on this link. False when the link is full.
     fn say_what_is_kept(&mut self, node: usize, now: Time) -> Result<bool, Error> {
-        let (instant, revision) = (Instant::now(), self.source.revision(node));
+        let (instant, revision) = (Instant::now(), self.reports.source.revision(node));
         if self.channels[node].revision != Some(revision) || instant >= self.channels[node].inventory_due {
-            let mut inventory = self.source.inventory(node, now);
-            if self.debts[node].dropped > 0 {
-                inventory.notes.push(format!("{} events dropped: no hub acknowledged them", self.debts[node].dropped));
+            let mut inventory = self.reports.source.inventory(node, now);
+            let dropped = self.reports.debts[node].dropped;
+            if dropped > 0 {
+                inventory.notes.push(format!("{dropped} events dropped: no hub acknowledged them"));
             }
             if !self.put(node, Message::Inventory(inventory))? {
                 return Ok(false);
@@ -253,10 +337,16 @@ impl<S: Source> Session<'_, S> {
             self.channels[node].revision = Some(revision);
             self.channels[node].inventory_due = instant + INVENTORY_EVERY;
         }
-        while let Some(event) = self.debts[node].pending.get(self.channels[node].events_sent) {
+        if instant >= self.channels[node].resend_due {
+            self.channels[node].events_sent = 0;
+        }
+        while let Some(event) = self.reports.debts[node].pending.get(self.channels[node].events_sent) {
             let event = event.clone();
             if !self.put(node, Message::Event(event))? {
                 return Ok(false);
+            }
+            if self.channels[node].events_sent == 0 {
+                self.channels[node].resend_due = instant + RESEND_AFTER;
             }
             self.channels[node].events_sent += 1;
         }
@@ -279,7 +369,7 @@ fn channels<S: Source>(source: &S) -> Vec<Channel> {
     (0..source.nodes())
         .map(|node| (node, hash(&source.introduction(node).node)))
         .map(|(node, hash)| Channel {
-            number: node as u32 + 1,
+            number: number(node),
             // Agents spread over the interval, so that a hub does not hear all of them at once.
             phase: interval.mul_f64((hash % 65_536) as f64 / 65_536.0),
             encoder: sample::Encoder::with_phase(hash),
@@ -287,8 +377,14 @@ fn channels<S: Source>(source: &S) -> Vec<Channel> {
             inventory_due: now,
             processes_due: now,
             events_sent: 0,
+            resend_due: now + RESEND_AFTER,
         })
         .collect()
+}
+
+/// The channel of a node. 0 is not a node's.
+fn number(node: usize) -> u32 {
+    node as u32 + 1
 }
 
 /// Whose turn it is: every node once per interval, at its phase.
