@@ -22,7 +22,7 @@ mod timeline;
 mod track;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use self::{
     directory::Directory, event::Events, history::History, name::Names, node::Presence, place::Places, rollup::Rollups,
@@ -87,6 +87,8 @@ pub struct Fleet {
     sessions: u64,
     gpus: u64,
     drops: BTreeMap<&'static str, u64>,
+    /// Nodes of which the roster says something new, in the order of the changes.
+    unsaved: VecDeque<NodeId>,
 }
 
 impl Fleet {
@@ -109,6 +111,7 @@ impl Fleet {
             sessions: 0,
             gpus: 0,
             drops: BTreeMap::new(),
+            unsaved: VecDeque::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
     cell::RefCell,
     path::PathBuf,
     rc::Rc,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,14 +21,18 @@ use tokio::{
 };
 
 use crate::{
-    fleet::{Fleet, Settings as FleetSettings},
+    fleet::{Fleet, Known, Settings as FleetSettings},
     link::{Listener, Stream},
     model::time::Time,
 };
-use state::{Entry, State};
+use state::State;
 
-/// How often a changed roster is written.
-const ROSTER_EVERY: Duration = Duration::from_mins(1);
+/// How often what has changed on the roster is written.
+const ROSTER_EVERY: Duration = Duration::from_secs(5);
+/// Nodes whose roster lines are copied at once: a few milliseconds' work.
+const ROSTER_AT_ONCE: usize = 512;
+/// How long to wait with what the disk would not take.
+const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// How often states and roll-ups move on.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -53,6 +58,13 @@ pub struct Doors {
 struct Core {
     fleet: Fleet,
     state: Option<State>,
+    clock: Box<dyn Fn() -> Time>,
+}
+
+impl Core {
+    fn now(&self) -> Time {
+        (self.clock)()
+    }
 }
 
 type Shared = Rc<RefCell<Core>>;
@@ -65,7 +77,7 @@ pub fn wall_clock() -> Time {
 
 /// A hub that has read its state and can start to serve.
 pub struct Hub {
-    shared: Shared,
+    core: Core,
 }
 
 impl Hub {
@@ -74,31 +86,25 @@ impl Hub {
         let mut fleet = Fleet::new(settings.fleet);
         let mut kept = None;
         if let Some(dir) = &settings.state {
-            let (state, restored) = State::open(dir)?;
-            for warning in &restored.warnings {
-                tracing::warn!("{warning}");
-            }
-            if let Some(roster) = restored.roster {
-                fleet.restore(&roster);
-            }
-            for Entry { node, event } in restored.events {
-                // Events of nodes that are no longer on the roster stay in the journal only.
-                if let Some(id) = fleet.find(&node) {
-                    let time = event.time;
-                    fleet.event(id, event, time);
-                }
-            }
+            let (state, warnings) = State::open(dir, &mut fleet)?;
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             kept = Some(state);
         }
-        Ok(Hub { shared: Rc::new(RefCell::new(Core { fleet, state: kept })) })
+        Ok(Hub { core: Core { fleet, state: kept, clock: Box::new(wall_clock) } })
     }
 
-    /// Serves until `stop` turns true, then saves the roster.
+    /// Another clock than the wall's, by which nodes age and answers are dated.
+    pub fn with_clock(mut self, clock: impl Fn() -> Time + 'static) -> Hub {
+        self.core.clock = Box::new(clock);
+        self
+    }
+
+    /// Serves until `stop` turns true, then saves the roster. A sender that is gone never stops it.
     pub async fn serve(self, doors: Doors, mut stop: watch::Receiver<bool>) {
         let tasks = LocalSet::new();
-        let shared = self.shared.clone();
+        let shared = Rc::new(RefCell::new(self.core));
         tasks
-            .run_until(async move {
+            .run_until(async {
                 for listener in doors.listeners {
                     spawn_local(accept(listener, shared.clone()));
                 }
@@ -106,15 +112,18 @@ impl Hub {
                     spawn_local(accept_local(streams, shared.clone()));
                 }
                 spawn_local(keep_time(shared.clone()));
-                spawn_local(keep_roster(shared));
-                // A sender that is gone can no longer stop the hub; it is stopped with its process.
+                spawn_local(keep_roster(shared.clone()));
                 if stop.wait_for(|stop| *stop).await.is_err() {
                     std::future::pending::<()>().await;
                 }
             })
             .await;
         drop(tasks);
-        save_roster(&self.shared);
+        while let Some(changes) = roster_changes(&shared) {
+            if !remember(&shared, changes).await {
+                return;
+            }
+        }
     }
 }
 
@@ -123,22 +132,36 @@ async fn keep_time(shared: Shared) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        shared.borrow_mut().fleet.tick(wall_clock());
+        let mut core = shared.borrow_mut();
+        let now = core.now();
+        core.fleet.tick(now);
     }
 }
 
 async fn keep_roster(shared: Shared) {
     loop {
         sleep(ROSTER_EVERY).await;
-        save_roster(&shared);
+        while let Some(changes) = roster_changes(&shared) {
+            while !remember(&shared, changes.clone()).await {
+                sleep(RETRY_AFTER).await;
+            }
+        }
     }
 }
 
-fn save_roster(shared: &Shared) {
-    let core = shared.borrow();
-    let Some(state) = &core.state else { return };
-    if let Err(error) = state.save_roster(&core.fleet.roster()) {
-        tracing::error!("cannot save the roster: {error}");
+/// Some of what has changed on the roster; nothing when nothing has, or none is kept.
+fn roster_changes(shared: &Shared) -> Option<Arc<Vec<Known>>> {
+    let mut core = shared.borrow_mut();
+    let changes = core.state.is_some().then(|| core.fleet.take_roster_changes(ROSTER_AT_ONCE))?;
+    (!changes.is_empty()).then(|| Arc::new(changes))
+}
+
+/// Has changes of the roster written, and says whether they were.
+async fn remember(shared: &Shared, changes: Arc<Vec<Known>>) -> bool {
+    let written = shared.borrow().state.as_ref().map(|state| state.remember(changes));
+    match written {
+        Some(written) => written.await,
+        None => false,
     }
 }
 

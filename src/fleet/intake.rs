@@ -224,6 +224,7 @@ impl Fleet {
         self.layouts.push(Layout::default());
         self.history.add();
         self.plan();
+        self.roster_changed(id);
         id
     }
 
@@ -232,7 +233,12 @@ impl Fleet {
         let at = id.index();
         let before = std::mem::replace(&mut self.nodes[at].inventory, inventory);
         let node = &mut self.nodes[at];
+        let (expected, lost) = (node.gpus_expected, node.lost_gpus.len());
         node.expect(&before);
+        if node.differs(&before, expected, lost) {
+            self.roster_changed(id);
+        }
+        let node = &self.nodes[at];
         let (was, is) = (before.whole_gpus(), node.inventory.whole_gpus());
         self.gpus = self.gpus + is as u64 - was as u64;
         self.presence[at].gpus = is as u16;

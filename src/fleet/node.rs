@@ -64,6 +64,8 @@ pub struct Node {
     pub rebooted: Option<Time>,
     /// Keys of the agent's metrics that the hub does not take: too many new ones, or another unit or quantum.
     pub refused: Vec<Name>,
+    /// Whether the roster's keeper has still to hear of a change.
+    pub(super) is_unsaved: bool,
 }
 
 /// Before any time that there is.

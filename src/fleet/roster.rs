@@ -7,7 +7,7 @@ use super::{
     Fleet,
     inventory::{Gpu, Inventory, Nic, Tag},
     name::{Names, own},
-    node::Node,
+    node::{Node, NodeId},
 };
 use crate::model::{place::Label, report};
 
@@ -64,6 +64,29 @@ impl Fleet {
             node.lost_gpus = known.lost_gpus.iter().map(|gpu| Gpu::keep(gpu, &mut self.names)).collect();
             let inventory = known.inventory(&mut self.names);
             self.equip(id, inventory);
+            // Whoever says what was known need not be told.
+            self.unsaved.pop_back();
+            self.nodes[id.index()].is_unsaved = false;
+        }
+    }
+
+    /// What has changed on the roster since this was asked before, of at most so many nodes, oldest change first.
+    /// What was restored is no change.
+    pub fn take_roster_changes(&mut self, most: usize) -> Vec<Known> {
+        let some = self.unsaved.len().min(most);
+        let nodes = &mut self.nodes;
+        let tell = |id: NodeId| {
+            let node = &mut nodes[id.index()];
+            node.is_unsaved = false;
+            node.tell()
+        };
+        self.unsaved.drain(..some).map(tell).collect()
+    }
+
+    /// Notes that the roster says something else of a node than it did.
+    pub(super) fn roster_changed(&mut self, id: NodeId) {
+        if !std::mem::replace(&mut self.nodes[id.index()].is_unsaved, true) {
+            self.unsaved.push_back(id);
         }
     }
 }
@@ -93,6 +116,18 @@ impl Node {
         self.lost_gpus.truncate(Fleet::MOST_SLOTS);
         let seen = (self.inventory.whole_gpus() + self.lost_gpus.len()) as u32;
         self.gpus_expected = self.gpus_expected.max(seen).max(self.inventory.gpus_on_bus.unwrap_or(0));
+    }
+
+    /// Whether the roster said something else of it when its inventory was `before` and it should have so many GPUs,
+    /// of which so many were lost.
+    pub(super) fn differs(&self, before: &Inventory, expected: u32, lost: usize) -> bool {
+        let now = &self.inventory;
+        let whole = |inventory: &Inventory| inventory.whole_gpus();
+        now.labels != before.labels
+            || now.gpus[..whole(now)] != before.gpus[..whole(before)]
+            || now.nics != before.nics
+            || self.gpus_expected != expected
+            || self.lost_gpus.len() != lost
     }
 
     fn tell(&self) -> Known {
@@ -156,6 +191,29 @@ mod tests {
         fleet.inventory(session, &said, at(3));
         assert_eq!(lost(&fleet), []);
         assert_eq!(fleet.node(session.node).gpus_expected, 4);
+    }
+
+    #[test]
+    fn a_change_is_told_once_and_what_was_restored_is_none() {
+        let mut before = fleet();
+        let session = join(&mut before, "gpu001", 2, at(0));
+        join(&mut before, "gpu002", 2, at(0));
+        let names = |fleet: &mut super::Fleet, most| {
+            fleet.take_roster_changes(most).into_iter().map(|known| known.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&mut before, 1), ["gpu001"]);
+        assert_eq!(names(&mut before, 9), ["gpu002"]);
+        before.inventory(session, &inventory("gpu001", 2), at(1));
+        assert_eq!(names(&mut before, 9), [""; 0], "it said the same again");
+        before.inventory(session, &inventory("gpu001", 1), at(2));
+        before.inventory(session, &inventory("gpu001", 3), at(3));
+        let told = before.take_roster_changes(9);
+        assert_eq!(told.iter().map(|known| (&*known.name, known.gpus.len())).collect::<Vec<_>>(), [("gpu001", 3)]);
+        let mut after = fleet();
+        after.restore(&before.roster());
+        assert_eq!(names(&mut after, 9), [""; 0]);
+        join(&mut after, "gpu003", 1, at(4));
+        assert_eq!(names(&mut after, 9), ["gpu003"]);
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesOrdered};
 
-use super::{Shared, connection::Error, state::Entry, wall_clock};
+use super::{Shared, connection::Error, state::Entry};
 use crate::{
     fleet::{NodeId, Session},
-    link::{Incoming, Outgoing},
+    link::{Full, Incoming, Outgoing},
     model::{report::Event, text},
     wire::{self, Frame, Hello, Message, Role, sample},
 };
 
 /// Nodes that one link may carry.
 const MOST_CHANNELS: usize = 65_536;
+/// Events of one link that may be on their way to the journal before the link is read on.
+const MOST_WRITING: usize = 256;
 
 /// One node of a link.
 struct Channel {
@@ -26,65 +28,116 @@ struct Channel {
 struct Agents<'a> {
     shared: &'a Shared,
     channels: HashMap<u32, Channel>,
+    /// Events on their way to the journal. Samples do not wait for the disk.
+    writing: FuturesOrdered<LocalBoxFuture<'static, Written>>,
+}
+
+/// An event that the journal has, or could not take.
+struct Written {
+    channel: u32,
+    node: NodeId,
+    event: Event,
+    is_safe: bool,
 }
 
 /// Takes reports until the agent leaves or breaks the rules.
 pub(super) async fn serve(
     first: (u32, Hello),
-    mut outgoing: Outgoing,
-    mut incoming: Incoming,
+    outgoing: &mut Outgoing,
+    incoming: Incoming,
     shared: &Shared,
 ) -> Result<(), Error> {
-    let mut agents = Agents { shared, channels: HashMap::new() };
+    let mut agents = Agents { shared, channels: HashMap::new(), writing: FuturesOrdered::new() };
     agents.hello(first.0, &first.1)?;
-    while let Some(frame) = incoming.next().await {
-        let Frame { channel, message } = frame?;
-        match message {
-            Message::Hello(hello) => agents.hello(channel, &hello)?,
-            Message::Inventory(inventory) => {
-                let session = agents.channel(channel)?.session;
-                shared.borrow_mut().fleet.inventory(session, &inventory, wall_clock());
-            }
-            Message::Sample(encoded) => agents.sample(channel, &encoded)?,
-            Message::Processes(processes) => {
-                let session = agents.channel(channel)?.session;
-                shared.borrow_mut().fleet.processes(session, &processes);
-            }
-            Message::Event(event) => {
-                let node = agents.channel(channel)?.session.node;
-                if let Some(id) = event_kept(shared, node, event).await {
-                    outgoing.send(Frame { channel, message: Message::Ack(vec![id]) }).await?;
-                }
-            }
-            Message::Bye => return Ok(()),
-            // A newer agent may say more than this hub knows of.
-            _ => {}
-        }
+    let end = agents.serve(outgoing, incoming).await;
+    // What an agent said last, before its node went down, is what matters most.
+    while let Some(written) = agents.writing.next().await {
+        agents.keep(written);
     }
-    Ok(())
-}
-
-/// Keeps an event, in the journal first. Its id, to be acknowledged, once it is safe.
-async fn event_kept(shared: &Shared, node: NodeId, event: Event) -> Option<String> {
-    let id = event.id.clone();
-    let written = {
-        let core = shared.borrow();
-        if core.fleet.knows_event(node, &id) {
-            return Some(id);
-        }
-        let name = core.fleet.node(node).name.to_string();
-        core.state.as_ref().map(|state| state.append(Entry { node: name, event: event.clone() }))
-    };
-    if let Some(written) = written
-        && !written.await
-    {
-        return None;
-    }
-    shared.borrow_mut().fleet.event(node, event, wall_clock());
-    Some(id)
+    end
 }
 
 impl Agents<'_> {
+    async fn serve(&mut self, outgoing: &mut Outgoing, mut incoming: Incoming) -> Result<(), Error> {
+        loop {
+            let waits = !outgoing.is_empty();
+            tokio::select! {
+                biased;
+                Some(written) = self.writing.next(), if !self.writing.is_empty() => {
+                    if let Some(ack) = self.keep(written) {
+                        put(outgoing, ack)?;
+                    }
+                }
+                flushed = outgoing.flush(), if waits => flushed.map_err(wire::CodecError::Io)?,
+                frame = incoming.next(), if self.writing.len() < MOST_WRITING => match frame {
+                    Some(frame) => {
+                        let Frame { channel, message } = frame?;
+                        if matches!(message, Message::Bye) {
+                            return Ok(());
+                        }
+                        if let Some(ack) = self.take(channel, message)? {
+                            put(outgoing, ack)?;
+                        }
+                    }
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Takes one report. The answer to it, if there is one already.
+    fn take(&mut self, channel: u32, message: Message) -> Result<Option<Frame>, Error> {
+        match message {
+            Message::Hello(hello) => self.hello(channel, &hello)?,
+            Message::Inventory(inventory) => {
+                let session = self.channel(channel)?.session;
+                let mut core = self.shared.borrow_mut();
+                let now = core.now();
+                core.fleet.inventory(session, &inventory, now);
+            }
+            Message::Sample(encoded) => self.sample(channel, &encoded)?,
+            Message::Processes(processes) => {
+                let session = self.channel(channel)?.session;
+                self.shared.borrow_mut().fleet.processes(session, &processes);
+            }
+            Message::Event(event) => {
+                let node = self.channel(channel)?.session.node;
+                return Ok(self.event(channel, node, event));
+            }
+            // A newer agent may say more than this hub knows of.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Has an event written to the journal, unless it came before or there is no journal: the acknowledgement then.
+    fn event(&mut self, channel: u32, node: NodeId, event: Event) -> Option<Frame> {
+        let core = self.shared.borrow();
+        if core.fleet.knows_event(node, &event.id) {
+            return Some(ack(channel, event.id));
+        }
+        let Some(state) = &core.state else {
+            drop(core);
+            return self.keep(Written { channel, node, event, is_safe: true });
+        };
+        let written = state.append(Entry { node: core.fleet.node(node).name.to_string(), event: event.clone() });
+        self.writing.push_back(Box::pin(async move { Written { channel, node, event, is_safe: written.await } }));
+        None
+    }
+
+    /// Enters an event that is safe, and says so to its agent. One that is not is left to the agent, which sends it
+    /// again.
+    fn keep(&self, written: Written) -> Option<Frame> {
+        let Written { channel, node, event, is_safe } = written;
+        let id = event.id.clone();
+        is_safe.then(|| {
+            let mut core = self.shared.borrow_mut();
+            let now = core.now();
+            core.fleet.event(node, event, now);
+            ack(channel, id)
+        })
+    }
+
     fn hello(&mut self, number: u32, hello: &Hello) -> Result<(), Error> {
         if hello.role != Role::Agent {
             return Err(Error::Rule("mixed roles on one link"));
@@ -97,7 +150,11 @@ impl Agents<'_> {
         }
         self.leave(number);
         let metrics = hello.metrics.iter().map(|m| (m.scope, m.key.as_str(), m.unit, m.quantum));
-        let session = self.shared.borrow_mut().fleet.join(&hello.introduction, metrics, wall_clock());
+        let session = {
+            let mut core = self.shared.borrow_mut();
+            let now = core.now();
+            core.fleet.join(&hello.introduction, metrics, now)
+        };
         let Some(session) = session else {
             return Err(Error::Rule("a node beyond the fleet's limit"));
         };
@@ -114,11 +171,12 @@ impl Agents<'_> {
     fn sample(&mut self, number: u32, encoded: &sample::Encoded) -> Result<(), Error> {
         let shared = self.shared;
         let channel = self.channel(number)?;
-        let now = wall_clock();
         let mut core = shared.borrow_mut();
+        let now = core.now();
         let Some(mut writer) = core.fleet.writer(channel.session) else {
-            // A newer connection speaks for this node now.
-            return Ok(());
+            // A newer connection speaks for this node now. Once that is gone, this one is wanted again, from its Hello on.
+            let is_wanted = !core.fleet.is_connected(channel.session.node);
+            return if is_wanted { Err(Error::Rule("an agent whose successor left")) } else { Ok(()) };
         };
         let outcome = channel.decoder.decode(encoded, channel.metrics, &mut writer).map_err(wire::CodecError::from)?;
         match outcome {
@@ -131,9 +189,23 @@ impl Agents<'_> {
 
     fn leave(&mut self, number: u32) {
         if let Some(Channel { session, .. }) = self.channels.remove(&number) {
-            self.shared.borrow_mut().fleet.leave(session, wall_clock());
+            let mut core = self.shared.borrow_mut();
+            let now = core.now();
+            core.fleet.leave(session, now);
         }
     }
+}
+
+fn ack(channel: u32, id: String) -> Frame {
+    Frame { channel, message: Message::Ack(vec![id]) }
+}
+
+/// Puts an acknowledgement. A peer for whom a million bytes of them wait never reads.
+fn put(outgoing: &mut Outgoing, ack: Frame) -> Result<(), Error> {
+    outgoing.put(ack).map_err(|full| match full {
+        Full::Waiting(_) => Error::Rule("an agent that does not read"),
+        Full::Frame(error) => error.into(),
+    })
 }
 
 impl Drop for Agents<'_> {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Shared, agents, viewers};
 use crate::{
     link::{Incoming, Outgoing, Stream},
-    wire::{self, Codec, Frame, Hello, Message, Role},
+    wire::{Codec, CodecError, Frame, Hello, Message, Role},
 };
 
 /// How long a peer may take to say Hello.
@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error(transparent)]
-    Wire(#[from] wire::CodecError),
+    Wire(#[from] CodecError),
+    #[error("{0}")]
+    Version(String),
     #[error("{0}")]
     Rule(&'static str),
 }
@@ -28,8 +30,9 @@ impl Error {
     /// The name under which the fleet counts it, if it is the peer's fault.
     fn reason(&self) -> Option<&'static str> {
         match self {
-            Error::Wire(wire::CodecError::Io(_)) => None,
+            Error::Wire(CodecError::Io(_)) => None,
             Error::Wire(error) => Some(error.reason()),
+            Error::Version(_) => Some("other protocol version"),
             Error::Rule(rule) => Some(rule),
         }
     }
@@ -38,16 +41,21 @@ impl Error {
 /// Serves a peer until it leaves or breaks the rules.
 pub(super) async fn serve(stream: Stream, shared: Shared) {
     let peer = stream.peer().name.clone();
-    let (incoming, outgoing) = stream.split(Codec::new());
-    if let Err(error) = greet(outgoing, incoming, &peer, &shared).await
+    let (incoming, mut outgoing) = stream.split(Codec::new());
+    if let Err(error) = greet(&mut outgoing, incoming, &peer, &shared).await
         && let Some(reason) = error.reason()
     {
         tracing::info!("closed {peer}: {error}");
         shared.borrow_mut().fleet.drop(reason);
+        // Whoever may understand it hears why, as far as it listens; nobody waits for that.
+        let speaks_supertop = matches!(error, Error::Rule(_) | Error::Version(_) | Error::Wire(CodecError::Decode(_)));
+        if speaks_supertop && outgoing.put(Frame::of(Message::Refuse(error.to_string()))).is_ok() {
+            let _ = outgoing.try_flush();
+        }
     }
 }
 
-async fn greet(mut outgoing: Outgoing, mut incoming: Incoming, peer: &str, shared: &Shared) -> Result<(), Error> {
+async fn greet(outgoing: &mut Outgoing, mut incoming: Incoming, peer: &str, shared: &Shared) -> Result<(), Error> {
     let first = match timeout(PATIENCE, incoming.next()).await {
         Err(_) => return Err(Error::Rule("said nothing")),
         // A port scan or a health check of a load balancer connects and leaves: nobody's fault.
@@ -58,8 +66,7 @@ async fn greet(mut outgoing: Outgoing, mut incoming: Incoming, peer: &str, share
         return Err(Error::Rule("no Hello"));
     };
     if let Some(why) = hello.refusal() {
-        refuse(&mut outgoing, why).await?;
-        return Err(Error::Rule("other protocol version"));
+        return Err(Error::Version(why));
     }
     match hello.role {
         Role::Agent => {
@@ -71,13 +78,6 @@ async fn greet(mut outgoing: Outgoing, mut incoming: Incoming, peer: &str, share
             outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
             viewers::serve(outgoing, incoming, shared).await
         }
-        Role::Hub => {
-            refuse(&mut outgoing, "a hub takes agents and viewers, not hubs".into()).await?;
-            Err(Error::Rule("a hub as peer"))
-        }
+        Role::Hub => Err(Error::Rule("a hub takes agents and viewers, not hubs")),
     }
-}
-
-async fn refuse(outgoing: &mut Outgoing, why: String) -> Result<(), Error> {
-    Ok(outgoing.send(Frame::of(Message::Refuse(why))).await?)
 }

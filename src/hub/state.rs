@@ -1,21 +1,24 @@
 //! What outlives a hub's restart: the roster, and the journal of events.
-//! Events are acknowledged to their agents only once they are in the journal on disk.
+//! Events are acknowledged to their agents only once they are in the journal on disk. A thread of its own writes.
+
+mod lines;
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Write as _},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
-    sync::mpsc,
-    thread,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{fleet::Roster, model::report::Event};
-
-/// Journal lines that are kept over a restart, newest last.
-const KEPT_EVENTS: usize = 100_000;
+use self::lines::{Line, Lines};
+use crate::{
+    fleet::{Fleet, Known, Roster},
+    model::report::Event,
+};
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +29,29 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Line for Entry {
+    const MOST: usize = 100_000;
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Line for Known {
+    const MOST: usize = usize::MAX;
+
+    fn key(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+}
+
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or the folder itself failed.
     #[error("cannot {action} {path}: {source}; choose another folder with --state")]
     Io {
-        /// `open`, `read`, `write`.
+        /// `open`, `lock`, `start the writer of`.
         action: &'static str,
         /// Which file.
         path: PathBuf,
@@ -47,145 +66,127 @@ pub enum Error {
     },
 }
 
-/// What an earlier hub left.
-#[derive(Debug, Default)]
-pub struct Restored {
-    /// The nodes that the fleet should have.
-    pub roster: Option<Roster>,
-    /// Events, oldest first.
-    pub events: Vec<Entry>,
-    /// What could not be read, each in a line for the log.
-    pub warnings: Vec<String>,
-}
-
 /// An open state folder. Locked against other hubs for as long as it lives.
 #[derive(Debug)]
 pub struct State {
-    dir: PathBuf,
-    journal: mpsc::Sender<(Entry, oneshot::Sender<bool>)>,
+    /// Nothing once the writer is to end.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
     _lock: File,
 }
 
+/// Something to be written, and whom to tell whether it was.
+#[derive(Debug)]
+struct Job {
+    what: What,
+    done: oneshot::Sender<bool>,
+}
+
+#[derive(Debug)]
+enum What {
+    Event(Box<Entry>),
+    Roster(Arc<Vec<Known>>),
+}
+
 impl State {
-    /// Opens or makes the folder and reads what is there.
-    pub fn open(dir: &Path) -> Result<(State, Restored), Error> {
+    /// Opens or makes the folder and restores into `fleet` what is there. Also says what could not be read, each in
+    /// a line for the log.
+    pub fn open(dir: &Path, fleet: &mut Fleet) -> Result<(State, Vec<String>), Error> {
         let failed = |action, path: &Path| {
             let path = path.to_owned();
             move |source| Error::Io { action, path, source }
         };
         fs::create_dir_all(dir).map_err(failed("open", dir))?;
-        let lock_path = dir.join("lock");
-        let lock = File::create(&lock_path).map_err(failed("open", &lock_path))?;
+        let path = dir.join("lock");
+        let lock = File::create(&path).map_err(failed("open", &path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(Error::Locked { path: dir.to_owned() }),
-            Err(fs::TryLockError::Error(source)) => return Err(failed("lock", &lock_path)(source)),
+            Err(fs::TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
         }
-        let mut restored = Restored::default();
-        read_roster(dir, &mut restored).map_err(failed("read", &dir.join("roster.json")))?;
+        let mut warnings = Vec::new();
+        let mut warn = |path: &Path, unreadable| {
+            if unreadable > 0 {
+                warnings.push(format!("{unreadable} lines of {} are unreadable and were left out", path.display()));
+            }
+        };
+        let path = dir.join("roster.jsonl");
+        let restore = |known| fleet.restore(&Roster { nodes: vec![known] });
+        let (roster, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
+        warn(&path, unreadable);
         let path = dir.join("events.jsonl");
-        read_journal(&path, &mut restored).map_err(failed("read", &path))?;
-        write_whole(&path, |file| restored.events.iter().try_for_each(|entry| write_line(file, entry)))
-            .map_err(failed("write", &path))?;
-        let file = OpenOptions::new().append(true).open(&path).map_err(failed("open", &path))?;
-        Ok((State { dir: dir.to_owned(), journal: spawn_journal(file), _lock: lock }, restored))
+        let restore = |Entry { node, event }| {
+            // Events of nodes that are no longer on the roster stay in the journal only.
+            if let Some(id) = fleet.find(&node) {
+                let time = event.time;
+                fleet.event(id, event, time);
+            }
+        };
+        let (journal, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
+        warn(&path, unreadable);
+        let (jobs, todo) = mpsc::channel();
+        let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, journal, roster));
+        let writer = writer.map_err(failed("start the writer of", dir))?;
+        Ok((State { jobs: Some(jobs), writer: Some(writer), _lock: lock }, warnings))
     }
 
     /// Writes an event to the journal. Resolves to true once it is on disk, to false when it could not be
     /// written: the agent then keeps it and sends it again.
     pub fn append(&self, entry: Entry) -> impl Future<Output = bool> + 'static {
+        self.order(What::Event(Box::new(entry)))
+    }
+
+    /// Writes what has changed on the roster. Resolves to true once it is on disk, to false when it could not be
+    /// written.
+    pub fn remember(&self, changes: Arc<Vec<Known>>) -> impl Future<Output = bool> + 'static {
+        self.order(What::Roster(changes))
+    }
+
+    fn order(&self, what: What) -> impl Future<Output = bool> + 'static {
         let (done, written) = oneshot::channel();
-        let sent = self.journal.send((entry, done)).is_ok();
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { what, done }).is_ok());
         async move { sent && written.await.unwrap_or(false) }
     }
+}
 
-    /// Replaces the roster on disk as a whole, so that a crash leaves the old or the new one.
-    pub fn save_roster(&self, roster: &Roster) -> io::Result<()> {
-        let text = serde_json::to_vec(roster).map_err(io::Error::other)?;
-        write_whole(&self.dir.join("roster.json"), |file| file.write_all(&text))
+impl Drop for State {
+    fn drop(&mut self) {
+        // The folder is another hub's only when nothing is written there any more.
+        self.jobs = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
     }
 }
 
-/// The thread that writes events: all that wait go to disk with one sync.
-fn spawn_journal(mut file: File) -> mpsc::Sender<(Entry, oneshot::Sender<bool>)> {
-    let (sender, receiver) = mpsc::channel::<(Entry, oneshot::Sender<bool>)>();
-    thread::spawn(move || {
-        while let Ok(first) = receiver.recv() {
-            let batch: Vec<_> = std::iter::once(first).chain(receiver.try_iter()).collect();
-            let written =
-                batch.iter().try_for_each(|(entry, _)| write_line(&mut file, entry)).and_then(|()| file.sync_data());
-            if let Err(error) = &written {
-                tracing::error!("cannot write the event journal: {error}");
-            }
-            for (_, done) in batch {
-                // Nobody waits any more when the connection is gone; the agent will send it again.
-                let _ = done.send(written.is_ok());
-            }
-        }
-    });
-    sender
-}
-
-fn read_roster(dir: &Path, restored: &mut Restored) -> io::Result<()> {
-    let path = dir.join("roster.json");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+/// Writes for as long as there are orders: all that wait go to disk with one sync.
+fn write(jobs: &mpsc::Receiver<Job>, mut journal: Lines<Entry>, mut roster: Lines<Known>) {
+    let succeeded = |what, outcome: io::Result<()>| {
+        outcome.inspect_err(|error| tracing::error!("cannot write the {what}: {error}")).is_ok()
     };
-    match serde_json::from_slice(&text) {
-        Ok(roster) => restored.roster = Some(roster),
-        Err(error) => {
-            let aside = dir.join("roster.json.unreadable");
-            fs::rename(&path, &aside)?;
-            restored.warnings.push(format!("the roster is unreadable ({error}); kept as {}", aside.display()));
+    while let Ok(first) = jobs.recv() {
+        let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter()).collect();
+        let events =
+            batch.iter().filter_map(|job| if let What::Event(entry) = &job.what { Some(&**entry) } else { None });
+        let events = succeeded("event journal", journal.append(events));
+        let known = batch.iter().filter_map(|job| if let What::Roster(known) = &job.what { Some(known) } else { None });
+        let known = succeeded("roster", roster.append(known.flat_map(|known| known.iter())));
+        for Job { what, done } in batch {
+            // Nobody waits any more when the connection is gone; the agent will send it again.
+            let _ = done.send(if matches!(what, What::Event(_)) { events } else { known });
         }
     }
-    Ok(())
-}
-
-fn read_journal(path: &Path, restored: &mut Restored) -> io::Result<()> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut unreadable = 0;
-    for line in BufReader::new(file).split(b'\n') {
-        match serde_json::from_slice(&line?) {
-            Ok(entry) => restored.events.push(entry),
-            Err(_) => unreadable += 1,
-        }
-    }
-    if unreadable > 0 {
-        restored.warnings.push(format!("{unreadable} lines of {} are unreadable and were left out", path.display()));
-    }
-    let surplus = restored.events.len().saturating_sub(KEPT_EVENTS);
-    restored.events.drain(..surplus);
-    Ok(())
-}
-
-fn write_line(file: &mut File, entry: &Entry) -> io::Result<()> {
-    let mut line = serde_json::to_vec(entry).map_err(io::Error::other)?;
-    line.push(b'\n');
-    file.write_all(&line)
-}
-
-/// Writes a file beside `path` and moves it there.
-fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    write(&mut file)?;
-    file.sync_data()?;
-    fs::rename(new, path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        report::{EventKind, Subject},
-        time::Time,
+    use crate::{
+        fleet::Settings,
+        model::{
+            report::{EventKind, Subject},
+            time::Time,
+        },
     };
 
     fn entry(n: i64) -> Entry {
@@ -199,46 +200,43 @@ mod tests {
         Entry { node: "gpu001".into(), event }
     }
 
+    fn open(dir: &Path) -> (State, Fleet, Vec<String>) {
+        let mut fleet = Fleet::new(Settings::default());
+        let (state, warnings) = State::open(dir, &mut fleet).unwrap();
+        (state, fleet, warnings)
+    }
+
     #[tokio::test]
-    async fn events_outlive_a_restart_in_order() {
+    async fn roster_and_events_outlive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let (state, _) = State::open(dir.path()).unwrap();
+        let (state, ..) = open(dir.path());
+        let known = Known { name: "gpu001".into(), gpus_expected: 8, ..Known::default() };
+        assert!(state.remember(Arc::new(vec![known.clone()])).await);
         for n in 0..3 {
             assert!(state.append(entry(n)).await);
         }
         drop(state);
-        let (_state, restored) = State::open(dir.path()).unwrap();
-        assert_eq!(restored.events, [entry(0), entry(1), entry(2)]);
-        assert!(restored.warnings.is_empty(), "{:?}", restored.warnings);
+        let (_state, fleet, warnings) = open(dir.path());
+        assert_eq!(fleet.roster().nodes, [known]);
+        assert!(fleet.events().map(|happening| &happening.event).eq([0, 1, 2].map(|n| entry(n).event).iter()));
+        assert_eq!(warnings, [""; 0]);
     }
 
     #[tokio::test]
-    async fn a_torn_line_costs_itself_only() {
+    async fn what_is_unreadable_is_said_and_left_out() {
         let dir = tempfile::tempdir().unwrap();
-        let (state, _) = State::open(dir.path()).unwrap();
-        assert!(state.append(entry(0)).await);
-        drop(state);
-        let mut file = OpenOptions::new().append(true).open(dir.path().join("events.jsonl")).unwrap();
-        file.write_all(b"{\"node\":\"gpu0").unwrap();
-        let (_state, restored) = State::open(dir.path()).unwrap();
-        assert_eq!(restored.events, [entry(0)]);
-        assert_eq!(restored.warnings.len(), 1);
-    }
-
-    #[test]
-    fn an_unreadable_roster_is_kept_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("roster.json"), "not json").unwrap();
-        let (_state, restored) = State::open(dir.path()).unwrap();
-        assert!(restored.roster.is_none());
-        assert_eq!(restored.warnings.len(), 1);
-        assert_eq!(fs::read(dir.path().join("roster.json.unreadable")).unwrap(), b"not json");
+        fs::write(dir.path().join("roster.jsonl"), "{\"name\":\"gpu001\"}\nnot json\n{\"name\":\"gpu0").unwrap();
+        let (_state, fleet, warnings) = open(dir.path());
+        assert_eq!(fleet.roster().nodes.len(), 1);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with("2 lines of"), "{warnings:?}");
     }
 
     #[test]
     fn a_folder_serves_one_hub() {
         let dir = tempfile::tempdir().unwrap();
-        let _held = State::open(dir.path()).unwrap();
-        assert!(matches!(State::open(dir.path()), Err(Error::Locked { .. })));
+        let _held = open(dir.path());
+        let other = State::open(dir.path(), &mut Fleet::new(Settings::default()));
+        assert!(matches!(other, Err(Error::Locked { .. })));
     }
 }

@@ -2,8 +2,9 @@
 //! so a slow viewer is skipped ahead by itself and never waited for.
 
 use futures_util::StreamExt as _;
+use tokio::task::yield_now;
 
-use super::{Shared, connection::Error, wall_clock};
+use super::{Shared, connection::Error};
 use crate::{
     link::{Incoming, Outgoing},
     model::question::Reply,
@@ -12,12 +13,14 @@ use crate::{
 };
 
 /// Answers until the viewer leaves.
-pub(super) async fn serve(mut outgoing: Outgoing, mut incoming: Incoming, shared: &Shared) -> Result<(), Error> {
+pub(super) async fn serve(outgoing: &mut Outgoing, mut incoming: Incoming, shared: &Shared) -> Result<(), Error> {
     while let Some(frame) = incoming.next().await {
         match frame?.message {
             Message::Ask(ask) => {
                 let reply = answer(ask, shared);
                 outgoing.send(Frame::of(Message::Answer(reply))).await?;
+                // Whoever asks much at once takes turns with everybody else.
+                yield_now().await;
             }
             Message::Bye => return Ok(()),
             // A newer viewer may say more than this hub knows of.
@@ -28,6 +31,9 @@ pub(super) async fn serve(mut outgoing: Outgoing, mut incoming: Incoming, shared
 }
 
 fn answer(ask: Ask, shared: &Shared) -> Reply {
-    let answer = query::parse(&ask.query).and_then(|query| query::answer(&shared.borrow().fleet, &query, wall_clock()));
+    let answer = query::parse(&ask.query).and_then(|query| {
+        let core = shared.borrow();
+        query::answer(&core.fleet, &query, core.now())
+    });
     Reply { slot: ask.slot, query: ask.query, answer }
 }
