@@ -13,8 +13,9 @@ use serde_json::json;
 use super::{
     Usage,
     args::{self, Agent, Gate, Global},
+    block_on,
     config::Config,
-    output, runtime, stop_signal,
+    output, stop_signal,
 };
 use crate::{
     agent::{
@@ -46,7 +47,7 @@ pub(super) fn run(args: Agent, global: Global, config: Config) -> Result<ExitCod
     }
     let hub = args.hub.or(config.hub).unwrap_or_else(|| "127.0.0.1:7077".into());
     let hub = Address::parse(&hub).map_err(|e| Usage(e.to_string()))?;
-    runtime()?.block_on(async {
+    block_on(async {
         let stop = stop_signal()?;
         let mut live = Live::new(settings, wall_clock())?;
         match Socket::bind(&control).await {
@@ -92,7 +93,7 @@ fn order(gate: Gate, control: &Path) -> Result<ExitCode> {
         Gate::Release => (Order::Release, "released: the agent has closed the NVIDIA driver"),
         Gate::Resume => (Order::Resume, "resumed: the agent opens the NVIDIA driver again"),
     };
-    runtime()?.block_on(control::order(control, order))?;
+    block_on(async { Ok(control::order(control, order).await?) })?;
     writeln!(std::io::stdout(), "{done}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,8 +9,9 @@ use super::{
     Usage,
     args::{Format, Get, Global},
     attach::{self, Inside, Target},
+    block_on,
     config::Config,
-    output, runtime,
+    output,
 };
 use crate::{
     client::Client,
@@ -28,7 +29,7 @@ pub(super) fn run(args: &Get, global: Global, config: &Config) -> Result<ExitCod
     let text = args.query.join(" ");
     // A question that cannot be parsed is not worth a connection.
     query::parse(&text).map_err(|complaint| point_at(&text, &complaint))?;
-    let answer: Answer = runtime()?.block_on(async {
+    let answer: Answer = block_on(async {
         let target = match attach::find(args.hub.as_deref().or(config.hub.as_deref())).await? {
             Some(address) => Target::Hub(address),
             None => this_machine(config, global).await?,

@@ -5,10 +5,11 @@ use std::{io::Write as _, process::ExitCode};
 use anyhow::Result;
 
 use super::{
-    Usage,
+    Usage, allow_open_files,
     args::{self, Hub as Args},
+    block_on,
     config::{self, Config},
-    runtime, stop_signal,
+    stop_signal,
 };
 use crate::{
     fleet,
@@ -41,7 +42,9 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         state: args.state.or(server.state).or_else(config::default_state),
     };
     let group = args.group.or(server.group);
-    runtime()?.block_on(async {
+    // Each agent takes one, and many systems start a process with 1,024.
+    allow_open_files();
+    block_on(async {
         let stop = stop_signal()?;
         let unix = link::listen_unix(&socket, SOCKET_MODE, group.as_deref()).await?;
         let tcp = link::listen_tcp(&listen).await?;

@@ -9,7 +9,7 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-use super::{Usage, args::Sim as Args, runtime, stop_signal};
+use super::{Usage, allow_open_files, args::Sim as Args, block_on, stop_signal};
 use crate::{
     agent::{
         session::{self, Pace},
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         ..Plan::default()
     };
     let shares = Simulated::spread(Sim::new(plan), connections);
-    runtime()?.block_on(LocalSet::new().run_until(async {
+    block_on(LocalSet::new().run_until(async {
         let stop = match args.duration {
             Some(duration) => stop_after(duration, stop_signal()?),
             None => stop_signal()?,
@@ -60,13 +60,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     }))
 }
 
-/// How many connections to make. The limit on open files is raised as far as it goes.
+/// How many connections to make: as many as open files allow.
 fn connections(args: &Args) -> Result<usize> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // A limit that cannot be raised is reported below, if it is too low.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(SPARE_FILES);
+    let files = allow_open_files().saturating_sub(SPARE_FILES);
     let wanted = u64::from(args.connections.unwrap_or(args.nodes).min(args.nodes));
     if wanted <= files {
         return Ok(wanted as usize);

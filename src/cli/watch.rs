@@ -9,6 +9,7 @@ use super::{
     Usage,
     args::{Demo, Global, Watch},
     attach::{self, Inside, Target},
+    block_on,
     config::Config,
     runtime,
 };
@@ -30,10 +31,13 @@ const PROCESSES_EVERY: Duration = Duration::from_secs(2);
 pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCode> {
     let settings = settings(args.theme.or_else(|| config.theme.clone()), config)?;
     let named = args.hub.or_else(|| config.hub.clone());
-    let runtime = runtime()?;
-    if let Some(address) = runtime.block_on(attach::find(named.as_deref()))? {
+    let hub = block_on(async {
+        let Some(address) = attach::find(named.as_deref()).await? else { return Ok(None) };
         // A hub that is not there at the start is a mistake; one that goes away later is dialled again.
-        runtime.block_on(link::dial(&address))?;
+        link::dial(&address).await?;
+        Ok(Some(address))
+    })?;
+    if let Some(address) = hub {
         return show(Target::Hub(address), settings);
     }
     let inside = Inside::start(hub_settings(config))?;
