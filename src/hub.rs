@@ -87,7 +87,9 @@ impl Hub {
         let mut kept = None;
         if let Some(dir) = &settings.state {
             let (state, warnings) = State::open(dir, &mut fleet)?;
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
             kept = Some(state);
         }
         Ok(Hub { core: Core { fleet, state: kept, clock: Box::new(wall_clock) } })

@@ -137,7 +137,7 @@ pub async fn keep<S: Source>(source: &mut S, dial: impl AsyncFn() -> Result<Stre
 /// Waits for the order to stop.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

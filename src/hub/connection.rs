@@ -1,7 +1,7 @@
 //! One connection: who is it, and is it welcome? Agents and viewers then go their own ways.
 //! A peer that breaks the rules is counted and closed; nobody else notices.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
@@ -30,6 +30,7 @@ impl Error {
     /// The name under which the fleet counts it, if it is the peer's fault.
     fn reason(&self) -> Option<&'static str> {
         match self {
+            Error::Wire(CodecError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Some("torn frame"),
             Error::Wire(CodecError::Io(_)) => None,
             Error::Wire(error) => Some(error.reason()),
             Error::Version(_) => Some("other protocol version"),

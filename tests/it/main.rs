@@ -4,11 +4,14 @@
 
 mod cluster;
 mod floors;
+mod memory;
 mod mocked;
 mod nvml;
 mod process;
 mod readme;
 mod screenshot;
+mod session;
+mod simulated;
 mod source;
 mod terminal;
 mod tidy;

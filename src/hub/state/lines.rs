@@ -27,7 +27,8 @@ pub(super) struct Lines<T> {
     file: File,
     /// Bytes of whole lines.
     bytes: u64,
-    lines: usize,
+    /// How many lines there are, dead ones among them.
+    count: usize,
     /// How many lines it may have before it is rewritten.
     rewrite_at: usize,
     of: PhantomData<T>,
@@ -62,10 +63,10 @@ impl<T: Line> Lines<T> {
         Ok((Lines::new(path, file, survey.living())?, survey.unreadable))
     }
 
-    fn new(path: &Path, file: File, lines: usize) -> io::Result<Lines<T>> {
+    fn new(path: &Path, file: File, count: usize) -> io::Result<Lines<T>> {
         let bytes = file.metadata()?.len();
-        let rewrite_at = lines.saturating_mul(2).saturating_add(Self::SLACK);
-        Ok(Lines { path: path.to_owned(), file, bytes, lines, rewrite_at, of: PhantomData })
+        let rewrite_at = count.saturating_mul(2).saturating_add(Self::SLACK);
+        Ok(Lines { path: path.to_owned(), file, bytes, count, rewrite_at, of: PhantomData })
     }
 
     /// Appends lines and waits until they are on disk: all of them, or none.
@@ -88,8 +89,8 @@ impl<T: Line> Lines<T> {
             return Err(error);
         }
         self.bytes += text.len() as u64;
-        self.lines += count;
-        if self.lines > self.rewrite_at { self.compact() } else { Ok(()) }
+        self.count += count;
+        if self.count > self.rewrite_at { self.compact() } else { Ok(()) }
     }
 
     fn compact(&mut self) -> io::Result<()> {
