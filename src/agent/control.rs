@@ -9,11 +9,14 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream},
+    net::UnixStream,
     time::timeout,
 };
 
-use crate::collect::nvml::Gate;
+use crate::{
+    collect::nvml::Gate,
+    link::{self, ListenError, Listener, Stream},
+};
 
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,13 +59,8 @@ pub enum Error {
         path: PathBuf,
     },
     /// The socket could not be made.
-    #[error("cannot serve {path}: {source}")]
-    Serve {
-        /// The socket.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("release and resume will not work: {0}")]
+    Serve(ListenError),
     /// The agent answered, but not with a yes.
     #[error("the agent at {path} did not do it: {answer}")]
     Refused {
@@ -85,53 +83,33 @@ pub fn default_path() -> PathBuf {
 /// The agent's end of the socket; the file goes away with it.
 #[derive(Debug)]
 pub struct Socket {
-    listener: UnixListener,
-    path: PathBuf,
+    listener: Listener,
 }
 
 impl Socket {
     /// Listens at `path`, for this user alone. A socket that nobody serves any more is replaced.
     pub async fn bind(path: &Path) -> Result<Socket, Error> {
-        let path = path.to_owned();
-        if UnixStream::connect(&path).await.is_ok() {
-            return Err(Error::Taken { path });
-        }
-        let bind = || {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let listener = UnixListener::bind(&path)?;
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-            Ok(listener)
-        };
-        match bind() {
-            Ok(listener) => Ok(Socket { listener, path }),
-            Err(source) => Err(Error::Serve { path, source }),
+        match link::listen_unix(path, 0o600, None).await {
+            Ok(listener) => Ok(Socket { listener }),
+            Err(ListenError::Served(path)) => Err(Error::Taken { path }),
+            Err(error) => Err(Error::Serve(error)),
         }
     }
 
     /// Takes orders for ever, one caller after the other.
     pub async fn serve(self, gate: Gate) {
         loop {
-            if let Ok((stream, _)) = self.listener.accept().await {
+            // The listener rests a little when nobody can be let in.
+            if let Ok(stream) = self.listener.accept().await {
                 // A caller that says nothing or hangs up has done no harm.
                 let _ = timeout(PATIENCE, obey(stream, &gate)).await;
-            } else {
-                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-async fn obey(stream: UnixStream, gate: &Gate) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
+async fn obey(stream: Stream, gate: &Gate) -> io::Result<()> {
+    let (read, mut write) = tokio::io::split(stream);
     let mut line = String::new();
     BufReader::new(read.take(LONGEST_ORDER)).read_line(&mut line).await?;
     let answer = match line.trim() {
@@ -169,5 +147,41 @@ pub async fn order(path: &Path, order: Order) -> Result<(), Error> {
             path: path.to_owned(),
             answer: crate::model::text::clean(answer, LONGEST_ORDER as usize).into_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn orders_reach_the_agent_that_has_the_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.sock");
+        assert!(matches!(order(&path, Order::Resume).await, Err(Error::Absent { .. })));
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let socket = Socket::bind(&path).await.expect("what is left over is replaced");
+        assert!(matches!(Socket::bind(&path).await, Err(Error::Taken { .. })));
+        let gate = Gate::default();
+        gate.release();
+        let serving = tokio::spawn(socket.serve(gate.clone()));
+        order(&path, Order::Resume).await.unwrap();
+        assert!(!gate.is_released());
+        serving.abort();
+        let _ = serving.await;
+        assert!(!path.exists(), "the file goes with its agent");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_order_is_answered_and_does_nothing() {
+        let (near, far) = link::memory();
+        let gate = Gate::default();
+        let (mut read, mut write) = tokio::io::split(near);
+        write.write_all(b"reset\n").await.unwrap();
+        obey(far, &gate).await.unwrap();
+        let mut answer = String::new();
+        read.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("unknown order"), "{answer}");
+        assert!(!gate.is_released());
     }
 }
