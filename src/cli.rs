@@ -129,6 +129,7 @@ fn in_one_line(error: &anyhow::Error) -> String {
     line.replace('\n', " ")
 }
 
+/// Whether whoever reads standard output has had enough, as `head` has.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))

@@ -170,6 +170,46 @@ fn a_port_in_use_is_said() {
 }
 
 #[test]
+fn a_state_folder_that_cannot_be_used_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path(), "127.0.0.1:0");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let check = |state: &std::path::Path, part: &str| {
+        let socket = dir.path().join("other.sock");
+        let mut other = supertop();
+        other.args(["hub", "--listen", "127.0.0.1:0", "--socket"]).arg(&socket).arg("--state").arg(state);
+        let output = other.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_one_line(&output.stderr, part);
+        assert_one_line(&output.stderr, "--state");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.matches("os error").count() <= 1, "a cause is named once: {said}");
+        assert!(!socket.exists(), "no socket is left behind");
+    };
+    check(&dir.path().join("state"), "another hub uses");
+    check(&file, "cannot open");
+    assert_eq!(hub.get("nodes")["total"], 0, "the first hub goes on");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path(), "127.0.0.1:0");
+    let _sim = hub.sim(256);
+    hub.await_answer("nodes", "256 nodes up", |a| a["total"] == 256);
+    for format in ["table", "json", "csv"] {
+        let mut get = supertop();
+        get.args(["get", "gpus", "-o", format, "--hub"]).arg(&hub.socket);
+        let mut get = get.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        drop(get.stdout.take());
+        let output = get.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{format}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{format}");
+    }
+}
+
+#[test]
 fn a_wrong_key_in_the_configuration_is_named_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");

@@ -12,9 +12,14 @@ use crate::model::{
 pub(crate) fn write(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let mut out = csv::Writer::from_writer(out);
     match answer {
-        Answer::Table(answer) => table(&mut out, answer)?,
-        Answer::Series(answer) => series(&mut out, answer)?,
+        Answer::Table(answer) => table(&mut out, answer),
+        Answer::Series(answer) => series(&mut out, answer),
     }
+    .map_err(|error| match error.into_kind() {
+        // As what it is, so that a reader who has had enough is told from a full disk.
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    })?;
     out.flush()
 }
 
