@@ -71,6 +71,8 @@ pub struct Pace<'a> {
 struct Debt {
     pending: VecDeque<Event>,
     dropped: u64,
+    /// Samples that were left out because the link still held earlier words.
+    skipped: u64,
 }
 
 impl Debt {
@@ -82,6 +84,13 @@ impl Debt {
                 self.dropped += 1;
             }
         }
+    }
+
+    /// What had to be left out since the agent started, for the node's notes.
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let dropped = (self.dropped > 0).then(|| format!("{} events dropped: no hub acknowledged them", self.dropped));
+        let skipped = (self.skipped > 0).then(|| format!("{} samples skipped: the hub was slow to read", self.skipped));
+        dropped.into_iter().chain(skipped)
     }
 
     /// Strikes what was acknowledged, and says how many of the first `sent` that were.
@@ -305,11 +314,13 @@ impl<S: Source> Session<'_, '_, S> {
     fn turn(&mut self, node: usize) -> Result<(), Error> {
         let now = (self.reports.clock)();
         // A sample counts by the inventory before it, so without room for the one there is none for the other.
-        if !self.reports.look(node, now) || !self.outgoing.ready() || !self.say_what_is_kept(node, now)? {
+        if !self.reports.look(node, now) {
             return Ok(());
         }
+        let room = self.outgoing.ready() && self.say_what_is_kept(node, now)?;
         let (source, channel) = (&*self.reports.source, &mut self.channels[node]);
-        if !self.outgoing.offer(channel.number, || channel.encoder.encode(source.sample(node), false)) {
+        if !room || !self.outgoing.offer(channel.number, || channel.encoder.encode(source.sample(node), false)) {
+            self.reports.debts[node].skipped += 1;
             return Ok(());
         }
         let instant = Instant::now();
@@ -327,10 +338,7 @@ impl<S: Source> Session<'_, '_, S> {
         let (instant, revision) = (Instant::now(), self.reports.source.revision(node));
         if self.channels[node].revision != Some(revision) || instant >= self.channels[node].inventory_due {
             let mut inventory = self.reports.source.inventory(node, now);
-            let dropped = self.reports.debts[node].dropped;
-            if dropped > 0 {
-                inventory.notes.push(format!("{dropped} events dropped: no hub acknowledged them"));
-            }
+            inventory.notes.extend(self.reports.debts[node].notes());
             if !self.put(node, Message::Inventory(inventory))? {
                 return Ok(false);
             }

@@ -169,3 +169,31 @@ fn a_node_is_watched_while_there_is_no_hub() {
         scene.stopped_within().await;
     });
 }
+
+#[test]
+fn samples_that_a_slow_hub_cost_are_counted_and_said() {
+    on_paused_time(async {
+        let node = Node::new("gpu001");
+        let (far, dialled) = mpsc::unbounded_channel();
+        let narrow = async move || {
+            let (near, other) = memory_of(1024);
+            far.send(other).expect("the test goes on");
+            Ok(near)
+        };
+        let mut scene = Scene::with(&node, narrow, dialled);
+        let (mut incoming, _outgoing) = scene.hub().await;
+        sleep(Duration::from_mins(2)).await;
+        let notes = async {
+            loop {
+                if let Message::Inventory(inventory) = incoming.next().await.unwrap().unwrap().message
+                    && let Some(note) = inventory.notes.into_iter().find(|note| note.contains("skipped"))
+                {
+                    return note;
+                }
+            }
+        };
+        let note = timeout(Duration::from_mins(3), notes).await.expect("the note comes with the next inventory");
+        let count: u64 = note.split(' ').next().and_then(|n| n.parse().ok()).expect("a count");
+        assert!((60..=125).contains(&count), "{note}");
+    });
+}
