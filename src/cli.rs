@@ -66,7 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         #[cfg(feature = "tui")]
         None => watch::run(watch, global, &config),
         #[cfg(not(feature = "tui"))]
-        Some(Command::Demo(_)) | None => {
+        None => {
             let _ = watch;
             Err(Usage("this build has no terminal interface; try `supertop get nodes`".into()).into())
         }

@@ -44,6 +44,7 @@ pub(super) struct Watch {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show a simulated supercluster with faults
+    #[cfg(feature = "tui")]
     Demo(Demo),
     /// Stream this node's GPU and CPU stats to a hub
     Agent(Agent),
@@ -67,7 +68,7 @@ Views:   gpus nodes nics processes events metrics cores mounts fleet, and racks 
 Exit codes: 0 fine (also for no rows), 1 failure, 2 usage.";
 
 /// `supertop demo`
-#[cfg_attr(not(feature = "tui"), allow(dead_code))]
+#[cfg(feature = "tui")]
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Nodes to simulate, each with eight GPUs
