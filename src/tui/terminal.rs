@@ -5,6 +5,7 @@ mod paper;
 use std::{
     io::{self, Write, stdout},
     sync::atomic::{AtomicBool, Ordering},
+    thread::{self, ThreadId},
 };
 
 use crossterm::{
@@ -21,13 +22,10 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Guard;
 
 impl Guard {
-    /// Takes the terminal over, and has a panic give it back before it is reported.
+    /// Takes the terminal over for this thread, and has a panic of it give the terminal back before it is reported.
     pub(crate) fn new() -> io::Result<Guard> {
-        let report = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            give_back();
-            report(panic);
-        }));
+        let (report, owner) = (std::panic::take_hook(), thread::current().id());
+        std::panic::set_hook(Box::new(move |panic| after_panic(owner, || report(panic))));
         take()?;
         Ok(Guard)
     }
@@ -36,6 +34,18 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         give_back();
+    }
+}
+
+/// A panic of the thread that draws ends the program, and is reported on the screen that was there before. One of
+/// another thread, such as a collector's, costs that thread's work only: the screen stands, and shows what is missing.
+fn after_panic(owner: ThreadId, report: impl FnOnce()) {
+    let draws = thread::current().id() == owner;
+    if draws {
+        give_back();
+    }
+    if draws || !TAKEN.load(Ordering::SeqCst) {
+        report();
     }
 }
 
@@ -76,6 +86,23 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_panic_of_the_drawing_thread_gives_the_terminal_back() {
+        let owner = thread::current().id();
+        let reports = move || {
+            let mut said = false;
+            after_panic(owner, || said = true);
+            said
+        };
+        let elsewhere = || thread::spawn(reports).join().unwrap();
+        TAKEN.store(true, Ordering::SeqCst);
+        assert!(!elsewhere(), "nothing is written over the screen");
+        assert!(TAKEN.load(Ordering::SeqCst), "and it still is ours");
+        assert!(reports());
+        assert!(!TAKEN.load(Ordering::SeqCst), "given back before the report");
+        assert!(elsewhere(), "after that every panic is reported");
+    }
 
     #[test]
     fn the_clipboard_gets_base64() {
