@@ -45,13 +45,14 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts the collectors. `now` is when the agent started. Fails when the system has no more threads.
+    /// Starts the collectors. `now` is when the agent started. Fails when the system has no more threads, or is none
+    /// that can be read.
     pub fn new(settings: Settings, now: Time) -> io::Result<Live> {
         let root = Path::new("/");
         let watchlist = Watchlist::default();
         let gpus = Nvml::new(settings.nvml_library.clone());
         let gate = gpus.gate();
-        let mut collectors = host::collectors(root, &watchlist);
+        let mut collectors = host::collectors(root, &watchlist).map_err(io::Error::other)?;
         collectors.push(Box::new(Kmsg::new("/dev/kmsg").sharing(gpus.xids())));
         collectors.push(Box::new(gpus));
         let introduction = Introduction {

@@ -1,8 +1,12 @@
-//! The machine itself, from `/proc` and `/sys`: CPU, memory, network ports, disks, pressure, sensors, its clock.
+//! The machine itself: CPU, memory, network ports, disks, pressure, sensors, its clock.
 //! What may block for long has a collector of its own: [`Mounts`] and [`Processes`].
 //!
-//! Every path is taken below a root, `/` on a live machine, so that tests read recorded trees. Files read every
-//! round are kept open; what changes rarely, or is dear to read, is read every few seconds.
+//! What the machine is, CPUs, load, memory, uptime and processes come from sysinfo. `/proc` and `/sys` tell what it
+//! has not (pressure, InfiniBand, EDAC, GPU memory among the host's), or has only in a way that this agent cannot
+//! use: its networks count bonds and bridges again, its disks are only those that are mounted and hang with them,
+//! its sensors are those of disks and adapters too, which hang with their firmware. Every such path is taken below
+//! a root, `/` on a live machine, so that tests read recorded trees. Files read every round are kept open; what
+//! changes rarely, or is dear to read, is read every few seconds.
 
 mod cpu;
 mod disk;
@@ -37,9 +41,10 @@ pub use mounts::Mounts;
 pub use processes::Processes;
 
 /// Every collector of the host's side of the machine whose filesystem is at `root`. Processes of `watchlist` are
-/// reported even when they are idle.
-pub fn collectors(root: &Path, watchlist: &Watchlist) -> Vec<Box<dyn Collector>> {
-    vec![Box::new(Host::new(root)), Box::new(Mounts::new(root)), Box::new(Processes::new(root, watchlist.clone()))]
+/// reported even when they are idle. Fails when sysinfo knows nothing of this kind of system.
+pub fn collectors(root: &Path, watchlist: &Watchlist) -> Result<Vec<Box<dyn Collector>>, sysinfo::Error> {
+    let processes = Processes::new(root, watchlist.clone())?;
+    Ok(vec![Box::new(Host::new(root)?), Box::new(Mounts::new(root)), Box::new(processes)])
 }
 
 /// Port states, error counters, sensors and the like.
@@ -60,33 +65,32 @@ pub struct Host {
     psi: psi::Psi,
     sensor: sensor::Sensor,
     edac: edac::Edac,
-    timekeeping: timekeeping::Timekeeping,
     often: Due,
     rarely: Due,
 }
 
 impl Host {
     /// Reads the machine whose filesystem is at `root`: `/`, or a recorded tree.
-    pub fn new(root: &Path) -> Host {
+    /// Fails when sysinfo knows nothing of this kind of system.
+    pub fn new(root: &Path) -> Result<Host, sysinfo::Error> {
         Host::with(root, Clock::monotonic())
     }
 
-    fn with(root: &Path, clock: Clock) -> Host {
-        Host {
+    fn with(root: &Path, clock: Clock) -> Result<Host, sysinfo::Error> {
+        Ok(Host {
             clock,
             ledger: Ledger::default(),
             machine: machine::Machine::new(root),
-            cpu: cpu::Cpu::new(root),
-            memory: memory::Memory::new(root),
+            cpu: cpu::Cpu::new(root)?,
+            memory: memory::Memory::new(root)?,
             network: network::Network::new(root),
             disk: disk::Disk::new(root),
             psi: psi::Psi::new(root),
             sensor: sensor::Sensor::new(root),
             edac: edac::Edac::new(root),
-            timekeeping: timekeeping::Timekeeping::new(root),
             often: Due::every(OFTEN),
             rarely: Due::every(RARELY),
-        }
+        })
     }
 }
 
@@ -114,7 +118,7 @@ impl Collector for Host {
         self.memory.read(ledger);
         self.disk.read(at, ledger);
         self.psi.read(ledger);
-        self.timekeeping.read(ledger);
+        timekeeping::read(ledger);
         ledger.cost("system", true, began);
 
         let began = Instant::now();
@@ -128,7 +132,7 @@ impl Collector for Host {
         if often {
             self.sensor.read(ledger);
             self.edac.read(ledger);
-            timekeeping::Timekeeping::inspect(ledger);
+            timekeeping::inspect(ledger);
         }
         ledger.cost("sensors", often, began);
         ledger.take()

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sysinfo::System;
+
 use super::{ledger::Ledger, source};
 use crate::{
     collect::Host,
@@ -27,7 +29,7 @@ impl Machine {
         ledger.findings.gpus_on_bus = self.gpus_on_bus();
         let host = self.host();
         if self.told.is_none() {
-            ledger.findings.events.extend(self.boot(&host));
+            ledger.findings.events.extend(Machine::boot(&host));
         }
         if self.told.as_ref() != Some(&host) {
             ledger.findings.host = Some(host.clone());
@@ -36,43 +38,20 @@ impl Machine {
     }
 
     fn host(&self) -> Host {
-        let kernel = |file| source::text(&self.root.join("proc/sys/kernel").join(file)).unwrap_or_default();
+        let name = System::name().unwrap_or_default();
         Host {
-            hostname: kernel("hostname"),
-            os: self.os(),
-            kernel: kernel("osrelease"),
+            hostname: System::host_name().unwrap_or_default(),
+            os: System::os_version().map_or(name.clone(), |version| format!("{name} {version}")),
+            kernel: System::kernel_version().unwrap_or_default(),
             // A core put online or offline does not make it another CPU.
-            cpu_model: self.told.as_ref().map_or_else(|| self.cpu_model(), |told| told.cpu_model.clone()),
+            cpu_model: self.told.as_ref().map_or_else(cpu_model, |told| told.cpu_model.clone()),
             boot_id: boot_id(&self.root),
         }
     }
 
-    fn os(&self) -> String {
-        let files = ["etc/os-release", "usr/lib/os-release"];
-        let release = files.iter().find_map(|file| source::text(&self.root.join(file)).ok()).unwrap_or_default();
-        let field = |name: &str| release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        field("PRETTY_NAME").or_else(|| field("NAME")).unwrap_or_default().trim_matches(['"', '\'']).to_owned()
-    }
-
-    fn cpu_model(&self) -> String {
-        let info = source::text(&self.root.join("proc/cpuinfo")).unwrap_or_default();
-        let field = |name: &str| {
-            let mut fields = info.lines().filter_map(|line| line.split_once(':'));
-            fields.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
-        };
-        // ARM gives numbers only; sysinfo knows the names that go with them, but only of the live machine.
-        let named = || {
-            let refresh = sysinfo::RefreshKind::nothing().with_cpu(sysinfo::CpuRefreshKind::nothing());
-            let system = sysinfo::System::new_with_specifics(refresh).ok()?;
-            system.cpus().first().map(|cpu| cpu.brand().to_owned())
-        };
-        let model = field("model name").or_else(|| field("CPU part").is_some().then(named).flatten());
-        model.unwrap_or_default()
-    }
-
     /// The start of the machine as an event. Its id is the same whenever an agent tells it.
-    fn boot(&self, host: &Host) -> Option<Event> {
-        let seconds = boot_time(&self.root)?;
+    fn boot(host: &Host) -> Option<Event> {
+        let seconds = i64::try_from(System::boot_time().ok()?).ok()?;
         let text = format!("booted {}, Linux {}", host.os, host.kernel);
         let time = Time::from_millis(seconds * 1000);
         let known = !host.boot_id.is_empty();
@@ -103,10 +82,10 @@ pub fn boot_id(root: &Path) -> String {
     source::text(&root.join("proc/sys/kernel/random/boot_id")).unwrap_or_default()
 }
 
-/// When the machine was started, in seconds since the epoch.
-pub(super) fn boot_time(root: &Path) -> Option<i64> {
-    let stat = source::text(&root.join("proc/stat")).ok()?;
-    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+fn cpu_model() -> String {
+    let cpus = sysinfo::RefreshKind::nothing().with_cpu(sysinfo::CpuRefreshKind::nothing());
+    let system = System::new_with_specifics(cpus).ok();
+    system.and_then(|system| Some(system.cpus().first()?.brand().trim().to_owned())).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -117,12 +96,7 @@ mod tests {
     #[test]
     fn the_machine_is_told_once_and_its_boot_by_a_lasting_id() {
         let tree = Tree::new();
-        tree.file("proc/sys/kernel/hostname", "gpu017\n");
-        tree.file("proc/sys/kernel/osrelease", "6.8.0-51-generic\n");
         tree.file("proc/sys/kernel/random/boot_id", "0d1e-2f\n");
-        tree.file("etc/os-release", "NAME=\"Ubuntu\"\nPRETTY_NAME=\"Ubuntu 24.04.1 LTS\"\n");
-        tree.file("proc/cpuinfo", "processor\t: 0\nmodel name\t: AMD EPYC 9654\n");
-        tree.file("proc/stat", "cpu 1 1 1 1\nbtime 1700000000\n");
         let told = || {
             let mut ledger = Ledger::default();
             let mut machine = Machine::new(tree.path());
@@ -134,19 +108,15 @@ mod tests {
             first
         };
         let first = told();
-        let host = Host {
-            hostname: "gpu017".into(),
-            os: "Ubuntu 24.04.1 LTS".into(),
-            kernel: "6.8.0-51-generic".into(),
-            cpu_model: "AMD EPYC 9654".into(),
-            boot_id: "0d1e-2f".into(),
-        };
-        assert_eq!(first.host, Some(host));
+        let host = first.host.expect("the first survey tells it");
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!((&*host.kernel, &*host.hostname, &*host.boot_id), (kernel.trim(), hostname.trim(), "0d1e-2f"));
+        assert!(!host.os.is_empty());
         assert_eq!(first.events.len(), 1);
-        assert_eq!(
-            (&*first.events[0].id, first.events[0].time),
-            ("0d1e-2f/boot", Time::from_millis(1_700_000_000_000))
-        );
+        let stat = std::fs::read_to_string("/proc/stat").unwrap();
+        let boot: i64 = stat.lines().find_map(|line| line.strip_prefix("btime ")).unwrap().parse().unwrap();
+        assert_eq!((&*first.events[0].id, first.events[0].time), ("0d1e-2f/boot", Time::from_millis(boot * 1000)));
         assert_eq!(told().events, first.events, "another agent's start is the same boot");
     }
 

@@ -1,6 +1,8 @@
-//! Host memory: `/proc/meminfo`, less the GPU memory that Grace systems count as host memory.
+//! Host memory as sysinfo reads it, less the GPU memory that Grace systems count as host memory.
 
 use std::path::{Path, PathBuf};
+
+use sysinfo::System;
 
 use super::{
     ledger::Ledger,
@@ -11,7 +13,7 @@ use crate::model::metric::node;
 #[derive(Debug)]
 pub(super) struct Memory {
     root: PathBuf,
-    meminfo: Source,
+    system: System,
     /// `meminfo` of each NUMA node that is a GPU's memory.
     gpus: Vec<Source>,
 }
@@ -25,8 +27,8 @@ struct Amounts {
 }
 
 impl Memory {
-    pub(super) fn new(root: &Path) -> Self {
-        Memory { root: root.to_owned(), meminfo: Source::new(root.join("proc/meminfo")), gpus: Vec::new() }
+    pub(super) fn new(root: &Path) -> Result<Self, sysinfo::Error> {
+        Ok(Memory { root: root.to_owned(), system: System::new()?, gpus: Vec::new() })
     }
 
     /// Finds the NUMA nodes that are GPU memory: the driver puts it online as "System RAM (NVIDIA)", and it shows as
@@ -47,30 +49,22 @@ impl Memory {
     }
 
     pub(super) fn read(&mut self, ledger: &mut Ledger) {
-        match self.amounts() {
-            Ok(amounts) => {
-                let used = amounts.total.saturating_sub(amounts.available) as f64;
-                ledger.set(node::MEM_USED, 0, used);
-                ledger.set(node::MEM_TOTAL, 0, amounts.total as f64);
-                let share = (amounts.total > 0).then(|| used * 100.0 / amounts.total as f64);
-                ledger.set(node::MEM_UTIL, 0, share);
-                ledger.set(node::SWAP_USED, 0, amounts.swap_used as f64);
-            }
-            Err(error) => {
-                for metric in [node::MEM_TOTAL, node::MEM_UTIL, node::SWAP_USED] {
-                    ledger.set(metric, 0, error.gap());
-                }
-                ledger.put(node::MEM_USED, 0, Err::<f64, _>(error));
-            }
-        }
+        self.system.refresh_memory();
+        let system = &self.system;
+        let all = Amounts {
+            total: system.total_memory(),
+            available: system.available_memory(),
+            swap_used: system.total_swap().saturating_sub(system.free_swap()),
+        };
+        put(self.without_gpus(all), ledger);
     }
 
-    fn amounts(&mut self) -> Result<Amounts, ReadError> {
-        let mut amounts = self.meminfo.parse(|text| {
-            let swap = field(text, "SwapTotal:").unwrap_or(0).saturating_sub(field(text, "SwapFree:").unwrap_or(0));
-            let (total, available) = (field(text, "MemTotal:")?, field(text, "MemAvailable:")?);
-            Some(Amounts { total, available, swap_used: swap })
-        })?;
+    /// What is the host's own of what the kernel calls memory.
+    fn without_gpus(&mut self, mut amounts: Amounts) -> Result<Amounts, ReadError> {
+        if amounts.total == 0 {
+            // Nothing could be read; no machine has no memory.
+            return Err(ReadError::Strange { path: "/proc/meminfo".into() });
+        }
         for gpu in &mut self.gpus {
             // A GPU's node has no estimate of its own; free memory and page cache come near to it.
             let (total, available) = gpu.parse(|text| {
@@ -85,11 +79,29 @@ impl Memory {
     }
 }
 
-/// The bytes of a field: `MemTotal:  24684092 kB`, behind `Node 0` in a NUMA node's file.
+fn put(amounts: Result<Amounts, ReadError>, ledger: &mut Ledger) {
+    match amounts {
+        Ok(amounts) => {
+            let used = amounts.total.saturating_sub(amounts.available) as f64;
+            ledger.set(node::MEM_USED, 0, used);
+            ledger.set(node::MEM_TOTAL, 0, amounts.total as f64);
+            let share = (amounts.total > 0).then(|| used * 100.0 / amounts.total as f64);
+            ledger.set(node::MEM_UTIL, 0, share);
+            ledger.set(node::SWAP_USED, 0, amounts.swap_used as f64);
+        }
+        Err(error) => {
+            for metric in [node::MEM_TOTAL, node::MEM_UTIL, node::SWAP_USED] {
+                ledger.set(metric, 0, error.gap());
+            }
+            ledger.put(node::MEM_USED, 0, Err::<f64, _>(error));
+        }
+    }
+}
+
+/// The bytes of a field in a NUMA node's file: `Node 1 MemTotal:  24684092 kB`.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| {
-        let line =
-            line.strip_prefix("Node ").map_or(line, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let line = line.strip_prefix("Node ")?.trim_start_matches(|c: char| c.is_ascii_digit());
         line.trim_start().strip_prefix(name)
     })?;
     Some(line.trim().trim_end_matches("kB").trim_end().parse::<u64>().ok()? * 1024)
@@ -100,39 +112,52 @@ mod tests {
     use super::*;
     use crate::{collect::host::tree::Tree, model::Raw};
 
-    const MIB: f64 = 1_048_576.0;
+    const MIB: u64 = 1_048_576;
 
-    fn read(memory: &mut Memory) -> [Raw; 4] {
+    /// What is told when the kernel says `total` and `available`, in MiB.
+    fn told(memory: &mut Memory, total: u64, available: u64) -> [Raw; 4] {
+        let all = Amounts { total: total * MIB, available: available * MIB, swap_used: MIB };
         let mut ledger = Ledger::default();
-        memory.read(&mut ledger);
+        put(memory.without_gpus(all), &mut ledger);
+        raws(ledger)
+    }
+
+    fn raws(mut ledger: Ledger) -> [Raw; 4] {
         let readings = ledger.take().readings;
         [node::MEM_USED, node::MEM_TOTAL, node::MEM_UTIL, node::SWAP_USED]
             .map(|metric| readings.iter().find(|r| r.metric == metric).unwrap().raw)
     }
 
-    fn meminfo(total_mib: u64, available_mib: u64) -> String {
-        let (total, available) = (total_mib * 1024, available_mib * 1024);
-        format!(
-            "MemTotal:  {total} kB\nMemFree: 5 kB\nMemAvailable: {available} kB\nSwapTotal: 2048 kB\nSwapFree: 1024 kB\n"
-        )
-    }
-
     #[test]
     fn used_is_what_is_not_available() {
         let tree = Tree::new();
-        tree.file("proc/meminfo", &meminfo(1000, 600));
-        let mut memory = Memory::new(tree.path());
+        let mut memory = Memory::new(tree.path()).unwrap();
         memory.survey();
         let expected = [Raw::new(400.0, 1.0), Raw::new(1000.0, 1.0), Raw::new(40.0, 0.5), Raw::new(1.0, 1.0)];
-        assert_eq!(read(&mut memory), expected);
-        assert_eq!(Raw::new(400.0 * MIB, MIB), expected[0]);
+        assert_eq!(told(&mut memory, 1000, 600), expected);
+        assert_eq!(told(&mut memory, 0, 0), [Raw::FAILED; 4], "no machine has no memory");
+    }
+
+    #[test]
+    fn this_machines_memory_is_what_the_kernel_says() {
+        let mut memory = Memory::new(Path::new("/")).unwrap();
+        let mut ledger = Ledger::default();
+        memory.survey();
+        memory.read(&mut ledger);
+        let [used, total, _, _] = raws(ledger);
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let kibs: u64 = meminfo.split_whitespace().nth(1).unwrap().parse().unwrap();
+        if memory.gpus.is_empty() {
+            assert_eq!(total, Raw::new((kibs * 1024) as f64, MIB as f64));
+        }
+        assert!(used.value(1.0).unwrap() > 0.0 && used.value(1.0) < total.value(1.0));
     }
 
     #[test]
     fn gpu_memory_of_a_grace_system_is_not_host_memory() {
         let tree = Tree::new();
         // 480 MiB of the host's own with 80 in use; a GPU's 96 with 16 in use; a CPU node; an empty spare node.
-        tree.file("proc/meminfo", &meminfo(480 + 96, 400 + 80));
+        let (total, available) = (480 + 96, 400 + 80);
         tree.file("sys/devices/system/node/node0/cpulist", "0-71\n");
         tree.file("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal: 491520 kB\n");
         tree.file("sys/devices/system/node/node1/cpulist", "\n");
@@ -141,19 +166,14 @@ mod tests {
         tree.file("sys/devices/system/node/node2/cpulist", "\n");
         tree.file("sys/devices/system/node/node2/meminfo", "Node 2 MemTotal: 0 kB\nNode 2 MemFree: 0 kB\n");
         tree.file("proc/iomem", "00000000-00000000 : System RAM\n");
-        let mut memory = Memory::new(tree.path());
+        let mut memory = Memory::new(tree.path()).unwrap();
         memory.survey();
-        assert_eq!(read(&mut memory)[1], Raw::new(576.0, 1.0), "memory without CPUs that is no GPU's is the host's");
+        let without_cpus = told(&mut memory, total, available)[1];
+        assert_eq!(without_cpus, Raw::new(576.0, 1.0), "memory without CPUs that is no GPU's is the host's");
         tree.file("proc/iomem", "00000000-00000000 : System RAM\n  00000000-00000000 : System RAM (NVIDIA)\n");
         memory.survey();
-        assert_eq!(read(&mut memory)[..2], [Raw::new(80.0, 1.0), Raw::new(480.0, 1.0)]);
-    }
-
-    #[test]
-    fn no_meminfo_is_no_memory_figure() {
-        let tree = Tree::new();
-        assert_eq!(read(&mut Memory::new(tree.path())), [Raw::UNSUPPORTED; 4]);
-        tree.file("proc/meminfo", "MemTotal: many kB\n");
-        assert_eq!(read(&mut Memory::new(tree.path())), [Raw::FAILED; 4]);
+        assert_eq!(told(&mut memory, total, available)[..2], [Raw::new(80.0, 1.0), Raw::new(480.0, 1.0)]);
+        tree.file("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: many kB\n");
+        assert_eq!(told(&mut memory, total, available), [Raw::FAILED; 4]);
     }
 }

@@ -2,25 +2,24 @@
 //! Looking at thousands of processes costs milliseconds, so it is done every few seconds, and less often where it
 //! costs more. It runs apart from the host's other metrics: reading a stuck process may hang.
 
-mod stat;
+mod pick;
 mod title;
 mod user;
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    io,
+    collections::HashMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
-use super::{machine, source};
+use super::source;
 use crate::{
     collect::{Collector, Findings, Watchlist, clock::Clock},
-    model::{Gap, Time, metric::node, report::Process},
+    model::{Gap, Time, metric::node, report::Process, text::clean},
 };
-use stat::Stat;
+use pick::{Candidate, Picked};
 use user::Users;
 
 /// How often processes are looked at, at the most and at the least.
@@ -30,107 +29,92 @@ const SELDOM: Duration = Duration::from_mins(1);
 const FIRST: Duration = Duration::from_secs(1);
 /// A look that took so long is followed by a rest of a thousand times that: a thousandth of a core.
 const SHARE: u32 = 1000;
-/// How many processes are reported besides those on the watchlist.
-const BUSIEST: usize = 20;
+/// How much of the kernel's name for a process is kept: kernel workers have up to 64 characters.
+const LONGEST: usize = 64;
 
 /// The collector `processes`.
 #[derive(Debug)]
 pub struct Processes {
     root: PathBuf,
     clock: Clock,
+    system: System,
     watchlist: Watchlist,
     users: Users,
-    /// What was seen of each process last, by pid.
-    seen: HashMap<u32, Seen>,
+    /// CPU time of each process at the last look, by pid and start.
+    seen: HashMap<(u32, u64), u64>,
     last: Option<Duration>,
     next: Duration,
     /// Names of the processes that were reported last, by pid and start.
     titles: HashMap<(u32, u64), String>,
-    boot: Option<i64>,
     noted: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    started: u64,
-    ticks: u64,
-}
-
-/// A process that is to be reported.
-#[derive(Debug)]
-struct Candidate {
-    pid: u32,
-    stat: Stat,
-    /// CPU time since the last look, where there was one.
-    grown: Option<u64>,
-}
-
 impl Processes {
-    /// Reads the processes of the machine whose filesystem is at `root`; those on `watchlist` are reported however
-    /// idle they are.
-    pub fn new(root: &Path, watchlist: Watchlist) -> Processes {
+    /// Looks at the processes of this machine; those on `watchlist` are reported however idle they are. What sysinfo
+    /// does not know of them is read below `root`. Fails when sysinfo knows nothing of this kind of system.
+    pub fn new(root: &Path, watchlist: Watchlist) -> Result<Processes, sysinfo::Error> {
         Processes::with(root, watchlist, Clock::monotonic())
     }
 
-    fn with(root: &Path, watchlist: Watchlist, clock: Clock) -> Processes {
-        Processes {
+    fn with(root: &Path, watchlist: Watchlist, clock: Clock) -> Result<Processes, sysinfo::Error> {
+        Ok(Processes {
             root: root.to_owned(),
             clock,
+            system: System::new()?,
             watchlist,
             users: Users::new(root),
             seen: HashMap::new(),
             last: None,
             next: Duration::ZERO,
             titles: HashMap::new(),
-            boot: None,
             noted: false,
-        }
+        })
     }
 
-    /// Looks at every process, and picks those to report.
-    fn look(&mut self, at: Duration) -> io::Result<(usize, Vec<Candidate>)> {
-        let watched = self.watchlist.pids();
-        let mut picked = Picked::new(watched);
-        let mut seen = HashMap::with_capacity(self.seen.len() + 16);
-        stat::each(&self.root.join("proc"), |pid, stat| {
-            let before = self.seen.get(&pid).filter(|before| before.started == stat.started);
+    /// Looks at every process, and picks those to report. Nothing when not even this agent's own is to be seen.
+    fn look(&mut self, at: Duration) -> Option<(usize, Vec<Candidate>)> {
+        let kind = ProcessRefreshKind::nothing().with_cpu().with_memory().with_user(UpdateKind::Always);
+        if self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind) == 0 {
+            return None;
+        }
+        let processes = self.system.processes();
+        let mut picked = Picked::new(self.watchlist.pids());
+        let mut seen = HashMap::with_capacity(processes.len());
+        for (pid, process) in processes {
+            let (key, time) = ((pid.as_u32(), process.start_time()), process.accumulated_cpu_time());
             // One that was not there at the last look has used all its time since.
-            let grown = self.last.map(|_| stat.ticks.saturating_sub(before.map_or(0, |before| before.ticks)));
-            seen.insert(pid, Seen { started: stat.started, ticks: stat.ticks });
-            picked.consider(pid, &stat, grown);
-        })?;
-        let count = seen.len();
+            let before = self.seen.get(&key).copied().unwrap_or(0);
+            let grown = self.last.map(|_| Duration::from_millis(time.saturating_sub(before)));
+            seen.insert(key, time);
+            picked.consider(Candidate { pid: key.0, grown, memory: process.memory() });
+        }
         self.seen = seen;
         self.last = Some(at);
-        Ok((count, picked.take()))
+        Some((processes.len(), picked.take()))
     }
 
-    fn describe(&mut self, candidates: Vec<Candidate>, elapsed: Option<Duration>, at: Duration) -> Vec<Process> {
+    fn describe(&mut self, candidates: &[Candidate], elapsed: Option<Duration>, at: Duration) -> Vec<Process> {
         let folder = self.root.join("proc");
-        let hertz = rustix::param::clock_ticks_per_second() as f64;
-        let page = rustix::param::page_size() as u64;
-        let boot = *self.boot.get_or_insert_with(|| machine::boot_time(&self.root).unwrap_or(0));
         let mut titles = HashMap::with_capacity(candidates.len());
-        let proc = rustix::fs::open(&folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let mut list = Vec::with_capacity(candidates.len());
-        for Candidate { pid, stat, grown } in candidates {
-            let key = (pid, stat.started);
+        for candidate in candidates {
+            let Some(process) = self.system.process(Pid::from_u32(candidate.pid)) else { continue };
+            let key = (candidate.pid, process.start_time());
             let known = self.titles.remove(&key);
-            let name = known.unwrap_or_else(|| title::of(&folder.join(pid.to_string()), &stat.name()));
-            titles.insert(key, name.clone());
-            let owner = proc.as_ref().ok().and_then(|proc| {
-                rustix::fs::statat(proc, pid.to_string(), AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| stat.st_uid)
+            let name = known.unwrap_or_else(|| {
+                let kernel = process.name().to_string_lossy();
+                title::of(&folder.join(candidate.pid.to_string()), &clean(&kernel, LONGEST))
             });
+            titles.insert(key, name.clone());
             let seconds = elapsed.map(|e| e.as_secs_f64()).filter(|seconds| *seconds > 0.0);
-            let started = Time::from_millis(boot * 1000 + (stat.started as f64 * 1000.0 / hertz) as i64);
             list.push(Process {
-                pid,
-                user: owner.map_or_else(String::new, |uid| self.users.name(uid, at)),
+                pid: candidate.pid,
+                user: process.effective_user_id().map_or_else(String::new, |uid| self.users.name(**uid, at)),
                 name,
-                state: Some(stat.state),
-                cpu: grown.zip(seconds).map(|(ticks, seconds)| ticks as f64 / hertz / seconds * 100.0),
-                mem: Some(stat.pages * page),
-                started: (boot > 0).then_some(started),
+                state: letter(process.status()),
+                cpu: candidate.grown.zip(seconds).map(|(grown, seconds)| grown.as_secs_f64() / seconds * 100.0),
+                mem: Some(candidate.memory),
+                started: Some(Time::from_millis(process.start_time() as i64 * 1000)),
                 gpus: Vec::new(),
             });
         }
@@ -164,17 +148,14 @@ impl Collector for Processes {
             return findings;
         }
         let (began, last) = (Instant::now(), self.last);
-        match self.look(at) {
-            Ok((count, candidates)) => {
-                let elapsed = last.map(|last| at.saturating_sub(last));
-                findings.processes = Some(self.describe(candidates, elapsed, at));
-                findings.read(node::PROCS, 0, count as f64);
-            }
-            Err(error) => {
-                findings.gap(node::PROCS, 0, Gap::Failed);
-                findings.notes = Some(vec![format!("{}: {error}", self.root.join("proc").display())]);
-                self.last = Some(at);
-            }
+        if let Some((count, candidates)) = self.look(at) {
+            let elapsed = last.map(|last| at.saturating_sub(last));
+            findings.processes = Some(self.describe(&candidates, elapsed, at));
+            findings.read(node::PROCS, 0, count as f64);
+        } else {
+            findings.gap(node::PROCS, 0, Gap::Failed);
+            findings.notes = Some(vec!["/proc: no process can be seen".to_owned()]);
+            self.last = Some(at);
         }
         if !std::mem::replace(&mut self.noted, true) && findings.notes.is_none() {
             findings.notes = Some(self.notes());
@@ -187,37 +168,22 @@ impl Collector for Processes {
     }
 }
 
-/// The watched processes, and the busiest of the others so far.
-struct Picked {
-    watched: BTreeSet<u32>,
-    wanted: Vec<Candidate>,
-    busiest: Vec<Candidate>,
-}
-
-impl Picked {
-    fn new(watched: BTreeSet<u32>) -> Picked {
-        Picked { watched, wanted: Vec::new(), busiest: Vec::with_capacity(BUSIEST + 1) }
-    }
-
-    fn consider(&mut self, pid: u32, stat: &Stat, grown: Option<u64>) {
-        let candidate = || Candidate { pid, stat: stat.clone(), grown };
-        if self.watched.contains(&pid) {
-            self.wanted.push(candidate());
-            return;
-        }
-        // By CPU time since the last look; by memory where that tells nothing.
-        let rank = (grown, stat.pages);
-        let place = self.busiest.partition_point(|other| (other.grown, other.stat.pages) >= rank);
-        if place < BUSIEST {
-            self.busiest.insert(place, candidate());
-            self.busiest.truncate(BUSIEST);
-        }
-    }
-
-    fn take(mut self) -> Vec<Candidate> {
-        self.wanted.append(&mut self.busiest);
-        self.wanted
-    }
+/// The state letter that `ps` prints.
+fn letter(status: ProcessStatus) -> Option<char> {
+    Some(match status {
+        ProcessStatus::Run => 'R',
+        ProcessStatus::Sleep => 'S',
+        ProcessStatus::Idle => 'I',
+        ProcessStatus::UninterruptibleDiskSleep => 'D',
+        ProcessStatus::Zombie => 'Z',
+        ProcessStatus::Stop => 'T',
+        ProcessStatus::Tracing => 't',
+        ProcessStatus::Dead => 'X',
+        ProcessStatus::Wakekill => 'K',
+        ProcessStatus::Waking => 'W',
+        ProcessStatus::Parked => 'P',
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub(super) enum ReadError {
         /// The file.
         path: PathBuf,
     },
+    /// sysinfo could not tell.
+    #[error("{0}")]
+    System(#[from] sysinfo::Error),
 }
 
 impl ReadError {

@@ -1,34 +1,25 @@
-//! Processes from a recorded tree, and those of this machine.
+//! The processes of this machine.
 
 use super::*;
 use crate::{
-    collect::{clock::Hand, host::tree::Tree},
+    collect::clock::Hand,
     model::{MetricId, Raw},
 };
 
 struct Bench {
-    tree: Tree,
     processes: Processes,
     watchlist: Watchlist,
     hand: Hand,
 }
 
 fn bench() -> Bench {
-    let tree = Tree::new();
-    tree.file("proc/stat", "cpu 1 1 1 1\nbtime 1700000000\n");
-    tree.file("proc/self/mountinfo", "");
     let (clock, hand) = Clock::by_hand();
     let watchlist = Watchlist::default();
-    let processes = Processes::with(tree.path(), watchlist.clone(), clock);
-    Bench { tree, processes, watchlist, hand }
+    let processes = Processes::with(Path::new("/"), watchlist.clone(), clock).unwrap();
+    Bench { processes, watchlist, hand }
 }
 
 impl Bench {
-    fn process(&self, pid: u32, ticks: u64, started: u64, pages: u64) {
-        let stat = format!("{pid} (p{pid}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {started} 9 {pages} 0 0\n");
-        self.tree.file(&format!("proc/{pid}/stat"), &stat);
-    }
-
     fn after(&mut self, seconds: u64) -> Findings {
         self.hand.advance(Duration::from_secs(seconds));
         self.processes.collect(Time::from_millis(0))
@@ -40,38 +31,8 @@ fn get(findings: &Findings, metric: MetricId) -> Raw {
 }
 
 #[test]
-fn the_busiest_and_the_watched_are_told() {
-    let mut bench = bench();
-    bench.watchlist.set([7]);
-    for pid in 100..150 {
-        bench.process(pid, 1000, 5, u64::from(pid));
-    }
-    bench.process(7, 0, 500, 3);
-    let first = bench.after(0);
-    assert_eq!(get(&first, node::PROCS), Raw::new(51.0, 1.0));
-    let list = first.processes.unwrap();
-    assert_eq!(list.len(), 1 + BUSIEST);
-    assert_eq!(list[0].pid, 7);
-    assert_eq!(list[0].started, Some(Time::from_millis(1_700_000_005_000)));
-    assert_eq!((list[1].pid, list[1].cpu), (149, None), "by memory, as long as nothing is known of its CPU time");
-
-    bench.process(120, 1050, 5, 1);
-    // This one was not there before, and this one's pid is another's now.
-    bench.process(300, 30, 999, 1);
-    bench.process(130, 20, 999, 1);
-    let second = bench.after(1);
-    let list = second.processes.unwrap();
-    let busy: Vec<_> = list[1..4].iter().map(|p| (p.pid, p.cpu.unwrap().round())).collect();
-    assert_eq!(busy, [(120, 50.0), (300, 30.0), (130, 20.0)]);
-    assert_eq!((list[0].pid, list[0].cpu), (7, Some(0.0)));
-    assert_eq!(list[0].mem, Some(3 * rustix::param::page_size() as u64));
-    assert_eq!((&*list[1].name, list[1].state), ("p120", Some('S')));
-}
-
-#[test]
 fn looks_are_seconds_apart() {
     let mut bench = bench();
-    bench.process(1, 0, 5, 1);
     assert!(bench.after(0).processes.is_some());
     assert!(bench.after(1).processes.is_some(), "the second comes early");
     assert!(bench.after(4).processes.is_none());
@@ -79,22 +40,37 @@ fn looks_are_seconds_apart() {
 }
 
 #[test]
-fn without_proc_the_count_failed_and_a_note_says_why() {
-    let tree = Tree::new();
-    let (clock, _hand) = Clock::by_hand();
-    let findings = Processes::with(tree.path(), Watchlist::default(), clock).collect(Time::from_millis(0));
-    assert_eq!(get(&findings, node::PROCS), Raw::FAILED);
-    assert!(findings.notes.unwrap()[0].contains("/proc: No such file"));
+fn this_very_process_is_found() {
+    let mut bench = bench();
+    let pid = std::process::id();
+    bench.watchlist.set([pid]);
+    let first = bench.after(0);
+    assert!(get(&first, node::PROCS).value(1.0).unwrap() >= 1.0);
+    let own = |findings: Findings| findings.processes.unwrap().into_iter().find(|p| p.pid == pid).unwrap();
+    let own_first = own(first);
+    assert_eq!(own_first.cpu, None, "nothing to compare with");
+    assert!(own_first.mem.unwrap() > 0 && !own_first.user.is_empty() && own_first.state.is_some());
+    let age = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let age = age - own_first.started.unwrap().as_millis();
+    assert!((-2000..3_600_000).contains(&age), "started {age} ms ago");
+    let program = std::env::current_exe().unwrap();
+    assert_eq!(Some(&*own_first.name), program.file_name().and_then(|name| name.to_str()));
+
+    let before = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_nsec;
+    while rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_nsec.abs_diff(before) < 50_000_000 {}
+    let cpu = own(bench.after(1)).cpu.unwrap();
+    assert!(cpu >= 1.0, "{cpu} % of the second that the clock told");
 }
 
 #[test]
-fn this_very_process_is_found() {
-    let watchlist = Watchlist::default();
-    watchlist.set([std::process::id()]);
-    let mut processes = Processes::new(Path::new("/"), watchlist);
-    let list = processes.collect(Time::from_millis(0)).processes.unwrap();
-    let own = list.iter().find(|p| p.pid == std::process::id()).expect("it is on the watchlist");
-    assert!(own.mem.unwrap() > 0 && own.started.is_some() && !own.user.is_empty());
-    let program = std::env::current_exe().unwrap();
-    assert_eq!(Some(&*own.name), program.file_name().and_then(|name| name.to_str()));
+fn a_process_that_comes_and_goes_is_told_while_it_is_there() {
+    let mut bench = bench();
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = child.id();
+    bench.watchlist.set([pid]);
+    let sees = |findings: &Findings| findings.processes.as_ref().unwrap().iter().any(|p| p.pid == pid);
+    assert!(sees(&bench.after(0)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!sees(&bench.after(60)));
 }
