@@ -3,7 +3,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    process::Command,
+    time::{Duration, Instant, SystemTime},
 };
 
 use supertop::{
@@ -68,12 +69,25 @@ pub(crate) struct Bench {
     pub(crate) events: Vec<Event>,
 }
 
-/// The library as cargo built it. Cargo builds examples with the tests unless it is told which tests to build.
+/// The library. Cargo builds examples with the tests unless it is told which tests to build; what it left out, or
+/// built from other sources, is built here.
 fn built() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_supertop")).parent().unwrap().join("examples");
-    let built = folder.join("libnvml_mock.so");
-    assert!(built.exists(), "{} is missing: `cargo build --example nvml_mock` builds it", built.display());
-    built
+    let profile = Path::new(env!("CARGO_BIN_EXE_supertop")).parent().unwrap();
+    let library = profile.join("examples/libnvml_mock.so");
+    let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = fs::read_dir(root.join("tests/nvml_mock")).unwrap().map(|entry| entry.unwrap().path());
+    if changed(&library) < sources.filter_map(|path| changed(&path)).max() {
+        let name = profile.file_name().unwrap().to_str().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--locked", "--quiet", "--example", "nvml_mock", "--target-dir"]);
+        cargo.arg(profile.parent().unwrap()).args(["--profile", if name == "debug" { "dev" } else { name }]);
+        let output = cargo.current_dir(root).output().unwrap();
+        assert!(output.status.success(), "the NVML mock is not built: {}", String::from_utf8_lossy(&output.stderr));
+        // Cargo leaves a library alone whose sources were touched and are the same.
+        fs::File::options().append(true).open(&library).unwrap().set_modified(SystemTime::now()).unwrap();
+    }
+    library
 }
 
 /// Limits that a test need not wait for long.
