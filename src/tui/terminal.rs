@@ -85,7 +85,47 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{io::Read, num::NonZero};
+
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
     use super::*;
+
+    /// Tells this test's own program to be the one that panics in the terminal.
+    const PANICS: &str = "SUPERTOP_TEST_PANICS";
+
+    #[test]
+    fn a_panic_is_reported_on_the_screen_that_was_there_before() {
+        if std::env::var_os(PANICS).is_some() {
+            let _guard = Guard::new().unwrap();
+            stdout().write_all(b"drawn by the program").unwrap();
+            stdout().flush().unwrap();
+            panic!("the drawing failed");
+        }
+        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let name = "tui::terminal::tests::a_panic_is_reported_on_the_screen_that_was_there_before";
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--exact", name, "--nocapture"]);
+        command.env(PANICS, "1");
+        command.env("RUST_BACKTRACE", "0");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let mut output = Vec::new();
+        assert!(!child.wait().unwrap().success());
+        let modes = pair.master.get_termios().unwrap().local_flags.bits();
+        assert!(modes & libc::ICANON != 0 && modes & libc::ECHO != 0, "typing is as it was before");
+        drop(pair.slave);
+        // A terminal that nobody holds any more ends with an error.
+        let _ = reader.read_to_end(&mut output);
+        let cells = |n| NonZero::new(n).unwrap();
+        let mut parser = vt100::Parser::new(cells(24), cells(80), 0);
+        parser.process(&output);
+        let (screen, text) = (parser.screen(), parser.screen().contents());
+        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{text}");
+        assert!(text.contains("the drawing failed") && !text.contains("drawn by the program"), "{text}");
+        assert!(String::from_utf8_lossy(&output).contains("drawn by the program"), "it had a screen of its own");
+    }
 
     #[test]
     fn only_a_panic_of_the_drawing_thread_gives_the_terminal_back() {
