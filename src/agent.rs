@@ -6,5 +6,7 @@ pub mod live;
 pub mod session;
 pub mod simulated;
 pub mod source;
+mod tally;
 
 pub use source::Source;
+pub use tally::Tally;

@@ -182,7 +182,7 @@ impl Fleet {
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
-    /// (`node.age`, `node.gpus.expected`) is known of any node.
+    /// (`node.age`, `node.samples`, `node.gpus.expected`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
         if metric.scope == Scope::Node
             && let Some(raw) = self.derived(id, metric, slot, now)
@@ -193,7 +193,7 @@ impl Fleet {
     }
 
     /// One metric's values of a node, one per slot; empty unless the node is up and has that metric.
-    /// Unlike [`Fleet::value`] it knows nothing of the three node metrics that the hub derives.
+    /// Unlike [`Fleet::value`] it knows nothing of the node metrics that the hub derives.
     pub fn row(&self, id: NodeId, metric: MetricId, now: Time) -> &[Raw] {
         if self.is_up(id, now) { self.tiles.get(id.index()).row(metric) } else { &[] }
     }
@@ -216,6 +216,7 @@ impl Fleet {
             metric::AGE => presence.heard.map(|heard| Raw::new(now.since(heard).as_secs_f64(), quantum)),
             metric::CLOCK_SKEW if !self.is_up(id, now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
+            metric::SAMPLES => Some(Raw::new(presence.samples as f64, quantum)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.nodes[id.index()].gpus_expected), quantum)),
             _ => return None,
         };

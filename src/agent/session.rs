@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    agent::Source,
+    agent::{Source, Tally},
     link::{Backoff, DialError, Full, Incoming, Outgoing, Stream},
     model::{report::Event, time::Time},
     wire::{Codec, CodecError, Frame, Hello, Message, sample},
@@ -62,6 +62,8 @@ pub struct Pace<'a> {
     pub clock: &'a dyn Fn() -> Time,
     /// How often processes are sent.
     pub processes_every: Duration,
+    /// Where what was sent is counted, if anybody wants to know.
+    pub tally: Option<&'a Tally>,
     /// Turns true when the session is to end cleanly. A sender that is gone never ends it.
     pub stop: watch::Receiver<bool>,
 }
@@ -176,6 +178,7 @@ struct Reports<'a, S> {
     debts: Vec<Debt>,
     clock: &'a dyn Fn() -> Time,
     processes_every: Duration,
+    tally: Option<&'a Tally>,
     /// When to look next while there is no hub.
     look_due: Instant,
 }
@@ -183,7 +186,8 @@ struct Reports<'a, S> {
 impl<'a, S: Source> Reports<'a, S> {
     fn new(source: &'a mut S, pace: &Pace<'a>) -> Reports<'a, S> {
         let debts = (0..source.nodes()).map(|_| Debt::default()).collect();
-        Reports { source, debts, clock: pace.clock, processes_every: pace.processes_every, look_due: Instant::now() }
+        let &Pace { clock, processes_every, tally, .. } = pace;
+        Reports { source, debts, clock, processes_every, tally, look_due: Instant::now() }
     }
 
     /// Takes a look at a node, and keeps what happened there. False when it has nothing to say.
@@ -318,9 +322,9 @@ impl<S: Source> Session<'_, '_, S> {
             return Ok(());
         }
         let room = self.outgoing.ready() && self.say_what_is_kept(node, now)?;
-        let (source, channel) = (&*self.reports.source, &mut self.channels[node]);
-        if !room || !self.outgoing.offer(channel.number, || channel.encoder.encode(source.sample(node), false)) {
+        if !room || !self.offer_sample(node) {
             self.reports.debts[node].skipped += 1;
+            self.reports.tally.into_iter().for_each(Tally::skipped);
             return Ok(());
         }
         let instant = Instant::now();
@@ -331,6 +335,22 @@ impl<S: Source> Session<'_, '_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Packs and puts the newest sample, unless the link still holds what was said before.
+    fn offer_sample(&mut self, node: usize) -> bool {
+        let sample = self.reports.source.sample(node);
+        let Channel { number, encoder, .. } = &mut self.channels[node];
+        let (bytes, changed, mut is_keyframe) = (self.outgoing.len(), encoder.changed(), false);
+        let taken = self.outgoing.offer(*number, || {
+            let packed = encoder.encode(sample, false);
+            is_keyframe = packed.keyframe.is_some();
+            packed
+        });
+        if let Some(tally) = self.reports.tally.filter(|_| taken) {
+            tally.sent(sample, self.outgoing.len() - bytes, (!is_keyframe).then(|| encoder.changed() - changed));
+        }
+        taken
     }
 
     /// The inventory when it is due, and events that were not sent on this link. False when the link is full.

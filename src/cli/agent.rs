@@ -54,7 +54,7 @@ pub(super) fn run(args: Agent, global: Global, config: Config) -> Result<ExitCod
             Ok(socket) => drop(tokio::spawn(socket.serve(live.gate()))),
             Err(error) => tracing::warn!("{error}"),
         }
-        let pace = Pace { clock: &wall_clock, processes_every: PROCESSES_EVERY, stop };
+        let pace = Pace { clock: &wall_clock, processes_every: PROCESSES_EVERY, tally: None, stop };
         session::keep(&mut live, async || link::dial(&hub).await, pace).await;
         Ok(ExitCode::SUCCESS)
     })

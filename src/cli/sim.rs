@@ -1,17 +1,18 @@
-//! `supertop sim`: many simulated agents over real sockets.
+//! `supertop sim`: many simulated agents over real sockets, and how much they sent.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode, sync::Arc, thread};
 
 use anyhow::Result;
 use tokio::{
     sync::watch,
-    task::LocalSet,
+    task::{LocalSet, spawn_blocking, spawn_local},
     time::{Duration, sleep},
 };
 
 use super::{Usage, allow_open_files, args::Sim as Args, block_on, stop_signal};
 use crate::{
     agent::{
+        Tally,
         session::{self, Pace},
         simulated::Simulated,
     },
@@ -36,28 +37,59 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         ..Plan::default()
     };
     let shares = Simulated::spread(Sim::new(plan), connections);
-    block_on(LocalSet::new().run_until(async {
+    block_on(async {
         let stop = match args.duration {
             Some(duration) => stop_after(duration, stop_signal()?),
             None => stop_signal()?,
         };
         // The first failure to connect is a person's mistake; later ones are the hub's, and are waited out.
         link::dial(&hub).await?;
-        let links: Vec<_> = shares
+        let tally = Arc::new(Tally::default());
+        let threads: Vec<_> = deal(shares, thread::available_parallelism().map_or(1, usize::from))
             .into_iter()
-            .map(|mut share| {
-                let (hub, stop) = (hub.clone(), stop.clone());
-                tokio::task::spawn_local(async move {
-                    let pace = Pace { clock: &wall_clock, processes_every: Duration::from_secs(10), stop };
-                    session::keep(&mut share, async || link::dial(&hub).await, pace).await;
-                })
+            .map(|shares| {
+                let (hub, stop, tally) = (hub.clone(), stop.clone(), tally.clone());
+                spawn_blocking(move || block_on(report(shares, hub, stop, tally)))
             })
             .collect();
-        for link in links {
-            link.await?;
+        for thread in threads {
+            thread.await??;
         }
+        writeln!(std::io::stdout(), "{tally}")?;
         Ok(ExitCode::SUCCESS)
-    }))
+    })
+}
+
+/// The shares in as many hands as there are.
+fn deal<T>(shares: Vec<T>, hands: usize) -> Vec<Vec<T>> {
+    let mut dealt: Vec<_> = (0..hands.min(shares.len())).map(|_| Vec::new()).collect();
+    for (share, hand) in shares.into_iter().zip((0..dealt.len()).cycle()) {
+        dealt[hand].push(share);
+    }
+    dealt
+}
+
+/// Reports for each share over a connection of its own, all on this thread, until `stop` turns true.
+async fn report(shares: Vec<Simulated>, hub: Address, stop: watch::Receiver<bool>, tally: Arc<Tally>) -> Result<()> {
+    LocalSet::new()
+        .run_until(async {
+            let links: Vec<_> = shares
+                .into_iter()
+                .map(|mut share| {
+                    let (hub, stop, tally) = (hub.clone(), stop.clone(), tally.clone());
+                    spawn_local(async move {
+                        let processes_every = Duration::from_secs(10);
+                        let pace = Pace { clock: &wall_clock, processes_every, tally: Some(&tally), stop };
+                        session::keep(&mut share, async || link::dial(&hub).await, pace).await;
+                    })
+                })
+                .collect();
+            for link in links {
+                link.await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// How many connections to make: as many as open files allow.

@@ -107,6 +107,7 @@ impl Fleet {
         let at = session.node.index();
         let presence = &mut self.presence[at];
         presence.heard = Some(now);
+        presence.samples += 1;
         presence.skew = taken.as_millis().saturating_sub(now.as_millis());
         self.up_until[at] = presence.up_until();
         self.history.record(session.node, self.tiles.get(at), now);

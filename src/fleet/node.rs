@@ -84,6 +84,8 @@ pub(super) struct Presence {
     pub(super) skew: i64,
     /// The session that may write; 0 before the first.
     pub(super) session: u64,
+    /// Samples that were applied.
+    pub(super) samples: u64,
     /// Whether that session still is connected.
     pub(super) connected: bool,
     /// How many of its GPU slots are whole GPUs.

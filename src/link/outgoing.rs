@@ -82,6 +82,11 @@ impl Outgoing {
         Ok(Codec::append(frame, &mut self.buffer)?)
     }
 
+    /// Bytes that wait to be flushed.
+    pub fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Whether anything waits to be flushed.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()

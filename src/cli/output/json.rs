@@ -128,11 +128,9 @@ fn named(key: &str, name: &str, value: Value) -> Value {
 }
 
 fn slot(values: &Values, scope: Scope, slot: usize) -> Value {
-    // The age and the skew of a report are the hub's to know.
-    let ours = |key: &str| ![metric::AGE, metric::CLOCK_SKEW].iter().any(|m| m.builtin().is_some_and(|m| m.key == key));
-    let metrics = scope.metrics().iter().enumerate().filter(|(_, m)| ours(&m.key));
-    let pairs = metrics.map(|(row, metric)| {
-        let raw: Raw = values.get(MetricId { scope, row: row as u16 }, slot);
+    let ids = (0..).map(|row| MetricId { scope, row }).zip(scope.metrics());
+    let pairs = ids.filter(|(id, _)| !metric::OF_THE_HUB.contains(id)).map(|(id, metric)| {
+        let raw: Raw = values.get(id, slot);
         let value = match (raw.gap(), metric.kind) {
             (Some(gap), _) => gap.word().into(),
             (None, Kind::Flags(names)) => {

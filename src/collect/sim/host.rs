@@ -117,9 +117,9 @@ fn write_state(moment: &Moment, values: &mut Values) {
     set(node::EDAC_UE, count(0));
     set(node::CLOCK_SYNCED, count(1));
     set(node::CLOCK_OFFSET, steps(0.0004 * (1.0 + nature.get(1)), 1000.0));
-    // The hub writes these two: they are about what it received, and when.
-    set(node::AGE, Raw::UNKNOWN);
-    set(node::CLOCK_SKEW, Raw::UNKNOWN);
+    for metric in node::OF_THE_HUB {
+        set(metric, Raw::UNKNOWN);
+    }
 }
 
 /// When node `n` was started: 2 to 60 days before the simulation.

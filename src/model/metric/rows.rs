@@ -219,7 +219,12 @@ pub mod node {
             "Time since the last sample was received.", "the hub's clock";
         CLOCK_SKEW "node.clock.skew" "SKEW" Seconds 6 / 0.001, Max HighIsBad Gauge,
             "Node's clock less the hub's, as seen in its samples; includes their way.", "sample time and the hub's clock";
+        SAMPLES "node.samples" "SAMPLES" One 9 / 1.0, Sum Neutral Counter,
+            "Samples that were received whole and in order since the hub started.", "the hub";
     }
+
+    /// What a node cannot know of itself: how its reports arrive.
+    pub const OF_THE_HUB: [MetricId; 3] = [AGE, CLOCK_SKEW, SAMPLES];
 }
 
 /// Metrics of a network port.

@@ -23,6 +23,7 @@ pub struct Encoder {
     due: Option<(Time, Time)>,
     phase: Duration,
     changes: Vec<u32>,
+    changed: u64,
     /// Length of the last payload: the next is about as long.
     room: usize,
 }
@@ -72,6 +73,12 @@ impl Encoder {
         }
     }
 
+    /// How many values the samples had that were packed as changes and differ from the sample before. Together with
+    /// their number it says how restless a node is.
+    pub fn changed(&self) -> u64 {
+        self.changed
+    }
+
     fn pack(&mut self, values: &Values, keyframe: bool) -> Bytes {
         let mut out = Vec::with_capacity(self.room + self.room / 4 + 16);
         let mut bits = BitWriter::new(&mut out);
@@ -95,7 +102,7 @@ impl Encoder {
                     put_block(&mut bits, first);
                     put_block(&mut bits, rest);
                 } else {
-                    put_block(&mut bits, &self.changes);
+                    self.changed += put_block(&mut bits, &self.changes) as u64;
                 }
             }
         }
@@ -105,12 +112,12 @@ impl Encoder {
     }
 }
 
-/// The changes of one metric. A block of no slots takes no bit.
-fn put_block(bits: &mut BitWriter<'_>, changes: &[u32]) {
+/// The changes of one metric, and how many of the slots do change. A block of no slots takes no bit.
+fn put_block(bits: &mut BitWriter<'_>, changes: &[u32]) -> usize {
     if changes.is_empty() {
-        return;
+        return 0;
     }
-    let head = head(changes);
+    let (head, moved) = head(changes);
     match head {
         Head::Same => bits.put(0, 1),
         Head::All(width) | Head::Some(width) => {
@@ -137,17 +144,19 @@ fn put_block(bits: &mut BitWriter<'_>, changes: &[u32]) {
             }
         }
     }
+    moved
 }
 
-/// The shorter way to write `changes`.
-fn head(changes: &[u32]) -> Head {
+/// The shorter way to write `changes`, and how many of them are changes.
+fn head(changes: &[u32]) -> (Head, usize) {
     let width = u32::BITS - changes.iter().fold(0, |all, change| all | change).leading_zeros();
     if width == 0 {
-        return Head::Same;
+        return (Head::Same, 0);
     }
     let still = changes.iter().filter(|change| **change == 0).count();
     // Naming the slots costs a bit for each, and saves a change for each that stands still.
-    if still * width as usize > changes.len() { Head::Some(width) } else { Head::All(width) }
+    let head = if still * width as usize > changes.len() { Head::Some(width) } else { Head::All(width) };
+    (head, changes.len() - still)
 }
 
 #[cfg(test)]
