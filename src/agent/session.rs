@@ -5,6 +5,7 @@ use std::{
     collections::{HashSet, VecDeque, hash_map::DefaultHasher},
     convert::Infallible,
     hash::{Hash as _, Hasher as _},
+    ops::Range,
     pin::pin,
     time::Duration,
 };
@@ -33,6 +34,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const RESEND_AFTER: Duration = Duration::from_secs(30);
 /// Events of one node that wait for their acknowledgement before more are dropped and counted.
 const MOST_PENDING: usize = 10_000;
+/// Nodes of one link that report in one go: the system's work for each write, at both ends, is worth several samples.
+const TOGETHER: usize = 8;
 /// A link that lasted so long was a good one: the next is dialled without delay.
 const GOOD_LINK: Duration = Duration::from_mins(1);
 
@@ -272,8 +275,10 @@ impl<S: Source> Session<'_, '_, S> {
             tokio::select! {
                 biased;
                 frame = incoming.next() => self.hear(frame.ok_or(Error::Closed)??)?,
-                node = rounds.next(&self.channels) => {
-                    self.turn(node)?;
+                together = rounds.next(&self.channels) => {
+                    for at in together {
+                        self.turn(rounds.order[at])?;
+                    }
                     self.outgoing.try_flush().map_err(CodecError::Io)?;
                     // Turns that take longer than the interval must not keep an order to stop waiting.
                     yield_now().await;
@@ -394,13 +399,13 @@ impl<S: Source> Session<'_, '_, S> {
 fn channels<S: Source>(source: &S) -> Vec<Channel> {
     let interval = source.interval();
     let now = Instant::now();
-    (0..source.nodes())
-        .map(|node| (node, hash(&source.introduction(node).node)))
-        .map(|(node, hash)| Channel {
+    let hashes: Vec<u64> = (0..source.nodes()).map(|node| hash(&source.introduction(node).node)).collect();
+    (0..hashes.len())
+        .map(|node| Channel {
             number: number(node),
             // Agents spread over the interval, so that a hub does not hear all of them at once.
-            phase: interval.mul_f64((hash % 65_536) as f64 / 65_536.0),
-            encoder: sample::Encoder::with_phase(hash),
+            phase: interval.mul_f64((hashes[node / TOGETHER * TOGETHER] % 65_536) as f64 / 65_536.0),
+            encoder: sample::Encoder::with_phase(hashes[node]),
             revision: None,
             inventory_due: now,
             processes_due: now,
@@ -430,8 +435,9 @@ impl Rounds {
         Rounds { order, interval, began: Instant::now(), at: 0 }
     }
 
-    /// Waits for the next turn and says whose it is. Rounds that were slept through are left out.
-    async fn next(&mut self, channels: &[Channel]) -> usize {
+    /// Waits for the next turn and says whose it is, as places in the order: of all nodes of that phase. Rounds that
+    /// were slept through are left out.
+    async fn next(&mut self, channels: &[Channel]) -> Range<usize> {
         if self.at == self.order.len() {
             self.at = 0;
             self.began += self.interval;
@@ -439,12 +445,14 @@ impl Rounds {
                 self.began += self.interval;
             }
         }
-        let Some(node) = self.order.get(self.at).copied() else {
+        let first = self.at;
+        let Some(node) = self.order.get(first) else {
             return std::future::pending().await;
         };
-        sleep_until(self.began + channels[node].phase).await;
-        self.at += 1;
-        node
+        let phase = channels[*node].phase;
+        sleep_until(self.began + phase).await;
+        self.at += self.order[first..].iter().take_while(|node| channels[**node].phase == phase).count();
+        first..self.at
     }
 }
 
