@@ -30,6 +30,7 @@ use self::{
 };
 pub use self::{
     event::Happening,
+    intake::Sweep,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
     name::{Name, natural},
     node::{Node, NodeId, Session},

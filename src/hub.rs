@@ -1,7 +1,9 @@
 //! The hub: takes reports in, keeps the fleet, answers viewers, and remembers what a restart must not lose.
-//! One thread owns the fleet, so nothing here locks; every connection is a task on that thread.
+//! One thread owns the fleet, so nothing here locks; every connection is a task on that thread, in one of three lanes:
+//! when tens of thousands of agents come back at once, viewers and the clock go before them.
 
 mod agents;
+mod answers;
 mod connection;
 pub mod state;
 mod viewers;
@@ -9,22 +11,23 @@ mod viewers;
 use std::{
     cell::RefCell,
     path::PathBuf,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::{
     sync::{mpsc, watch},
-    task::{LocalSet, spawn_local},
+    task::{LocalSet, spawn_local, yield_now},
     time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
     fleet::{Fleet, Known, Settings as FleetSettings},
-    link::{Listener, Stream},
+    link::{Address, Listener, Stream},
     model::time::Time,
 };
+use answers::Answers;
 use state::State;
 
 /// How often what has changed on the roster is written.
@@ -57,6 +60,7 @@ pub struct Doors {
 /// What all connections of a hub share.
 struct Core {
     fleet: Fleet,
+    answers: Answers,
     state: Option<State>,
     clock: Box<dyn Fn() -> Time>,
 }
@@ -68,6 +72,25 @@ impl Core {
 }
 
 type Shared = Rc<RefCell<Core>>;
+
+/// Where tasks run. Each time round, a few dozen tasks of each lane have a turn, whatever waits in the other lanes.
+/// Tasks know their lanes weakly, so that these can end.
+#[derive(Default)]
+struct Lanes {
+    /// Viewers and clocks.
+    front: LocalSet,
+    /// Peers from networks, until they have said who they are.
+    door: LocalSet,
+    /// Agents.
+    agents: LocalSet,
+}
+
+impl Lanes {
+    /// Runs all tasks until `main` ends, which is in the front lane.
+    async fn run_until(&self, main: impl Future<Output = ()>) {
+        self.agents.run_until(self.door.run_until(self.front.run_until(main))).await;
+    }
+}
 
 /// The wall clock.
 pub fn wall_clock() -> Time {
@@ -92,7 +115,7 @@ impl Hub {
             }
             kept = Some(state);
         }
-        Ok(Hub { core: Core { fleet, state: kept, clock: Box::new(wall_clock) } })
+        Ok(Hub { core: Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) } })
     }
 
     /// Another clock than the wall's, by which nodes age and answers are dated.
@@ -103,24 +126,26 @@ impl Hub {
 
     /// Serves until `stop` turns true, then saves the roster. A sender that is gone never stops it.
     pub async fn serve(self, doors: Doors, mut stop: watch::Receiver<bool>) {
-        let tasks = LocalSet::new();
+        let lanes = Rc::new(Lanes::default());
+        let ways = Rc::downgrade(&lanes);
         let shared = Rc::new(RefCell::new(self.core));
-        tasks
-            .run_until(async {
-                for listener in doors.listeners {
-                    spawn_local(accept(listener, shared.clone()));
-                }
-                if let Some(streams) = doors.local {
-                    spawn_local(accept_local(streams, shared.clone()));
-                }
-                spawn_local(keep_time(shared.clone()));
-                spawn_local(keep_roster(shared.clone()));
-                if stop.wait_for(|stop| *stop).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            })
-            .await;
-        drop(tasks);
+        let main = async {
+            for listener in doors.listeners {
+                // Agents come through networks, and most viewers do not.
+                let lane = if matches!(listener.address(), Address::Host { .. }) { &lanes.door } else { &lanes.front };
+                lane.spawn_local(accept(listener, shared.clone(), ways.clone()));
+            }
+            if let Some(streams) = doors.local {
+                spawn_local(accept_local(streams, shared.clone(), ways.clone()));
+            }
+            spawn_local(keep_time(shared.clone()));
+            spawn_local(keep_roster(shared.clone()));
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        lanes.run_until(main).await;
+        drop(lanes);
         while let Some(changes) = roster_changes(&shared) {
             if !remember(&shared, changes).await {
                 return;
@@ -134,9 +159,12 @@ async fn keep_time(shared: Shared) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let mut core = shared.borrow_mut();
-        let now = core.now();
-        core.fleet.tick(now);
+        let now = shared.borrow().now();
+        let mut sweep = shared.borrow_mut().fleet.sweep(now);
+        while let Some(some) = sweep {
+            sweep = shared.borrow_mut().fleet.go_on(some);
+            yield_now().await;
+        }
     }
 }
 
@@ -167,10 +195,10 @@ async fn remember(shared: &Shared, changes: Arc<Vec<Known>>) -> bool {
     }
 }
 
-async fn accept(listener: Listener, shared: Shared) {
+async fn accept(listener: Listener, shared: Shared, lanes: Weak<Lanes>) {
     loop {
         match listener.accept().await {
-            Ok(stream) => drop(spawn_local(connection::serve(stream, shared.clone()))),
+            Ok(stream) => drop(spawn_local(connection::serve(stream, shared.clone(), lanes.clone()))),
             Err(error) => {
                 // As when files run out: the listener has paused, so that some can close.
                 tracing::warn!("cannot accept a connection: {error}");
@@ -180,8 +208,8 @@ async fn accept(listener: Listener, shared: Shared) {
     }
 }
 
-async fn accept_local(mut streams: mpsc::UnboundedReceiver<Stream>, shared: Shared) {
+async fn accept_local(mut streams: mpsc::UnboundedReceiver<Stream>, shared: Shared, lanes: Weak<Lanes>) {
     while let Some(stream) = streams.recv().await {
-        spawn_local(connection::serve(stream, shared.clone()));
+        spawn_local(connection::serve(stream, shared.clone(), lanes.clone()));
     }
 }

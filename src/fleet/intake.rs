@@ -22,6 +22,13 @@ use crate::model::{
     unit::Unit,
 };
 
+/// A sweep over all nodes that is not done yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    now: Time,
+    next: usize,
+}
+
 impl Fleet {
     /// An agent says who it is and which metrics it will send, in the order in which its samples list them.
     /// From now on only the returned session may write for that node. Nothing when the fleet is full.
@@ -183,20 +190,40 @@ impl Fleet {
 
     /// What is to be done every second: roll-ups. Called more often, it does nothing in between.
     pub fn tick(&mut self, now: Time) {
-        if !self.rollups.is_due(now) {
-            return;
+        let mut sweep = self.sweep(now);
+        while let Some(some) = sweep {
+            sweep = self.go_on(some);
         }
-        for first in (0..self.nodes.len()).step_by(Rollups::AT_ONCE) {
-            let some = first..(first + Rollups::AT_ONCE).min(self.nodes.len());
+    }
+
+    /// [`Fleet::tick`] in small parts, for whoever has other work in between: what is to be handed to
+    /// [`Fleet::go_on`]. Nothing when nothing is due.
+    pub fn sweep(&mut self, now: Time) -> Option<Sweep> {
+        self.rollups.is_due(now).then_some(Sweep { now, next: 0 })
+    }
+
+    /// Does some of the work, and says what is left.
+    pub fn go_on(&mut self, sweep: Sweep) -> Option<Sweep> {
+        let Sweep { now, next } = sweep;
+        let end = (next + Self::SWEPT_AT_ONCE).min(self.nodes.len());
+        for first in (next..end).step_by(Rollups::AT_ONCE) {
+            let some = first..(first + Rollups::AT_ONCE).min(end);
             some.clone().for_each(|at| Rollups::fetch(self.tiles.get(at)));
             for id in some.map(NodeId::at).filter(|id| now < self.up_until[id.index()]) {
                 let gpus = usize::from(self.presence[id.index()].gpus);
                 self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
             }
         }
+        if end < self.nodes.len() {
+            return Some(Sweep { now, next: end });
+        }
         self.rollups.record(now);
         self.plan();
+        None
     }
+
+    /// Nodes that are rolled up in one go: about a millisecond's work.
+    const SWEPT_AT_ONCE: usize = 2048;
 
     /// GPUs with their MIG instances, or NICs, that one node may list.
     pub(super) const MOST_SLOTS: usize = 2048;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesOrdered};
 
+use tokio::task::yield_now;
+
 use super::{Shared, connection::Error, state::Entry};
 use crate::{
     fleet::{NodeId, Session},
@@ -75,8 +77,13 @@ impl Agents<'_> {
                         if matches!(message, Message::Bye) {
                             return Ok(());
                         }
+                        let is_long = !matches!(message, Message::Sample(_));
                         if let Some(ack) = self.take(channel, message)? {
                             put(outgoing, ack)?;
+                        }
+                        if is_long {
+                            // Whoever comes back with much to tell lets others have their turns.
+                            yield_now().await;
                         }
                     }
                     None => return Ok(()),

@@ -1,12 +1,12 @@
 //! One connection: who is it, and is it welcome? Agents and viewers then go their own ways.
 //! A peer that breaks the rules is counted and closed; nobody else notices.
 
-use std::{io, time::Duration};
+use std::{io, rc::Weak, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::{Shared, agents, viewers};
+use super::{Lanes, Shared, agents, viewers};
 use crate::{
     link::{Incoming, Outgoing, Stream},
     wire::{Codec, CodecError, Frame, Hello, Message, Role},
@@ -40,10 +40,32 @@ impl Error {
 }
 
 /// Serves a peer until it leaves or breaks the rules.
-pub(super) async fn serve(stream: Stream, shared: Shared) {
+pub(super) async fn serve(stream: Stream, shared: Shared, lanes: Weak<Lanes>) {
     let peer = stream.peer().name.clone();
-    let (incoming, mut outgoing) = stream.split(Codec::new());
-    if let Err(error) = greet(&mut outgoing, incoming, &peer, &shared).await
+    let (mut incoming, mut outgoing) = stream.split(Codec::new());
+    let hello = match greet(&mut outgoing, &mut incoming).await {
+        Ok(Some(hello)) => hello,
+        Ok(None) => return,
+        Err(error) => return part(Err(error), outgoing, &peer, &shared),
+    };
+    let Some(lanes) = lanes.upgrade() else { return };
+    if hello.1.role == Role::Agent {
+        lanes.agents.spawn_local(async move {
+            let end = agents::serve(hello, &mut outgoing, incoming, &shared).await;
+            part(end, outgoing, &peer, &shared);
+        });
+    } else {
+        tracing::debug!("viewer: {peer}");
+        lanes.front.spawn_local(async move {
+            let end = viewers::serve(&mut outgoing, incoming, &shared).await;
+            part(end, outgoing, &peer, &shared);
+        });
+    }
+}
+
+/// Counts a peer that broke the rules, and tells it why.
+fn part(end: Result<(), Error>, mut outgoing: Outgoing, peer: &str, shared: &Shared) {
+    if let Err(error) = end
         && let Some(reason) = error.reason()
     {
         tracing::info!("closed {peer}: {error}");
@@ -56,11 +78,12 @@ pub(super) async fn serve(stream: Stream, shared: Shared) {
     }
 }
 
-async fn greet(outgoing: &mut Outgoing, mut incoming: Incoming, peer: &str, shared: &Shared) -> Result<(), Error> {
+/// Exchanges Hellos with an agent or a viewer. Nothing for a peer that left without a word.
+async fn greet(outgoing: &mut Outgoing, incoming: &mut Incoming) -> Result<Option<(u32, Hello)>, Error> {
     let first = match timeout(PATIENCE, incoming.next()).await {
         Err(_) => return Err(Error::Rule("said nothing")),
         // A port scan or a health check of a load balancer connects and leaves: nobody's fault.
-        Ok(None) => return Ok(()),
+        Ok(None) => return Ok(None),
         Ok(Some(frame)) => frame?,
     };
     let Message::Hello(hello) = first.message else {
@@ -69,16 +92,9 @@ async fn greet(outgoing: &mut Outgoing, mut incoming: Incoming, peer: &str, shar
     if let Some(why) = hello.refusal() {
         return Err(Error::Version(why));
     }
-    match hello.role {
-        Role::Agent => {
-            outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
-            agents::serve((first.channel, hello), outgoing, incoming, shared).await
-        }
-        Role::Viewer => {
-            tracing::debug!("viewer: {peer}");
-            outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
-            viewers::serve(outgoing, incoming, shared).await
-        }
-        Role::Hub => Err(Error::Rule("a hub takes agents and viewers, not hubs")),
+    if hello.role == Role::Hub {
+        return Err(Error::Rule("a hub takes agents and viewers, not hubs"));
     }
+    outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
+    Ok(Some((first.channel, hello)))
 }

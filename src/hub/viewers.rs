@@ -8,7 +8,6 @@ use super::{Shared, connection::Error};
 use crate::{
     link::{Incoming, Outgoing},
     model::question::Reply,
-    query,
     wire::{Ask, Frame, Message},
 };
 
@@ -31,9 +30,8 @@ pub(super) async fn serve(outgoing: &mut Outgoing, mut incoming: Incoming, share
 }
 
 fn answer(ask: Ask, shared: &Shared) -> Reply {
-    let answer = query::parse(&ask.query).and_then(|query| {
-        let core = shared.borrow();
-        query::answer(&core.fleet, &query, core.now())
-    });
+    let mut core = shared.borrow_mut();
+    let (now, core) = (core.now(), &mut *core);
+    let answer = core.answers.to(&ask.query, &core.fleet, now);
     Reply { slot: ask.slot, query: ask.query, answer }
 }
