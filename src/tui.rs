@@ -72,6 +72,8 @@ pub struct Settings {
     pub zone: TimeZone,
     /// Place levels, widest first.
     pub levels: Vec<String>,
+    /// Whether one machine is all that is watched: its own screen is the first.
+    pub alone: bool,
     /// A command to begin with, as after `:`.
     pub start: Option<String>,
 }
@@ -88,6 +90,7 @@ impl Default for Settings {
             symbols: Symbols::detect(var),
             zone: TimeZone::system(),
             levels: Levels::default().names().to_vec(),
+            alone: false,
             start: None,
         }
     }

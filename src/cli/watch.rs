@@ -29,7 +29,7 @@ const PROCESSES_EVERY: Duration = Duration::from_secs(2);
 
 /// `supertop`: attaches to a hub, or else watches this machine.
 pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCode> {
-    let settings = settings(args.theme.or_else(|| config.theme.clone()), config)?;
+    let mut settings = settings(args.theme.or_else(|| config.theme.clone()), config)?;
     let named = args.hub.or_else(|| config.hub.clone());
     let hub = block_on(async {
         let Some(address) = attach::find(named.as_deref()).await? else { return Ok(None) };
@@ -40,6 +40,7 @@ pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCo
     if let Some(address) = hub {
         return show(Target::Hub(address), settings);
     }
+    settings.alone = true;
     let inside = Inside::start(hub_settings(config))?;
     inside.watch_this_machine(attach::this_machine(config, global.nvml_library)?, PROCESSES_EVERY)?;
     show(Target::Inside(inside), settings)

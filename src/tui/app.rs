@@ -60,7 +60,7 @@ impl App {
         let theme = Theme::load(&settings.theme, &settings.themes, settings.depth)?;
         let look = Look { theme, symbols: settings.symbols };
         let shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
-        let first = Box::new(Overview::new(true, &shared));
+        let first = Box::new(Overview::new(settings.alone, &shared));
         let mut app = App {
             shared,
             keymap: Keymap::default(),

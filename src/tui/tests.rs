@@ -35,13 +35,14 @@ fn settings() -> Settings {
         symbols: Symbols::Braille,
         zone: TimeZone::UTC,
         levels: ["region", "pod", "rack"].map(String::from).to_vec(),
+        alone: false,
         start: None,
     }
 }
 
 impl Stage {
     fn new(nodes: usize, gpus: usize, size: (u16, u16)) -> Stage {
-        Stage::with(settings(), nodes, gpus, size)
+        Stage::with(Settings { alone: nodes == 1, ..settings() }, nodes, gpus, size)
     }
 
     fn with(settings: Settings, nodes: usize, gpus: usize, size: (u16, u16)) -> Stage {

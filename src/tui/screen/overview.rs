@@ -46,7 +46,7 @@ pub(crate) struct Overview {
 }
 
 impl Overview {
-    /// The overview; the first screen of all `yields` to the only node of a fleet of one.
+    /// The overview. Where one machine is all that is watched, it `yields` to that machine's screen.
     pub(crate) fn new(yields: bool, shared: &Shared) -> Self {
         Overview {
             grid: Grid::default(),
