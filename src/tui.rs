@@ -21,10 +21,10 @@ mod update;
 mod verdict;
 mod views;
 
-use std::{io, time::Duration};
+use std::{future::poll_fn, io, task::Poll, time::Duration};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use jiff::{Timestamp, tz::TimeZone};
 use libc::{SIGCONT, SIGTSTP};
 use ratatui::Terminal;
@@ -154,7 +154,7 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
                 kind => break Exit::Signal(kind),
             },
         }
-        face.drain(&mut events, &mut port, &mut effects)?;
+        face.drain(&mut events, &mut port, &mut effects).await?;
         if effects.quit {
             break Exit::Quit;
         }
@@ -193,9 +193,15 @@ impl Face {
     }
 
     /// Takes in all that is there already, so that it is drawn once.
-    fn drain(&mut self, events: &mut EventStream, port: &mut Port, effects: &mut Effects) -> io::Result<()> {
+    async fn drain(&mut self, events: &mut EventStream, port: &mut Port, effects: &mut Effects) -> io::Result<()> {
         for _ in 0..BATCH {
-            if let Some(Some(event)) = events.next().now_or_never() {
+            // The stream wakes only who asked it first, so it is asked in this task's name: with `now_or_never` a key
+            // would be seen when something else happens, up to a second later.
+            let next = poll_fn(|cx| match events.poll_next_unpin(cx) {
+                Poll::Ready(event) => Poll::Ready(event),
+                Poll::Pending => Poll::Ready(None),
+            });
+            if let Some(event) = next.await {
                 effects.add(self.event(event?));
             } else if let Ok(news) = port.news.try_recv() {
                 effects.add(self.update(Input::News(news)));

@@ -8,6 +8,7 @@ mod memory;
 mod mocked;
 mod nvml;
 mod process;
+mod pty;
 mod readme;
 mod screenshot;
 mod session;

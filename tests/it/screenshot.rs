@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use vt100::{Cell, Color, Screen};
 
-use crate::terminal::Terminal;
+use crate::terminal::start;
 
 /// Size of a cell in the picture.
 const CELL: (f64, f64) = (8.4, 17.0);
@@ -127,7 +127,7 @@ fn rectangle(out: &mut String, (x, y): (f64, f64), (wide, high): (f64, f64), fil
 
 #[test]
 fn the_readme_s_screenshot_shows_the_overview() {
-    let mut terminal = Terminal::start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
+    let mut terminal = start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
     terminal.await_screen("the first faults", |s| s.contains("XID 79"));
     if std::env::var_os("UPDATE_SCREENSHOTS").is_some() {
         terminal.watch_for(std::time::Duration::from_mins(2));
