@@ -227,6 +227,10 @@ struct Channel {
     revision: Option<u64>,
     inventory_due: Instant,
     processes_due: Instant,
+    /// Parts of the time until the second inventory and until the second processes by which these come early: nodes
+    /// of one link that began together do not send what is long together for ever. It would fill the socket.
+    inventory_early: f64,
+    processes_early: f64,
     /// How many of the node's pending events were sent.
     events_sent: usize,
     /// When they are sent again, if no acknowledgement comes.
@@ -336,7 +340,8 @@ impl<S: Source> Session<'_, '_, S> {
         if instant >= self.channels[node].processes_due {
             let processes = self.reports.source.processes(node, now);
             if self.put(node, Message::Processes(processes))? {
-                self.channels[node].processes_due = instant + self.reports.processes_every;
+                let channel = &mut self.channels[node];
+                channel.processes_due = next(instant, self.reports.processes_every, &mut channel.processes_early);
             }
         }
         Ok(())
@@ -368,7 +373,8 @@ impl<S: Source> Session<'_, '_, S> {
                 return Ok(false);
             }
             self.channels[node].revision = Some(revision);
-            self.channels[node].inventory_due = instant + INVENTORY_EVERY;
+            let channel = &mut self.channels[node];
+            channel.inventory_due = next(instant, INVENTORY_EVERY, &mut channel.inventory_early);
         }
         if instant >= self.channels[node].resend_due {
             self.channels[node].events_sent = 0;
@@ -409,10 +415,17 @@ fn channels<S: Source>(source: &S) -> Vec<Channel> {
             revision: None,
             inventory_due: now,
             processes_due: now,
+            inventory_early: (hashes[node] >> 16 & 0xff) as f64 / 256.0,
+            processes_early: (hashes[node] >> 24 & 0xff) as f64 / 256.0,
             events_sent: 0,
             resend_due: now + RESEND_AFTER,
         })
         .collect()
+}
+
+/// When something that is sent `every` so often is due next, the first time early.
+fn next(now: Instant, every: Duration, early: &mut f64) -> Instant {
+    now + every.mul_f64(1.0 - std::mem::take(early))
 }
 
 /// The channel of a node. 0 is not a node's.
