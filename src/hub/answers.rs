@@ -16,10 +16,11 @@ use crate::{
     query,
 };
 
-/// How long an answer is shared at most: samples come every second.
-const MOST: Duration = Duration::from_secs(1);
-/// An answer is shared for so many times what it took to make: a question takes a twentieth of a core at most.
-const WORTH: u32 = 20;
+/// How long an answer is shared at most: nobody would call older ones live.
+const MOST: Duration = Duration::from_secs(3);
+/// An answer is shared for so many times what it took to make: a question takes 2.5 % of a core at most, unless it is
+/// so dear that [`MOST`] comes first.
+const WORTH: u32 = 40;
 /// An answer that took less is not worth sharing.
 const CHEAP: Duration = Duration::from_millis(2);
 /// How many answers are kept, and rows of one: screens have hundreds, and whole fleets are asked for once.
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_is_shared_for_twenty_times_its_cost() {
+    async fn an_answer_is_shared_for_as_long_as_it_was_dear() {
         let (mut answers, mut fleet) = (Answers::default(), Fleet::new(Settings::default()));
         let (now, began, cost) = (Time::from_millis(1_800_000_000_000), Instant::now(), Duration::from_millis(30));
         let empty = answers.to("nodes", &fleet, now);
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(total(answers.to("nodes", &fleet, now)), 1);
         answers.keep("nodes", &empty.unwrap(), Instant::now(), MOST);
         tokio::time::advance(MOST).await;
-        assert_eq!(total(answers.to("nodes", &fleet, now)), 1, "never longer than samples take to come");
+        assert_eq!(total(answers.to("nodes", &fleet, now)), 1, "it would not be live");
     }
 
     #[tokio::test(start_paused = true)]

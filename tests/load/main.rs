@@ -1,0 +1,118 @@
+//! The whole system under load: a hub, simulated agents over real sockets, and viewers, at several sizes.
+//! `tests/load/run` builds and starts it; it prints a table, and asserts nothing but that things come to pass.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // What must be there and is not ends the run, and it prints.
+
+#[path = "../it/pty.rs"]
+#[allow(dead_code)] // The tests use more of it.
+mod pty;
+mod screen;
+mod system;
+mod viewers;
+
+use std::{path::PathBuf, thread::sleep, time::Duration};
+
+use clap::Parser;
+
+use system::System;
+
+/// Viewers at once.
+const VIEWERS: usize = 50;
+
+/// What to run.
+#[derive(Parser)]
+struct Args {
+    /// The binary
+    #[arg(long)]
+    binary: PathBuf,
+    /// Nodes of 8 GPUs, one run for each
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,62500")]
+    nodes: Vec<u32>,
+    /// Connections at most; nodes share them where there are fewer
+    #[arg(long, default_value_t = 15_000)]
+    connections: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Minutes to go on after the last run, to see whether memory grows
+    #[arg(long, default_value_t = 0)]
+    soak: u64,
+}
+
+/// What was measured, in the table's order: what it is, and the figure.
+type Figures = Vec<(&'static str, String)>;
+
+fn main() {
+    let args = Args::parse();
+    let last = args.nodes.last().copied();
+    let runs: Vec<_> = args.nodes.iter().map(|nodes| run(&args, *nodes, last == Some(*nodes))).collect();
+    let line = |cells: Vec<&str>| println!("| {} |", cells.join(" | "));
+    let counts: Vec<_> = args.nodes.iter().map(|nodes| format!("{nodes} nodes")).collect();
+    line(std::iter::once("").chain(counts.iter().map(String::as_str)).collect());
+    line(std::iter::once("---").chain(runs.iter().map(|_| "--:")).collect());
+    for (at, (what, _)) in runs.first().into_iter().flatten().enumerate() {
+        line(std::iter::once(*what).chain(runs.iter().map(|run| &*run[at].1)).collect());
+    }
+}
+
+/// One size.
+fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
+    let span = Duration::from_secs(args.seconds);
+    let connections = nodes.min(args.connections);
+    eprintln!("{nodes} nodes over {connections} connections");
+    let mut figures = Figures::new();
+    let mut system = System::start(&args.binary, nodes, connections);
+    figures.push(("connections", connections.to_string()));
+    let (all_up, slowest) = system.await_all();
+    figures.push(("all nodes up after", seconds(all_up)));
+    figures.push(("a viewer's slowest answer until then", millis(slowest)));
+    sleep(system::CALM);
+
+    let alone = system.watch(span);
+    figures.push(("samples received per second", format!("{:.0}", alone.samples)));
+    figures.push(("hub, no viewer", percent(alone.hub)));
+    figures.push(("simulator", percent(alone.sim)));
+    let ages = system.ages();
+    figures.push(("a sample's way into the hub, p50 / p99", format!("{} / {}", millis(ages.0), millis(ages.1))));
+
+    let (mut viewer, attached) = screen::Viewer::attach(&args.binary, system.socket(), nodes);
+    figures.push(("viewer: start to full screen, 200×50", millis(attached)));
+    let (cpu, bytes) = (system::ticks(viewer.pid()), viewer.bytes());
+    let watched = system.watch_while(span, || viewer.look(span));
+    figures.push(("hub, one viewer", percent(watched.hub)));
+    figures.push(("viewer", percent(system::share(system::ticks(viewer.pid()) - cpu, watched.span))));
+    figures.push(("viewer's memory", megabytes(system::resident(viewer.pid()))));
+    let per_second = (viewer.bytes() - bytes) as f64 / watched.span.as_secs_f64();
+    figures.push(("terminal output", format!("{:.1} kB/s", per_second / 1e3)));
+    figures.extend(viewer.keys(nodes));
+    drop(viewer);
+
+    let before = system.watch(Duration::from_secs(5));
+    let crowd = viewers::Crowd::enter(system.socket(), VIEWERS);
+    let crowded = system.watch(span);
+    figures.push(("50 viewers, on top", percent((crowded.hub - before.hub).max(0.0))));
+    figures.push(("their answers per second", format!("{:.0}", crowd.leave() / crowded.span.as_secs_f64())));
+    figures.push(("hub's memory", megabytes(system::resident(system.hub_pid()))));
+    if is_last && args.soak > 0 {
+        let grown = system.soak(Duration::from_secs(60 * args.soak));
+        figures.push(("hub's memory, grown while it went on", megabytes(grown)));
+    }
+    figures.extend(system.end());
+    figures
+}
+
+fn seconds(span: Duration) -> String {
+    format!("{:.1} s", span.as_secs_f64())
+}
+
+fn millis(span: Duration) -> String {
+    format!("{:.0} ms", span.as_secs_f64() * 1e3)
+}
+
+/// A share of a core.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn megabytes(bytes: f64) -> String {
+    format!("{:.0} MB", bytes / 1e6)
+}

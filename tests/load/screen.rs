@@ -1,0 +1,112 @@
+//! One person at a terminal: how soon there is something to see, and how soon a key shows.
+
+use std::{
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::pty::Terminal;
+
+/// Keys of a kind that are pressed.
+const PRESSES: usize = 60;
+
+/// A viewer in a terminal of 200×50.
+pub(crate) struct Viewer(Terminal);
+
+impl Viewer {
+    /// Starts one, and says how long it took until the overview was whole.
+    pub(crate) fn attach(binary: &Path, socket: &Path, nodes: u32) -> (Viewer, Duration) {
+        let began = Instant::now();
+        let args = ["--hub", socket.to_str().unwrap()];
+        let mut terminal = Terminal::start(binary.to_str().unwrap(), &args, 50, 200);
+        let gpus = format!("of {} GPUs", grouped(u64::from(nodes) * 8));
+        let parts = [" up ", &*gpus, "PROBLEMS", "UTIL", "HOTTEST GPUS"];
+        let drawn = terminal.await_frame("the overview", |screen| parts.iter().all(|part| screen.contains(part)));
+        (Viewer(terminal), drawn - began)
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.0.pid()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes
+    }
+
+    /// Just looks.
+    pub(crate) fn look(&mut self, span: Duration) {
+        self.0.watch_for(span);
+    }
+
+    /// Presses keys among all GPUs, and says how soon each kind shows.
+    pub(crate) fn keys(&mut self, nodes: u32) -> super::Figures {
+        let total = grouped(u64::from(nodes) * 8);
+        let width = nodes.to_string().len().max(3);
+        let last = format!("gpu{nodes:0width$}");
+        self.0.press(":gpus sort node,index\r");
+        self.0.await_screen("all GPUs", |screen| screen.contains(&format!("of {total}")));
+        self.look(Duration::from_secs(2));
+        let mut cursor = Vec::new();
+        for _ in 0..PRESSES {
+            cursor.push(self.until_drawn("j"));
+        }
+        let mut ends = Vec::new();
+        for _ in 0..PRESSES / 4 {
+            ends.push(self.until("G", "the last GPU", |screen| screen.contains(&last)));
+            ends.push(self.until("gg", "the first GPU", |screen| !screen.contains(&last)));
+        }
+        let mut sorts = Vec::new();
+        for (query, first) in [(":gpus sort -node,-index\r", &*last), (":gpus sort node,index\r", "gpu")].repeat(4) {
+            let upside_down = first == last;
+            sorts.push(self.until(query, "the other order", |screen| screen.contains(&last) == upside_down));
+        }
+        let middle = format!("gpu{:0width$}", nodes / 2);
+        let filter = format!("/node = {middle}\r");
+        let first = format!("gpu{:0width$}", 1);
+        let filtered = self.until(&filter, "one node's GPUs", |s| s.contains(&middle) && !s.contains(&first));
+        let pair = |mut times: Vec<Duration>| {
+            times.sort();
+            let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3;
+            format!("{:.1} / {:.1} ms", at(50), at(99))
+        };
+        vec![
+            ("key to frame: cursor, p50 / p99", pair(cursor)),
+            ("key to frame: to the other end of all GPUs, p50 / p99", pair(ends)),
+            ("key to frame: another sort, p50 / p99", pair(sorts)),
+            ("key to frame: a new filter", super::millis(filtered)),
+        ]
+    }
+
+    /// From a key to whatever is drawn next.
+    fn until_drawn(&mut self, keys: &str) -> Duration {
+        // Between two refreshes, so that what is drawn is the key's doing.
+        self.look(Duration::from_millis(130));
+        let before = self.0.screen().state_formatted();
+        let began = Instant::now();
+        self.0.press(keys);
+        let mut drawn = None;
+        while drawn.is_none() && began.elapsed() < Duration::from_secs(5) {
+            let bytes = self.0.bytes;
+            self.look(Duration::from_millis(1));
+            drawn = (self.0.bytes > bytes && self.0.screen().state_formatted() != before).then(|| began.elapsed());
+        }
+        drawn.expect("a key shows")
+    }
+
+    fn until(&mut self, keys: &str, what: &str, good: impl Fn(&str) -> bool) -> Duration {
+        sleep(Duration::from_millis(130));
+        self.look(Duration::from_millis(20));
+        let began = Instant::now();
+        self.0.press(keys);
+        self.0.await_frame(what, good).saturating_duration_since(began)
+    }
+}
+
+/// `500,000`.
+fn grouped(number: u64) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        thousands => format!("{},{:03}", grouped(thousands), number % 1000),
+    }
+}
