@@ -25,7 +25,7 @@ const WORTH: u32 = 40;
 const CHEAP: Duration = Duration::from_millis(2);
 /// How many answers are kept, and rows of one: screens have hundreds, and whole fleets are asked for once.
 const KEPT: usize = 128;
-const ROWS: usize = 1000;
+const ROWS: usize = 4096;
 
 /// The latest answers, oldest first.
 #[derive(Debug, Default)]

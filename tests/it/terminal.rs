@@ -102,3 +102,13 @@ fn keys_show_without_waiting_for_the_next_tick() {
     }
     assert!(seen.len() < 12, "forty keys took so many ticks of the clock: {seen:?}");
 }
+
+#[test]
+fn a_part_of_a_name_leads_to_the_nodes_that_have_it() {
+    let mut terminal = start(&["demo", "--nodes", "64"], 24, 100);
+    terminal.await_screen("a screen", |s| s.contains("64 up"));
+    terminal.press(":node u04\r");
+    terminal.await_screen("ten nodes", |s| s.contains("gpu040") && s.contains("gpu049") && !s.contains("gpu050"));
+    terminal.press(":node gpu042\r");
+    terminal.await_screen("the node itself", |s| s.contains("gpu042") && s.contains("GPUS 8"));
+}

@@ -4,7 +4,7 @@
 mod facts;
 mod layout;
 
-use super::{Asked, Screen, Step, ledger::Ledger, replace_series, replace_table};
+use super::{Asked, Screen, Step, ledger::Ledger, replace_series, replace_table, table::TableScreen};
 use crate::{
     model::{
         question::{Answer, Complaint},
@@ -274,6 +274,10 @@ impl Screen for Node {
             (_, Err(complaint)) => {
                 let trouble = Some(complaint.message);
                 return Step::when(std::mem::replace(&mut self.trouble, trouble.clone()) != trouble);
+            }
+            // Whoever went to a node by a part of its name is shown all that have it.
+            (FACTS, Ok(Answer::Table(table))) if table.total == 0 && self.facts.is_none() => {
+                return Step::Replace(Box::new(TableScreen::named(&self.name, shared)));
             }
             (FACTS, Ok(Answer::Table(table))) => replace_table(&mut self.facts, table),
             (CORES, Ok(Answer::Table(table))) => replace_table(&mut self.cores, table),

@@ -1,5 +1,6 @@
 //! The first screen: is the fleet healthy? A grid of everything, what is wrong worst first, and the load along time.
-//! Where the fleet is one machine, its own screen says more and takes this one's place.
+//! Into a place the same screen shows that place alone, its cells one step closer. Where the fleet is one machine, its
+//! own screen says more and takes this one's place.
 
 mod grid;
 mod problems;
@@ -15,10 +16,11 @@ use crate::{
     },
     tui::{
         action::Action,
+        ask::quoted,
         draw::{Pen, chart::Chart},
         shared::Shared,
         theme::Role,
-        views,
+        views::{self, Target},
     },
 };
 use grid::Grid;
@@ -31,8 +33,18 @@ const SICK_GPUS: u32 = 3;
 const TOP: u32 = 4;
 const PLACES: u32 = 5;
 
-/// The overview.
+/// The place that an overview is of.
+#[derive(Default)]
+struct Inside {
+    /// Level and name; nothing for the whole fleet.
+    place: Option<(String, String)>,
+    /// Conditions of what is in it.
+    conditions: Vec<String>,
+}
+
+/// The overview, of everything or of one place.
 pub(crate) struct Overview {
+    inside: Inside,
     grid: Grid,
     problems: Problems,
     load: Option<Series>,
@@ -48,16 +60,29 @@ pub(crate) struct Overview {
 impl Overview {
     /// The overview. Where one machine is all that is watched, it `yields` to that machine's screen.
     pub(crate) fn new(yields: bool, shared: &Shared) -> Self {
+        Overview { yields, ..Overview::of(Inside::default(), Grid::of_all(shared), shared) }
+    }
+
+    /// The overview of one place, reached through places that `conditions` name.
+    fn inside(level: &str, place: &str, mut conditions: Vec<String>, shared: &Shared) -> Self {
+        conditions.push(format!("{level} = {}", quoted(place)));
+        let position = shared.levels.iter().position(|other| other == level).unwrap_or_default();
+        let grid = Grid::inside(position, conditions.clone(), shared);
+        Overview::of(Inside { place: Some((level.into(), place.into())), conditions }, grid, shared)
+    }
+
+    fn of(inside: Inside, grid: Grid, shared: &Shared) -> Self {
         Overview {
-            grid: Grid::default(),
+            grid,
             problems: Problems::default(),
             load: None,
-            top: top_table(true, shared),
+            top: top_table(true, &inside, shared),
             top_is_gpus: true,
-            places: places_table(shared),
+            places: places_table(&inside, shared),
             in_problems: false,
-            yields,
+            yields: false,
             trouble: None,
+            inside,
         }
     }
 
@@ -72,7 +97,13 @@ impl Overview {
             None if self.in_problems => None,
             None => self.grid.target(shared),
         };
-        target.map_or(Step::Same, |target| Step::Open(super::of(target, &[], shared)))
+        match target {
+            None => Step::Same,
+            Some(Target::Place(level, place)) if !self.in_problems => {
+                Step::Open(Box::new(Overview::inside(&level, &place, self.inside.conditions.clone(), shared)))
+            }
+            Some(target) => Step::Open(super::of(target, &[], shared)),
+        }
     }
 
     fn draw_load(&self, pen: &mut Pen<'_>, columns: u16, shared: &Shared) {
@@ -100,7 +131,8 @@ impl Overview {
             let lines: Vec<_> = keys.iter().map(|(sign, key)| (*sign, line(key))).collect();
             let (x, y) = (at % columns * each + 1, at / columns * tall);
             let blank = u16::from(tall > 3);
-            let limit = fleet_number(shared, "gpu.power.limit").filter(|_| title == "POWER");
+            let limit =
+                fleet_number(shared, "gpu.power.limit").filter(|_| title == "POWER" && self.inside.place.is_none());
             let note = limit.map_or_else(String::new, |limit| format!("of {}", crate::model::Unit::Watts.text(limit)));
             Chart { title, lines, note, limit, span: shared.span_words() }.draw(&mut pen.part(
                 x,
@@ -130,7 +162,7 @@ fn fleet_number(shared: &Shared, key: &str) -> Option<f64> {
     shared.totals.fleet.as_ref()?.cell(0, key).and_then(Cell::number)
 }
 
-fn top_table(gpus: bool, shared: &Shared) -> Ledger {
+fn top_table(gpus: bool, inside: &Inside, shared: &Shared) -> Ledger {
     let (view, sort, show) = if gpus {
         ("gpus", "-gpu.temp", "node,index,gpu.temp,gpu.power,gpu.util,gpu.temp.mem")
     } else {
@@ -139,13 +171,17 @@ fn top_table(gpus: bool, shared: &Shared) -> Ledger {
     let mut ask = views::ask(view, &shared.levels);
     ask.sort = crate::tui::ask::parse_sort(sort);
     ask.show = show.into();
+    ask.scope.clone_from(&inside.conditions);
     Ledger::new(ask, shared)
 }
 
-/// The narrowest places, those that draw most power first.
-fn places_table(shared: &Shared) -> Option<Ledger> {
-    let view = views::plural(shared.levels.last()?);
+/// The narrowest places, or the nodes of such a place; those that draw most power first.
+fn places_table(inside: &Inside, shared: &Shared) -> Option<Ledger> {
+    let narrowest = shared.levels.last()?;
+    let is_narrowest = inside.place.as_ref().is_some_and(|(level, _)| level == narrowest);
+    let view = if is_narrowest { "nodes".to_owned() } else { views::plural(narrowest) };
     let mut ask = views::ask(&view, &shared.levels);
+    ask.scope.clone_from(&inside.conditions);
     ask.sort = crate::tui::ask::parse_sort(if shared.no_gpus() { "-node.cpu" } else { "-gpu.power" });
     Some(Ledger::new(ask, shared))
 }
@@ -195,7 +231,7 @@ impl Layout {
 
 impl Screen for Overview {
     fn crumb(&self) -> String {
-        "overview".into()
+        self.inside.place.as_ref().map_or_else(|| "overview".into(), |(_, place)| place.clone())
     }
 
     fn view(&self) -> Option<&str> {
@@ -208,17 +244,21 @@ impl Screen for Overview {
         } else {
             "gpu.util,gpu.power,gpu.mem.util,gpu.temp"
         };
+        let whole = self.inside.place.as_ref().map_or_else(
+            || "fleet".to_owned(),
+            |(level, _)| format!("{} where {}", views::plural(level), self.inside.conditions.join(" and ")),
+        );
         let mut asks = vec![
             Asked::every(2, GRID, self.grid.query(shared)),
-            Asked::every(shared.pace().as_secs(), LOAD, format!("fleet show {load} {}", shared.over())),
-            Asked::every(1, SICK_NODES, problems::nodes_query()),
+            Asked::every(shared.pace().as_secs(), LOAD, format!("{whole} show {load} {}", shared.over())),
+            Asked::every(1, SICK_NODES, problems::nodes_query(&self.inside.conditions)),
             Asked::every(2, TOP, self.top.text()),
         ];
         if let Some(places) = &self.places {
             asks.push(Asked::every(2, PLACES, places.text()));
         }
         if !shared.no_gpus() {
-            asks.push(Asked::every(1, SICK_GPUS, problems::gpus_query()));
+            asks.push(Asked::every(1, SICK_GPUS, problems::gpus_query(&self.inside.conditions)));
         }
         asks
     }
@@ -272,8 +312,8 @@ impl Screen for Overview {
     fn arrange(&mut self, shared: &Shared) {
         if shared.no_gpus() == self.top_is_gpus {
             self.top_is_gpus = !shared.no_gpus();
-            self.top = top_table(self.top_is_gpus, shared);
-            self.places = places_table(shared);
+            self.top = top_table(self.top_is_gpus, &self.inside, shared);
+            self.places = places_table(&self.inside, shared);
         }
         let body = shared.body();
         // The widest part that the grid could have says how many lines it needs.
@@ -299,7 +339,7 @@ impl Screen for Overview {
             }
         };
         part(layout.load, &|pen| self.draw_load(pen, layout.columns, shared));
-        part(layout.grid, &|pen| self.grid.draw(pen, !self.in_problems));
+        part(layout.grid, &|pen| self.grid.draw(pen, !self.in_problems, shared));
         part(layout.problems, &|pen| self.problems.draw(pen, self.in_problems));
         part(layout.top, &|pen| self.draw_top(pen, shared));
         part(layout.places, &|pen| self.draw_places(pen, shared));

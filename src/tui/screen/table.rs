@@ -46,6 +46,13 @@ impl TableScreen {
         TableScreen { crumb: place.into(), ..Self::new(ask, shared) }
     }
 
+    /// The nodes whose names have this in them.
+    pub(crate) fn named(part: &str, shared: &Shared) -> Self {
+        let mut ask = views::ask("nodes", &shared.levels);
+        ask.filter = quoted(part);
+        Self::new(ask, shared)
+    }
+
     /// Narrows the view to faulty rows, or shows all again. Says whether the view knows faults.
     fn toggle_faults(&mut self, shared: &Shared) -> bool {
         let ask = &mut self.ledger.ask;

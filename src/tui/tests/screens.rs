@@ -199,7 +199,12 @@ fn wide_characters_keep_the_columns_in_line() {
 #[test]
 fn a_large_fleet_is_shown_by_its_places() {
     let mut stage = Stage::new(6000, 1, (100, 30));
-    assert!(stage.screen().contains("PLACES"), "{}", stage.screen());
+    assert!(stage.screen().contains("RACKS"), "{}", stage.screen());
     stage.press("enter");
+    assert_eq!(stage.app.crumbs(), ["overview", "r01"]);
+    assert!(stage.screen().contains("GPUS by health"), "{}", stage.screen());
+    stage.press("enter");
+    assert_eq!(stage.app.crumbs(), ["overview", "r01", "gpu001:0"], "two keys from any GPU");
+    stage.press("esc");
     assert_eq!(stage.app.crumbs(), ["overview", "r01"]);
 }

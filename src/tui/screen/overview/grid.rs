@@ -1,5 +1,5 @@
-//! Everything at a glance: one cell per node, or per rack or pod where nodes don't fit, grouped by place.
-//! A cell's character and colour say the same thing.
+//! Everything of a place at a glance: one cell per GPU, or per node, rack or pod where those don't fit, grouped by what
+//! holds them. A cell's character and colour say the same thing.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +39,14 @@ const METRICS: [(&str, &str, f64, f64, bool); 7] = [
 const HEALTH_KEYS: &str = "node.age,node.gpus,node.gpus.expected,gpu.xid,gpu.xid.age,gpu.remap.failed,gpu.remap.pending,\
                            gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,node.disk.used,node.mem.util";
 
+/// As [`HEALTH_KEYS`], for a cell that is a GPU: its node's troubles are the node's.
+const GPU_HEALTH_KEYS: &str = "node.age,fault,gpu.xid,gpu.xid.age,gpu.remap.failed,gpu.remap.pending,gpu.ecc.dbe,gpu.ecc.sram,\
+                               gpu.temp,gpu.throttle";
+
+/// What a cell can be, closest first: a GPU, a node, the narrowest place, and so on.
+const GPUS: usize = 0;
+const NODES: usize = 1;
+
 /// Most cells that are asked for.
 const MOST: usize = 4000;
 
@@ -46,7 +54,12 @@ const MOST: usize = 4000;
 #[derive(Debug, Default)]
 pub(super) struct Grid {
     table: Option<Table>,
-    /// 0 for nodes, 1 for the narrowest places, and so on.
+    /// Conditions of the place that is shown; none for everything.
+    inside: Vec<String>,
+    /// What a cell is, at the closest and at the widest.
+    closest: usize,
+    widest: usize,
+    /// What a cell is: [`GPUS`], [`NODES`], the narrowest place, and so on.
     level: usize,
     metric: usize,
     capacity: usize,
@@ -71,36 +84,61 @@ struct Placed {
 }
 
 impl Grid {
-    /// Whether each cell is a node.
-    pub(super) fn shows_nodes(&self) -> bool {
-        self.level == 0
+    /// Of the whole fleet: its nodes, or the narrowest places of which there is room for all.
+    pub(super) fn of_all(shared: &Shared) -> Grid {
+        Grid { closest: NODES, level: NODES, widest: NODES + shared.levels.len(), ..Grid::default() }
     }
 
-    /// Names of the levels that are wider than what a cell is, narrowest first.
+    /// Of a place of the level at `position` (0 is the widest), which holds what the conditions `inside` say.
+    pub(super) fn inside(position: usize, inside: Vec<String>, shared: &Shared) -> Grid {
+        let closest = if shared.no_gpus() { NODES } else { GPUS };
+        let widest = (NODES + shared.levels.len()).saturating_sub(position + 1).max(NODES);
+        Grid { inside, closest, level: closest, widest, ..Grid::default() }
+    }
+
+    /// Whether each cell is a node.
+    pub(super) fn shows_nodes(&self) -> bool {
+        self.level == NODES
+    }
+
+    /// The keys of what a cell can be, closest first.
+    fn keys(shared: &Shared) -> impl Iterator<Item = &str> {
+        ["index", "node"].into_iter().chain(shared.levels.iter().rev().map(String::as_str))
+    }
+
+    /// Keys of what is wider than a cell, narrowest first.
     fn wider<'a>(&self, shared: &'a Shared) -> Vec<&'a str> {
-        shared.levels.iter().rev().skip(self.level).map(String::as_str).collect()
+        Self::keys(shared).skip(self.level + 1).collect()
     }
 
     fn view(&self, shared: &Shared) -> String {
-        let level = self.level.checked_sub(1).and_then(|n| shared.levels.iter().rev().nth(n));
-        level.map_or_else(|| "nodes".to_owned(), |level| views::plural(level))
+        match self.level {
+            GPUS => "gpus".to_owned(),
+            NODES => "nodes".to_owned(),
+            level => Self::keys(shared).nth(level).map_or_else(String::new, views::plural),
+        }
     }
 
     /// The question for the cells.
     pub(super) fn query(&self, shared: &Shared) -> String {
         let places: Vec<&str> = self.wider(shared).into_iter().rev().collect();
-        let own = self.level.checked_sub(1).and_then(|n| shared.levels.iter().rev().nth(n));
-        let own = own.map_or("node", String::as_str);
-        let (_, key, ..) = METRICS[self.metric];
-        let values = if key.is_empty() { HEALTH_KEYS } else { key };
+        let own = Self::keys(shared).nth(self.level).unwrap_or("node");
+        let values = match METRICS[self.metric].1 {
+            "" if self.level == GPUS => GPU_HEALTH_KEYS,
+            "" => HEALTH_KEYS,
+            key => key,
+        };
+        let inside =
+            if self.inside.is_empty() { String::new() } else { format!(" where {}", self.inside.join(" and ")) };
         let sort: Vec<&str> = places.iter().copied().chain([own]).collect();
         let sort = sort.join(",");
-        format!("{} sort {sort} show {sort},{values} limit {}", self.view(shared), self.capacity.clamp(64, MOST))
+        let limit = self.capacity.clamp(64, MOST);
+        format!("{}{inside} sort {sort} show {sort},{values} limit {limit}", self.view(shared))
     }
 
     /// Takes the cells in. Says whether anything changed.
     pub(super) fn heard(&mut self, table: Table, shared: &Shared) -> bool {
-        let can_widen = self.level < shared.levels.len();
+        let can_widen = self.level < self.widest;
         if self.capacity > 0 && table.total > self.capacity.min(MOST) as u64 && can_widen {
             self.level += 1;
             self.cursor = 0;
@@ -127,10 +165,10 @@ impl Grid {
     pub(super) fn place(&mut self, width: u16, height: u16, shared: &Shared) {
         let capacity = usize::from(width.saturating_sub(12)) * usize::from(height);
         if self.size.0 != width || capacity > self.capacity {
-            // With more room, nodes may fit again.
+            // With more room, closer cells may fit again.
             self.capacity = capacity;
             self.size = (width, height);
-            self.level = 0;
+            self.level = self.closest;
             self.arrange_cells(shared);
         }
     }
@@ -145,7 +183,10 @@ impl Grid {
         };
         let wider = self.wider(shared);
         let mut groupings = wider.iter().filter_map(named).filter(|labels| labels.iter().any(|label| label != "–"));
-        let placed = groupings.find_map(|labels| Placed::grouped(&labels, width, height));
+        // A rack's nodes are too many for a line each, and eight GPUs too few.
+        let apart = wider.first().filter(|_| self.level == GPUS).and_then(named);
+        let apart = apart.and_then(|labels| Placed::apart(&labels, width, height));
+        let placed = apart.or_else(|| groupings.find_map(|labels| Placed::grouped(&labels, width, height)));
         self.placed = placed.unwrap_or_else(|| Placed::flowing(table.rows.len(), width));
     }
 
@@ -202,10 +243,9 @@ impl Grid {
     }
 
     /// Draws title, cells, and a line on the cell under the cursor.
-    pub(super) fn draw(&self, pen: &mut Pen<'_>, focused: bool) {
-        let what = if self.level == 0 { "NODES" } else { "PLACES" };
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, focused: bool, shared: &Shared) {
         let (name, ..) = METRICS[self.metric];
-        let x = pen.rule(0, what, focused);
+        let x = pen.rule(0, &self.view(shared).to_uppercase(), focused);
         pen.text(x, 0, &format!("by {name} "), Role::Accent);
         let Some(table) = &self.table else {
             pen.text(2, 1, "asking the hub …", Role::Dim);
@@ -327,6 +367,24 @@ impl Placed {
         })
     }
 
+    /// Groups side by side with a blank between them, none of them cut; nothing when that takes more than `height`
+    /// lines.
+    fn apart(labels: &[String], width: u16, height: u16) -> Option<Placed> {
+        let room = usize::from(width.saturating_sub(2));
+        let (mut cells, mut line, mut column) = (Vec::with_capacity(labels.len()), 0_u16, 0_usize);
+        for group in labels.chunk_by(|a, b| a == b) {
+            if column > 0 && column + group.len() > room {
+                (line, column) = (line.saturating_add(1), 0);
+            }
+            cells.extend((0..group.len()).map(|at| ((1 + column + at) as u16, line)));
+            column += group.len() + 1;
+            if group.len() > room || line >= height {
+                return None;
+            }
+        }
+        Some(Placed { cells, lines: line + 1, cell_width: 1, ..Placed::default() })
+    }
+
     /// All cells in one stream.
     fn flowing(count: usize, width: u16) -> Placed {
         let per_line = usize::from(width.saturating_sub(2).max(1));
@@ -348,6 +406,16 @@ mod tests {
         let placed = Placed::grouped(&labels(&[("r1", 3), ("r2", 2)]), 40, 5).unwrap();
         assert_eq!(placed.cells, [(4, 0), (7, 0), (10, 0), (4, 1), (7, 1)]);
         assert_eq!(placed.labels.get(&1).map(String::as_str), Some("r2"));
+    }
+
+    #[test]
+    fn small_groups_stand_side_by_side_and_whole() {
+        let three = labels(&[("n1", 4), ("n2", 4), ("n3", 4)]);
+        let placed = Placed::apart(&three, 12, 2).unwrap();
+        assert_eq!([placed.cells[3], placed.cells[4], placed.cells[8]], [(4, 0), (6, 0), (1, 1)]);
+        assert_eq!(placed.lines, 2);
+        assert_eq!(Placed::apart(&three, 12, 1), None);
+        assert_eq!(Placed::apart(&three, 5, 9), None, "a group is never cut");
     }
 
     #[test]

@@ -18,19 +18,26 @@ use crate::{
 const MOST: u64 = 500;
 
 /// The question for nodes with troubles of their own.
-pub(super) fn nodes_query() -> String {
+pub(super) fn nodes_query(inside: &[String]) -> String {
     format!(
-        "nodes where state != up or gpus < gpus.expected or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92 \
+        "nodes where {}(state != up or gpus < gpus.expected or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92) \
          sort -state,node show node,state,node.age,node.gpus,node.gpus.expected,node.mounts.bad,node.disk.used,node.mem.util \
-         limit {MOST}"
+         limit {MOST}",
+        only(inside)
     )
 }
 
+/// Conditions that come before another one.
+fn only(inside: &[String]) -> String {
+    inside.iter().map(String::as_str).chain([""]).collect::<Vec<_>>().join(" and ")
+}
+
 /// The question for GPUs with troubles.
-pub(super) fn gpus_query() -> String {
+pub(super) fn gpus_query(inside: &[String]) -> String {
     format!(
-        "gpus where {GPU_FAULTS} sort -gpu.xid,node,index show node,index,fault,gpu.xid,gpu.xid.age,gpu.remap.failed,\
-         gpu.remap.pending,gpu.ecc.dbe,gpu.ecc.sram,gpu.throttle,gpu.temp limit {MOST}"
+        "gpus where {}({GPU_FAULTS}) sort -gpu.xid,node,index show node,index,fault,gpu.xid,gpu.xid.age,gpu.remap.failed,\
+         gpu.remap.pending,gpu.ecc.dbe,gpu.ecc.sram,gpu.throttle,gpu.temp limit {MOST}",
+        only(inside)
     )
 }
 
