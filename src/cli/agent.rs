@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     Usage,
-    args::{self, Agent, Gate, Global},
+    args::{self, Agent, Gate, Global, ReportFormat},
     block_on,
     config::Config,
     output, stop_signal,
@@ -43,7 +43,9 @@ pub(super) fn run(args: Agent, global: Global, config: Config) -> Result<ExitCod
     }
     let settings = settings(args.name, args.interval, &args.labels, &config, global.nvml_library)?;
     if args.once {
-        return once(settings);
+        return match args.output {
+            ReportFormat::Json => once(settings),
+        };
     }
     let hub = args.hub.or(config.hub).unwrap_or_else(|| "127.0.0.1:7077".into());
     let hub = Address::parse(&hub).map_err(|e| Usage(e.to_string()))?;

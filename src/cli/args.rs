@@ -101,12 +101,22 @@ pub(super) struct Agent {
     /// Print one report and what each collector cost, and exit
     #[arg(long)]
     pub(super) once: bool,
+    /// How the report is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", requires = "once", default_value_t = ReportFormat::Json)]
+    pub(super) output: ReportFormat,
     /// Socket by which `release` and `resume` reach the agent [default: supertop-agent.sock in `$XDG_RUNTIME_DIR`, for
     /// root in /run]
     #[arg(long, global = true, value_name = "PATH", env = "SUPERTOP_CONTROL")]
     pub(super) control: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Option<Gate>,
+}
+
+/// How a report is printed: it has the shape of the node, which no table has.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum ReportFormat {
+    /// As JSON
+    Json,
 }
 
 /// What a running agent can be asked to do with its hold on the NVIDIA driver.

@@ -87,7 +87,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     drop(viewer);
 
     let before = system.watch(Duration::from_secs(5));
-    let crowd = viewers::Crowd::enter(system.socket(), VIEWERS);
+    let crowd = viewers::Crowd::enter(system.socket(), VIEWERS, nodes);
     let crowded = system.watch(span);
     figures.push(("50 viewers, on top", percent((crowded.hub - before.hub).max(0.0))));
     figures.push(("their answers per second", format!("{:.0}", crowd.leave() / crowded.span.as_secs_f64())));

@@ -1,4 +1,5 @@
-//! Many viewers at once: connections that ask each second what screens ask.
+//! Many viewers at once: connections that ask each second what screens ask. All have the header and the overview's
+//! parts; most look at a node of their own besides, and every fifth at a place of its own in the list of all GPUs.
 
 use std::{
     path::Path,
@@ -32,7 +33,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) fn enter(socket: &Path, viewers: usize) -> Crowd {
+    pub(crate) fn enter(socket: &Path, viewers: usize, nodes: u32) -> Crowd {
         let (stop, stopped) = watch::channel(false);
         let answers = Arc::new(AtomicU64::new(0));
         let (address, count) = (Address::Path(socket.to_owned()), answers.clone());
@@ -41,7 +42,7 @@ impl Crowd {
             runtime.block_on(async {
                 let mut all = JoinSet::new();
                 for viewer in 0..viewers {
-                    all.spawn(watch_on(address.clone(), viewer, stopped.clone(), count.clone()));
+                    all.spawn(watch_on(address.clone(), own(viewer, nodes), stopped.clone(), count.clone()));
                 }
                 all.join_all().await;
             });
@@ -57,14 +58,23 @@ impl Crowd {
     }
 }
 
-async fn watch_on(address: Address, viewer: usize, stopped: watch::Receiver<bool>, answers: Arc<AtomicU64>) {
+/// What nobody else asks.
+fn own(viewer: usize, nodes: u32) -> Vec<String> {
+    if viewer.is_multiple_of(5) {
+        return vec![format!("gpus sort -temp limit 45 offset {}", viewer * 100)];
+    }
+    let width = nodes.to_string().len().max(3);
+    let node = format!("gpu{:0width$}", viewer + 1);
+    let ask = |view: &str| format!("{view} where node = '{node}' show * limit 40");
+    vec![ask("nodes"), ask("gpus"), ask("processes")]
+}
+
+async fn watch_on(address: Address, own: Vec<String>, stopped: watch::Receiver<bool>, answers: Arc<AtomicU64>) {
     let mut client = Client::attach(dial(&address).await.unwrap()).await.unwrap();
-    // Each looks at another place of the same list.
-    let own = format!("gpus sort -temp limit 45 offset {}", viewer * 100);
     let mut seconds = interval(Duration::from_secs(1));
     while !*stopped.borrow() {
         seconds.tick().await;
-        for query in SHARED.into_iter().chain([&*own]) {
+        for query in SHARED.into_iter().chain(own.iter().map(String::as_str)) {
             client.ask(query).await.unwrap().answer.unwrap();
             answers.fetch_add(1, Relaxed);
         }
