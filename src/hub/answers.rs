@@ -22,7 +22,7 @@ const MOST: Duration = Duration::from_secs(3);
 /// so dear that [`MOST`] comes first.
 const WORTH: u32 = 40;
 /// An answer that took less is not worth sharing.
-const CHEAP: Duration = Duration::from_millis(2);
+const CHEAP: Duration = Duration::from_millis(1);
 /// How many answers are kept, and rows of one: screens have hundreds, and whole fleets are asked for once.
 const KEPT: usize = 128;
 const ROWS: usize = 4096;

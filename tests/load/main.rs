@@ -92,10 +92,9 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     figures.push(("50 viewers, on top", percent((crowded.hub - before.hub).max(0.0))));
     figures.push(("their answers per second", format!("{:.0}", crowd.leave() / crowded.span.as_secs_f64())));
     figures.push(("hub's memory", megabytes(system::resident(system.hub_pid()))));
-    if is_last && args.soak > 0 {
-        let grown = system.soak(Duration::from_secs(60 * args.soak));
-        figures.push(("hub's memory, grown while it went on", megabytes(grown)));
-    }
+    let soaks = is_last && args.soak > 0;
+    let grown = soaks.then(|| megabytes(system.soak(Duration::from_secs(60 * args.soak))));
+    figures.push(("hub's memory, grown while it went on", grown.unwrap_or_else(|| "–".to_owned())));
     figures.extend(system.end());
     figures
 }
