@@ -135,7 +135,7 @@ impl System {
         vec![
             ("samples sent", word(1)),
             ("samples received", format!("{:.0}", self.samples())),
-            ("samples that the simulator had no time for", word(13).replace(';', "")),
+            ("samples that the simulator had no time for", word(12).replace(';', "")),
             ("dropped or refused", format!("{drops:?}").replace("[]", "none")),
             ("bytes per sample, frame included", word(4)),
             ("keyframes among them", word(7)),
