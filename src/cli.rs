@@ -32,6 +32,7 @@ struct Usage(String);
 
 /// Runs `supertop` with this process's arguments.
 pub fn main() -> ExitCode {
+    crate::hub::pages::refuse_huge();
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -5,6 +5,7 @@
 mod agents;
 mod answers;
 mod connection;
+pub mod pages;
 pub mod state;
 mod viewers;
 
@@ -160,6 +161,7 @@ async fn keep_time(shared: Shared) {
     loop {
         ticks.tick().await;
         let now = shared.borrow().now();
+        pages::allow_huge_for(shared.borrow().fleet.nodes().len());
         let mut sweep = shared.borrow_mut().fleet.sweep(now);
         while let Some(some) = sweep {
             sweep = shared.borrow_mut().fleet.go_on(some);

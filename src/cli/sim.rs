@@ -17,7 +17,7 @@ use crate::{
         simulated::Simulated,
     },
     collect::sim::{Plan, Sim},
-    hub::wall_clock,
+    hub::{pages, wall_clock},
     link::{self, Address},
 };
 
@@ -27,6 +27,7 @@ const SPARE_FILES: u64 = 64;
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let hub = Address::parse(&args.hub).map_err(|e| Usage(e.to_string()))?;
     let connections = connections(args)?;
+    pages::allow_huge_for(args.nodes as usize);
     let plan = Plan {
         nodes: args.nodes,
         gpus: args.gpus,
