@@ -126,16 +126,13 @@ pub fn memory_of(bytes: usize) -> (Stream, Stream) {
     (Stream::new(a, Peer::named("this process")), Stream::new(b, Peer::named("this process")))
 }
 
-/// Bytes that the kernel may hold for a hub that does not read, on the agent's side of a connection: what it holds grows
-/// old there, and nobody is told. Answers flow the other way and are not held short.
+/// Bytes that the kernel may hold for a hub that does not read, at either end of a connection: what it holds grows old
+/// there, and nobody is told. Answers flow the other way and are not held short.
 const HELD: u32 = 8 * 1024;
-/// The same on the hub's side. Measured with 15,000 connections: with 8 KiB, a hub that was late by half a second closed
-/// its window to many, and kernels take a link whose window was closed now and then for dead after `TCP_USER_TIMEOUT`,
-/// some 30 a second; with 32 KiB none, on an overloaded machine too.
-const UNREAD: u32 = 32 * 1024;
 
-/// Makes a TCP connection notice a peer that is gone: after half a minute of silence, or when what was sent is not
-/// acknowledged for that long. Small frames are sent at once.
+/// Makes a TCP connection notice a peer that is gone, after half a minute of silence, and send small frames at once.
+/// `TCP_USER_TIMEOUT` is left alone: with it, kernels take a link for dead whose window was closed now and then, as a
+/// busy hub's is (30 of 15,000 links a second). What is sent and not taken is for [`Outgoing::flush_within`] to notice.
 fn tune(stream: &tokio::net::TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
 
@@ -144,7 +141,5 @@ fn tune(stream: &tokio::net::TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepidle(stream, Duration::from_secs(15))?;
     sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5))?;
     sockopt::set_tcp_keepcnt(stream, 3)?;
-    #[cfg(target_os = "linux")]
-    sockopt::set_tcp_user_timeout(stream, 30_000)?;
     Ok(())
 }

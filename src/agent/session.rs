@@ -30,6 +30,8 @@ const INVENTORY_EVERY: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a hub may take to hear a goodbye. One that does not sees the link's end.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a hub may read nothing of what waits for it. Its kernel may be alive, and another connection do better.
+const STUCK: Duration = Duration::from_secs(30);
 /// Events that no acknowledgement came for are sent again, as when the hub's disk was full.
 const RESEND_AFTER: Duration = Duration::from_secs(30);
 /// Events of one node that wait for their acknowledgement before more are dropped and counted.
@@ -287,7 +289,7 @@ impl<S: Source> Session<'_, '_, S> {
                     // Turns that take longer than the interval must not keep an order to stop waiting.
                     yield_now().await;
                 }
-                flushed = self.outgoing.flush(), if waits => flushed.map_err(CodecError::Io)?,
+                flushed = self.outgoing.flush_within(STUCK), if waits => flushed.map_err(CodecError::Io)?,
             }
         }
     }
@@ -298,7 +300,7 @@ impl<S: Source> Session<'_, '_, S> {
         while !self.outgoing.is_empty() {
             tokio::select! {
                 biased;
-                flushed = self.outgoing.flush() => flushed.map_err(CodecError::Io)?,
+                flushed = self.outgoing.flush_within(STUCK) => flushed.map_err(CodecError::Io)?,
                 frame = incoming.next() => self.hear(frame.ok_or(Error::Closed)??)?,
             }
         }

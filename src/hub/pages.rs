@@ -1,5 +1,5 @@
 //! Memory in huge pages: a hub of half a million GPUs works a fifth less with them, for it looks all over its memory;
-//! an agent would hold 24 MB instead of 9 MB. So no process has them until it has many nodes.
+//! an agent would hold 24 MB instead of 13 MB. So no process has them until it has many nodes.
 
 /// Nodes from which on huge pages are worth their size.
 const MANY: usize = 4096;

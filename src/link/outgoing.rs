@@ -5,10 +5,14 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt, WriteHalf},
+    time::{Instant, timeout_at},
+};
 
 use super::Stream;
 use crate::wire::{Codec, CodecError, Encoded, Frame, INITIAL_BUFFER, LIMIT, Message};
@@ -27,8 +31,8 @@ use crate::wire::{Codec, CodecError, Encoded, Frame, INITIAL_BUFFER, LIMIT, Mess
 pub struct Outgoing {
     write: WriteHalf<Stream>,
     buffer: BytesMut,
-    /// Whether the socket has refused bytes that are still in the buffer.
-    blocked: bool,
+    /// Since when the socket has taken none of the bytes in the buffer, if it refused them.
+    blocked: Option<Instant>,
     /// Whether the buffer has grown for what is in it.
     is_large: bool,
     skipped: u64,
@@ -50,14 +54,14 @@ impl Outgoing {
     pub const ROOM: usize = LIMIT;
 
     pub(super) fn new(write: WriteHalf<Stream>) -> Outgoing {
-        Outgoing { write, buffer: BytesMut::new(), blocked: false, is_large: false, skipped: 0 }
+        Outgoing { write, buffer: BytesMut::new(), blocked: None, is_large: false, skipped: 0 }
     }
 
     /// Whether everything from before has been handed to the kernel, as far as that goes without waiting. What was
     /// put since the last flush does not count: several nodes of one link send in one go.
     pub fn ready(&mut self) -> bool {
         // An error is found again by the next flush, which can say it.
-        !self.blocked || self.try_flush().unwrap_or(false)
+        self.blocked.is_none() || self.try_flush().unwrap_or(false)
     }
 
     /// Takes a sample if the link is [`Outgoing::ready`], and only then has it packed: a sample that is skipped is
@@ -105,6 +109,22 @@ impl Outgoing {
         poll_fn(|cx| self.poll(cx)).await
     }
 
+    /// As [`Outgoing::flush`], but gives a peer up that takes not a byte for so long. Kernels wait for it by the quarter
+    /// of an hour.
+    pub async fn flush_within(&mut self, patience: Duration) -> io::Result<()> {
+        loop {
+            let until = self.blocked.unwrap_or_else(Instant::now) + patience;
+            match timeout_at(until, self.flush()).await {
+                Ok(flushed) => return flushed,
+                Err(_) if self.blocked.is_some_and(|since| since + patience <= Instant::now()) => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped reading"));
+                }
+                // It took some.
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Hands over what the kernel takes without waiting, and says whether that was all.
     pub fn try_flush(&mut self) -> io::Result<bool> {
         // Nobody waits here, so nobody needs to be woken; a later flush registers its own task.
@@ -127,15 +147,18 @@ impl Outgoing {
         while !self.buffer.is_empty() {
             match Pin::new(&mut self.write).poll_write(cx, &self.buffer) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => self.buffer.advance(written),
+                Poll::Ready(Ok(written)) => {
+                    self.buffer.advance(written);
+                    self.blocked = None;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.blocked = true;
+                    self.blocked.get_or_insert_with(Instant::now);
                     return Poll::Pending;
                 }
             }
         }
-        self.blocked = false;
+        self.blocked = None;
         // A large frame's room is not kept for the small ones after it.
         if std::mem::take(&mut self.is_large) {
             self.buffer = BytesMut::new();
@@ -147,6 +170,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt;
+    use tokio::io::AsyncReadExt as _;
 
     use super::*;
     use crate::{
@@ -225,6 +249,25 @@ mod tests {
             }
         };
         assert_eq!(heard.message, Message::Ask(ask));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_is_given_up_that_takes_nothing_for_long() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let (near, mut far) = memory_of(64);
+        let (_, mut out) = near.split(Codec::new());
+        out.put(Frame::of(Message::Ask(Ask { slot: 0, query: "x".repeat(300) }))).unwrap();
+        let (began, bytes) = (Instant::now(), out.len());
+        let slow = async {
+            for _ in 0..3 {
+                tokio::time::sleep(PATIENCE * 2 / 3).await;
+                far.read_exact(&mut [0; 64]).await.unwrap();
+            }
+        };
+        let (flushed, ()) = tokio::join!(out.flush_within(PATIENCE), slow);
+        assert_eq!(flushed.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), PATIENCE * 3, "three waits of 20 s that ended well, and one of 30 s");
+        assert_eq!(out.len(), bytes - 4 * 64, "what was taken is not sent again");
     }
 
     /// Samples of 280 bytes that go out before a link to a hub that takes it and reads nothing is no longer ready.

@@ -176,13 +176,13 @@ fn samples_that_a_slow_hub_cost_are_counted_and_said() {
         let node = Node::new("gpu001");
         let (far, dialled) = mpsc::unbounded_channel();
         let narrow = async move || {
-            let (near, other) = memory_of(1024);
+            let (near, other) = memory_of(256);
             far.send(other).expect("the test goes on");
             Ok(near)
         };
         let mut scene = Scene::with(&node, narrow, dialled);
         let (mut incoming, _outgoing) = scene.hub().await;
-        sleep(Duration::from_mins(2)).await;
+        sleep(Duration::from_secs(28)).await;
         let notes = async {
             loop {
                 if let Message::Inventory(inventory) = incoming.next().await.unwrap().unwrap().message
@@ -194,6 +194,24 @@ fn samples_that_a_slow_hub_cost_are_counted_and_said() {
         };
         let note = timeout(Duration::from_mins(3), notes).await.expect("the note comes with the next inventory");
         let count: u64 = note.split(' ').next().and_then(|n| n.parse().ok()).expect("a count");
-        assert!((60..=125).contains(&count), "{note}");
+        assert!((15..=29).contains(&count), "{note}");
+    });
+}
+
+#[test]
+fn a_hub_that_reads_nothing_for_long_is_dialled_anew() {
+    on_paused_time(async {
+        let node = Node::new("gpu001");
+        let (far, dialled) = mpsc::unbounded_channel();
+        let narrow = async move || {
+            let (near, other) = memory_of(1024);
+            far.send(other).expect("the test goes on");
+            Ok(near)
+        };
+        let mut scene = Scene::with(&node, narrow, dialled);
+        let (_deaf, _outgoing) = scene.hub().await;
+        let began = Instant::now();
+        let again = timeout(Duration::from_mins(1), scene.dialled.recv()).await.expect("it dials again");
+        assert!(again.is_some() && began.elapsed() > Duration::from_secs(29), "{:?}", began.elapsed());
     });
 }

@@ -127,15 +127,21 @@ impl System {
         let mut sent = String::new();
         self.sim.stdout.as_mut().unwrap().read_to_string(&mut sent).unwrap();
         self.sim.wait().unwrap();
-        // What is still in the sockets.
-        sleep(Duration::from_secs(2));
+        // What is still in the sockets has to come in, and answers may be some seconds old.
+        let mut received = f64::NAN;
+        for _ in 0..10 {
+            sleep(Duration::from_secs(4));
+            if received == std::mem::replace(&mut received, self.samples()) {
+                break;
+            }
+        }
         let drops = self.ask("fleet").census.drops;
         let word = |at: usize| sent.split_whitespace().nth(at).unwrap_or("?").to_owned();
         let changed = sent.trim().split("; ").nth(2).unwrap_or("?").replace(" changed from sample to sample", "");
         vec![
             ("samples sent", word(1)),
-            ("samples received", format!("{:.0}", self.samples())),
-            ("samples that the simulator had no time for", word(12).replace(';', "")),
+            ("samples received", format!("{received:.0}")),
+            ("samples skipped, as the link still held the last", word(12).replace(';', "")),
             ("dropped or refused", format!("{drops:?}").replace("[]", "none")),
             ("bytes per sample, frame included", word(4)),
             ("keyframes among them", word(7)),
