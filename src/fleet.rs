@@ -34,7 +34,7 @@ pub use self::{
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
     name::{Name, natural},
     node::{Node, NodeId, Session},
-    place::{NOWHERE, Place},
+    place::{Area, NOWHERE, Place},
     processes::{Mount, Process, Processes},
     rollup::Rollup,
     roster::{Known, Roster},
@@ -80,6 +80,8 @@ pub struct Fleet {
     presence: Vec<Presence>,
     /// [`Presence::up_until`] of each node, densely: every scan over all nodes asks for it.
     up_until: Vec<Time>,
+    /// The model of all of a node's GPUs, where it is one: what half a million GPUs are mostly asked for.
+    models: Vec<Option<Name>>,
     layouts: Vec<Layout>,
     places: Places,
     events: Events,
@@ -106,6 +108,7 @@ impl Fleet {
             tiles: Tiles::default(),
             presence: Vec::new(),
             up_until: Vec::new(),
+            models: Vec::new(),
             layouts: Vec::new(),
             events: Events::default(),
             history: History::new(),
@@ -182,6 +185,22 @@ impl Fleet {
         usize::from(self.presence[id.index()].gpus)
     }
 
+    /// The model of the GPU in a slot.
+    pub fn model(&self, id: NodeId, slot: usize) -> Option<&Name> {
+        let of_all = self.models[id.index()].as_ref();
+        of_all.or_else(|| self.nodes[id.index()].inventory.gpus.get(slot).map(|gpu| &gpu.model))
+    }
+
+    /// The model of all of a node's GPUs, where it is one.
+    pub fn model_of_all(&self, id: NodeId) -> Option<&Name> {
+        self.models[id.index()].as_ref()
+    }
+
+    /// Whether the hub itself knows a node metric, rather than an agent's sample.
+    pub fn derives(metric: MetricId) -> bool {
+        matches!(metric, metric::AGE | metric::CLOCK_SKEW | metric::SAMPLES | metric::GPUS_EXPECTED)
+    }
+
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
     /// (`node.age`, `node.samples`, `node.gpus.expected`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
@@ -237,8 +256,8 @@ impl Fleet {
     /// How many nodes are in which state, how many GPUs there are, and what was dropped.
     pub fn census(&self, now: Time) -> Census {
         let mut census = Census { gpus: self.gpus, ..Census::default() };
-        for presence in &self.presence {
-            census.count(presence.state(now));
+        for id in self.nodes() {
+            census.count(if self.is_up(id, now) { State::Up } else { self.state(id, now) });
         }
         census.drops = self.drops.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect();
         census

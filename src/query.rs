@@ -11,8 +11,11 @@ mod lexer;
 mod measure;
 mod order;
 mod parse;
+mod parts;
 mod past;
+mod peers;
 mod plan;
+mod pool;
 mod row;
 mod scan;
 mod snapshot;
@@ -21,9 +24,10 @@ mod text;
 mod value;
 mod view;
 
+use futures_util::FutureExt as _;
 use regex::{Regex, RegexBuilder};
 
-use self::{snapshot::Snapshot, view::Kind};
+use self::snapshot::Seen;
 use crate::{
     fleet::Fleet,
     model::{
@@ -36,6 +40,7 @@ use crate::{
 pub use self::{
     key::{KeyInfo, keys},
     parse::{LONGEST, parse, parse_condition},
+    parts::Access,
     view::plural,
 };
 
@@ -45,13 +50,20 @@ pub use self::{
 /// A complaint that points at the word which means nothing here, does not fit what it stands beside, or asks for
 /// what has no data yet.
 pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complaint> {
-    let mut snapshot = Snapshot::new(fleet, now, query.when);
-    let plan = plan::plan(&snapshot, query)?;
-    if plan.view.kind == Kind::Event {
-        // What happened last is what people look for first.
-        snapshot.events = fleet.events().rev().collect();
+    let answer = answer_in_parts(&fleet, query, now).now_or_never();
+    answer.unwrap_or_else(|| unreachable!("nobody else waits for this fleet, so it never pauses"))
+}
+
+/// As [`answer`], for a fleet that others wait for. Windows of things are answered in one look at it; what has to go over
+/// all of it for groups, for peers or for the past lets others go on in between. What it finds then is some moments
+/// younger than what it found first; which nodes are up is seen once.
+pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> Result<Answer, Complaint> {
+    let seen = access.look(|fleet| Seen::new(fleet, now, query.when));
+    let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), query))?;
+    for peers in wanted {
+        peers.find(access, &seen).await;
     }
-    answer::run(&snapshot, query, &plan)
+    answer::run(access, &seen, query, &plan).await
 }
 
 /// The regular expression of `~`: unanchored, and bounded in what it may cost.

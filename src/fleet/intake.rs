@@ -249,6 +249,7 @@ impl Fleet {
         self.tiles.add(Shape::new(self.metrics(), 0, 0));
         self.presence.push(Presence::default());
         self.up_until.push(NEVER);
+        self.models.push(None);
         self.layouts.push(Layout::default());
         self.history.add();
         self.plan();
@@ -270,6 +271,7 @@ impl Fleet {
         let (was, is) = (before.whole_gpus(), node.inventory.whole_gpus());
         self.gpus = self.gpus + is as u64 - was as u64;
         self.presence[at].gpus = is as u16;
+        self.models[at] = node.inventory.model_of_all().cloned();
         let now = &node.inventory;
         let gpus = origins(&before.gpus, &now.gpus, |gpu| gpu.identity());
         let nics = origins(&before.nics, &now.nics, |nic| &nic.name);

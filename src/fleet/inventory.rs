@@ -96,6 +96,12 @@ impl Inventory {
         self.gpus.iter().position(|gpu| gpu.parent.is_some()).unwrap_or(self.gpus.len())
     }
 
+    /// The model of all GPUs and instances, where it is one.
+    pub(super) fn model_of_all(&self) -> Option<&Name> {
+        let model = &self.gpus.first()?.model;
+        self.gpus.iter().all(|gpu| gpu.model == *model).then_some(model)
+    }
+
     /// The value of the label `key`.
     pub fn label(&self, key: &str) -> Option<&Name> {
         self.labels.iter().find(|tag| &*tag.key == key).map(|tag| &tag.value)

@@ -22,6 +22,22 @@ pub struct Place {
     pub nodes: u32,
 }
 
+/// The whole fleet, or one of its places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Area {
+    /// All nodes.
+    Fleet,
+    /// The nodes of the place at this position of [`Fleet::places`].
+    ///
+    /// [`Fleet::places`]: super::Fleet::places
+    Place {
+        /// The level's position.
+        level: usize,
+        /// The place's position.
+        at: usize,
+    },
+}
+
 /// All levels' places.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -55,11 +71,6 @@ impl Places {
     pub(super) fn of_node(&self, node: NodeId) -> &[u32] {
         let n = self.levels.len();
         self.of_node.get(node.index() * n..(node.index() + 1) * n).unwrap_or(&[])
-    }
-
-    /// The place called `name` in the level at `position`.
-    pub(super) fn find(&self, position: usize, name: &str) -> Option<usize> {
-        self.levels.get(position)?.known.get(name).map(|at| *at as usize)
     }
 
     /// Puts a node where its labels say, and says how many of its levels had no room for one more place: there it is
@@ -135,8 +146,6 @@ mod tests {
         assert_eq!(count(&places), expect(&[("r1", 3), ("r2", 0), (NOWHERE, 1)]));
         assert_eq!(places.of_node(node(1)), [0, 0]);
         assert_eq!(places.of_level(0)[0].nodes, 4, "nobody names a pod");
-        assert_eq!(places.find(1, "r2"), Some(1));
-        assert_eq!(places.find(1, "r3"), None);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::{
     grid::Grid,
     log::Log,
+    place::Area,
     tile::Tile,
     track::{Seen, Shape, Track},
 };
 use crate::model::{
     metric::{Aggregate, MetricId, Scope, gpu, node},
-    raw::Raw,
+    raw::{Gap, Raw},
     time::Time,
     unit::Unit,
 };
@@ -72,6 +73,8 @@ pub(super) struct Rollups {
     levels: Vec<Level>,
     second: Option<i64>,
     ten: Option<i64>,
+    /// When what was summed up last was.
+    recorded: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -85,6 +88,7 @@ struct Level {
 #[derive(Debug)]
 struct Rolled {
     now: Tallies,
+    last: Tallies,
     lately: Tallies,
     ticks: u32,
     seconds: Track,
@@ -101,7 +105,10 @@ struct Tally {
     count: u64,
     sum: i64,
     min: i32,
+    /// Of numbers; while there are none, the highest of the gaps.
     max: i32,
+    /// The lowest stored value, gaps among them.
+    lowest: i32,
 }
 
 impl Rollups {
@@ -110,6 +117,8 @@ impl Rollups {
     const TEN: u32 = 10_000;
     const SECONDS_KEPT: Duration = Duration::from_mins(10);
     const TENS_KEPT: Duration = Duration::from_hours(6);
+    /// What is older than this is no longer how things are.
+    const RECENT: Duration = Duration::from_secs(2);
     /// Bytes of a log's segment.
     const SEGMENT: usize = 64 << 10;
     /// Bytes that any level may take, however small the budget: enough for some 60 places in full.
@@ -120,7 +129,7 @@ impl Rollups {
     /// For so many levels below the whole fleet.
     pub(super) fn new(levels: usize) -> Self {
         let level = || Level { seconds: Log::new(Self::SEGMENT), tens: Log::new(Self::SEGMENT), places: Vec::new() };
-        Rollups { levels: (0..=levels).map(|_| level()).collect(), second: None, ten: None }
+        Rollups { levels: (0..=levels).map(|_| level()).collect(), second: None, ten: None, recorded: None }
     }
 
     /// Keeps within so many bytes.
@@ -163,6 +172,7 @@ impl Rollups {
 
     /// Records what was added since the last time.
     pub(super) fn record(&mut self, now: Time) {
+        self.recorded = Some(now);
         let ten = now.as_millis().div_euclid(i64::from(Self::TEN));
         let finished = self.ten.replace(ten).filter(|before| *before != ten);
         let finished = finished.map(|before| Time::from_millis(before * i64::from(Self::TEN)));
@@ -183,19 +193,33 @@ impl Rollups {
         KEYS.contains(&metric)
     }
 
-    /// A metric's roll-ups on each step of `from..to`; `level` counts the whole fleet as 0.
+    /// What was summed up of a metric last, if that was of any node and is not old.
+    pub(super) fn latest(&self, area: Area, metric: MetricId, now: Time) -> Option<Result<Rollup, Gap>> {
+        let recent = self.recorded.is_some_and(|recorded| now.since(recorded) <= Self::RECENT);
+        let key = KEYS.iter().position(|key| *key == metric).filter(|_| recent)?;
+        let quantum = metric.builtin()?.quantum;
+        self.place(area)?.1.last[key].told(quantum)
+    }
+
+    fn place(&self, area: Area) -> Option<(&Level, &Rolled)> {
+        let (level, at) = match area {
+            Area::Fleet => (0, 0),
+            Area::Place { level, at } => (level + 1, at),
+        };
+        let level = self.levels.get(level)?;
+        Some((level, level.places.get(at)?))
+    }
+
+    /// A metric's roll-ups on each step of `from..to`.
     pub(super) fn read(
         &self,
-        (level, place): (usize, usize),
+        area: Area,
         metric: MetricId,
         (from, to, step): (Time, Time, Duration),
     ) -> Vec<Option<Rollup>> {
         let mut grid = Grid::new(from, to, step);
         let key = KEYS.iter().position(|key| *key == metric);
-        let level = self.levels.get(level);
-        if let (Some(key), Some(level), Some(metric)) = (key, level, metric.builtin())
-            && let Some(place) = level.places.get(place)
-        {
+        if let (Some(key), Some((level, place)), Some(metric)) = (key, self.place(area), metric.builtin()) {
             let mut add = |seen: Seen<PARTS>| {
                 if let Some(rollup) = tell(seen.values, metric.quantum, scale(metric.unit)) {
                     grid.add(seen.time, seen.span, &(rollup, 1.0), merge);
@@ -236,14 +260,14 @@ impl Level {
 impl Rolled {
     fn new(at: usize) -> Self {
         let track = || Track::new(SHAPE, at);
-        Rolled { now: NOTHING, lately: NOTHING, ticks: 0, seconds: track(), tens: track() }
+        Rolled { now: NOTHING, last: NOTHING, lately: NOTHING, ticks: 0, seconds: track(), tens: track() }
     }
 
     fn record(&mut self, seconds: &mut Log, now: Time) {
         self.seconds.record(seconds, Rollups::SECOND, now, |cells| write(&self.now, 1, cells));
         self.lately.iter_mut().zip(&self.now).for_each(|(all, one)| all.merge(one));
         self.ticks += 1;
-        self.now = NOTHING;
+        self.last = std::mem::replace(&mut self.now, NOTHING);
     }
 
     /// Records what came together in the ten seconds that began at `time`.
@@ -256,7 +280,7 @@ impl Rolled {
 }
 
 impl Tally {
-    const NONE: Tally = Tally { count: 0, sum: 0, min: i32::MAX, max: i32::MIN };
+    const NONE: Tally = Tally { count: 0, sum: 0, min: i32::MAX, max: i32::MIN, lowest: i32::MAX };
 
     fn of(row: &[Raw]) -> Tally {
         // Without a branch for gaps, so that the compiler can do several at a time.
@@ -266,7 +290,8 @@ impl Tally {
                 count: all.count + u64::from(is_number),
                 sum: all.sum + if is_number { i64::from(bits) } else { 0 },
                 min: all.min.min(if is_number { bits } else { i32::MAX }),
-                max: all.max.max(if is_number { bits } else { i32::MIN }),
+                max: all.max.max(bits),
+                lowest: all.lowest.min(bits),
             }
         })
     }
@@ -276,6 +301,17 @@ impl Tally {
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.lowest = self.lowest.min(other.lowest);
+    }
+
+    /// As numbers, or why there are none; nothing when nothing was added.
+    fn told(&self, quantum: f64) -> Option<Result<Rollup, Gap>> {
+        if self.count > 0 {
+            let [min, max] = [self.min, self.max].map(|steps| f64::from(steps) * quantum);
+            return Some(Ok(Rollup { count: self.count as f64, sum: self.sum as f64 * quantum, min, max }));
+        }
+        let gap = Raw::from_bits(self.lowest).gap()?;
+        Some(Err(if self.lowest == self.max { gap } else { Gap::Unknown }))
     }
 }
 

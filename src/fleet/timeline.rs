@@ -4,16 +4,17 @@
 use std::time::Duration;
 
 use super::{
-    Fleet, NOWHERE,
+    Fleet,
     grid::Grid,
     history::{History, growth},
     name::Name,
     node::NodeId,
+    place::Area,
     rollup::{Rollup, Rollups},
 };
 use crate::model::{
     metric::{Kind, MetricId, Scope},
-    place::Levels,
+    raw::Gap,
     time::Time,
 };
 
@@ -80,28 +81,16 @@ impl Fleet {
         self.history.finest_step()
     }
 
-    /// A metric rolled up over a place along time: one value for each whole step from `from` up to `to`, none where
-    /// no node was up. `level` is [`Levels::FLEET`], whatever the `place`, or one of [`Fleet::levels`]. Of nodes, the
-    /// metrics of [`Fleet::rolls_up`]; of GPUs, whole ones only.
-    pub fn rollup(
-        &self,
-        level: &str,
-        place: &str,
-        metric: MetricId,
-        from: Time,
-        to: Time,
-        step: Duration,
-    ) -> Vec<Option<Rollup>> {
-        let at = if level == Levels::FLEET {
-            Some((0, 0))
-        } else {
-            let place = if place.is_empty() { NOWHERE } else { place };
-            let position = self.levels().position(level);
-            position.and_then(|level| Some((level + 1, self.places.find(level, place)?)))
-        };
-        // A place that nobody knows has no values; the steps are there all the same.
-        let at = at.unwrap_or((usize::MAX, 0));
-        self.rollups.read(at, metric, (from, to, step))
+    /// A metric rolled up over an area along time: one value for each whole step from `from` up to `to`, none where
+    /// no node was up. Of nodes, the metrics of [`Fleet::rolls_up`]; of GPUs, whole ones only.
+    pub fn rollup(&self, area: Area, metric: MetricId, from: Time, to: Time, step: Duration) -> Vec<Option<Rollup>> {
+        self.rollups.read(area, metric, (from, to, step))
+    }
+
+    /// A metric of an area as it was rolled up last, from the nodes that were up; or why none of them had it. Nothing
+    /// for what is not rolled up, was longer than 2 s before `now`, or is of no node.
+    pub fn rolled_up(&self, area: Area, metric: MetricId, now: Time) -> Option<Result<Rollup, Gap>> {
+        self.rollups.latest(area, metric, now)
     }
 
     /// What the history is to be asked: the metric, its slot, and whose slot that is.
@@ -118,13 +107,23 @@ mod tests {
     use super::*;
     use crate::{
         fleet::{
-            Settings,
+            NOWHERE, Settings,
             fixture::{at, builtin, fleet, introduction, inventory, join, send},
         },
-        model::metric::{gpu, node},
+        model::{
+            metric::{gpu, node},
+            raw::Raw,
+            sink::Sink as _,
+        },
     };
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn area(fleet: &Fleet, level: &str, place: &str) -> Option<Area> {
+        let Some(level) = fleet.levels().position(level) else { return Some(Area::Fleet) };
+        let at = fleet.places(level).iter().position(|it| &*it.name == place)?;
+        Some(Area::Place { level, at })
+    }
 
     #[test]
     fn a_small_fleet_has_every_second() {
@@ -216,7 +215,8 @@ mod tests {
             fleet.tick(at(100));
             fleet.tick(at(200));
             let check = |level: &str, place: &str, values: &[f64]| {
-                let rolled = fleet.rollup(level, place, gpu::POWER, at(0), at(1000), SECOND);
+                let rolled = area(&fleet, level, place)
+                    .map_or_else(|| vec![None], |area| fleet.rollup(area, gpu::POWER, at(0), at(1000), SECOND));
                 let Some(rolled) = rolled[0] else {
                     prop_assert!(values.is_empty(), "{} {} has no roll-up", level, place);
                     return Ok(());
@@ -225,15 +225,37 @@ mod tests {
                 prop_assert!((rolled.sum - values.iter().sum::<f64>()).abs() <= 0.02 * values.len() as f64);
                 prop_assert_eq!(Some(rolled.min), values.iter().copied().reduce(f64::min));
                 prop_assert_eq!(Some(rolled.max), values.iter().copied().reduce(f64::max));
+                let last = area(&fleet, level, place).and_then(|area| fleet.rolled_up(area, gpu::POWER, at(2100)));
+                let Some(Ok(last)) = last else { panic!("{level} {place}: {last:?}") };
+                prop_assert_eq!((last.count, last.min, last.max), (rolled.count, rolled.min, rolled.max));
+                prop_assert!((last.sum - values.iter().sum::<f64>()).abs() < 1e-6);
                 Ok(())
             };
             for (rack, values) in expected.iter().enumerate() {
                 check("rack", &format!("r{rack}"), values)?;
             }
-            check(Levels::FLEET, "", &expected.concat())?;
+            check("fleet", "", &expected.concat())?;
             check("pod", NOWHERE, &expected.concat())?;
             check("pod", "elsewhere", &[])?;
+            prop_assert_eq!(fleet.rolled_up(Area::Fleet, gpu::POWER, at(2101)), None, "too old to be now");
+            prop_assert_eq!(fleet.rolled_up(Area::Fleet, gpu::XID, at(200)), None, "not rolled up");
         }
+    }
+
+    #[test]
+    fn a_roll_up_of_gaps_says_which() {
+        let mut fleet = fleet();
+        let session = join(&mut fleet, "gpu001", 2, at(0));
+        let rolled = |fleet: &mut Fleet, values: &[Raw; 2], second: i64| {
+            let mut writer = fleet.writer(session).expect("room");
+            writer.row(Scope::Gpu, usize::from(gpu::POWER.row)).expect("a row").copy_from_slice(values);
+            fleet.sampled(session, at(second * 1000), at(second * 1000));
+            fleet.tick(at(second * 1000));
+            fleet.rolled_up(Area::Fleet, gpu::POWER, at(second * 1000)).expect("rolled up")
+        };
+        assert_eq!(rolled(&mut fleet, &[Raw::UNSUPPORTED; 2], 1), Err(Gap::Unsupported));
+        assert_eq!(rolled(&mut fleet, &[Raw::UNSUPPORTED, Raw::FAILED], 2), Err(Gap::Unknown));
+        assert_eq!(rolled(&mut fleet, &[Raw::FAILED, Raw::from_bits(0)], 3).map(|r| r.count), Ok(1.0));
     }
 
     #[test]
@@ -245,7 +267,7 @@ mod tests {
             fleet.tick(at(second * 1000 + 1));
         }
         let end = at(9_000_000);
-        let read = |from, step| fleet.rollup(Levels::FLEET, "", node::CPU, from, end, step);
+        let read = |from, step| fleet.rollup(Area::Fleet, node::CPU, from, end, step);
         let last = read(end - Duration::from_mins(10), SECOND);
         assert!(
             last.iter().enumerate().all(|(n, r)| r.is_some_and(|r| r.sum.total_cmp(&((n % 10 * 10) as f64)).is_eq()))

@@ -13,13 +13,14 @@ use crate::model::{
 use super::{
     lexer::complain,
     order::order,
+    parts::{Access, sum_up},
     past::Window,
     plan::{Plan, is_line},
-    row::{Item, Row},
-    scan::{Matches, scan},
-    snapshot::Snapshot,
+    row::{Group, Item, Row},
+    scan::{self, Matches},
+    snapshot::{Seen, Snapshot},
     text::{flags, id, words},
-    value::{Leaf, Num, Number, Numeric, Reach, Shown, Text, Value},
+    value::{Leaf, Number, Numeric, Shown, Text, Value},
 };
 
 /// Longest text of a cell, in characters.
@@ -28,88 +29,133 @@ const LONGEST: usize = 1024;
 const MOST_LINES: usize = 10_000;
 
 /// Runs a plan.
-pub(super) fn run(snapshot: &Snapshot<'_>, query: &Query, plan: &Plan) -> Result<Answer, Complaint> {
-    let matches = scan(snapshot, plan);
-    let total = matches.len();
-    let start = usize::try_from(plan.offset).unwrap_or(usize::MAX).min(total);
-    let limit = plan.limit.map_or(total, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let window = start..start.saturating_add(limit).min(total);
-    if let Some(past) = &plan.window {
-        let lines = window.len().saturating_mul(plan.columns.iter().filter(|shown| is_line(shown)).count());
-        if lines > MOST_LINES {
-            let message = format!("that would be {lines} lines along time, and {MOST_LINES} are the most; add a limit");
-            return Err(complain(message, query.over.map_or_else(Spot::default, |over| over.spot)));
-        }
-        let rows = order(snapshot, &matches, &plan.sort, window);
-        return Ok(Answer::Series(series(snapshot, query, plan, past, &matches, &rows)));
+pub(super) async fn run(access: &impl Access, seen: &Seen, query: &Query, plan: &Plan) -> Result<Answer, Complaint> {
+    let kind = plan.view.kind;
+    if plan.is_grouped() {
+        let groups = scan::groups(access, seen, plan).await;
+        return of_groups(access, seen, query, plan, groups).await;
     }
-    let rows = order(snapshot, &matches, &plan.sort, window);
-    let rows = rows.into_iter().filter_map(|at| matches.row(at)).map(|row| table::Row {
-        id: clean(&id(snapshot, row), LONGEST).into_owned(),
-        state: row.state(snapshot),
-        cells: cells(snapshot, row, &plan.columns),
-    });
-    Ok(Answer::Table(Table {
-        query: query.to_string(),
-        time: snapshot.now,
-        total: total as u64,
-        stale: matches.stale(snapshot),
-        offset: start as u64,
-        columns: plan.columns.iter().map(|shown| shown.column.clone()).collect(),
-        rows: rows.collect(),
-        census: snapshot.fleet.census(snapshot.now),
-    }))
+    let items = if plan.looks_back() { Some(scan::items_in_parts(access, seen, plan).await) } else { None };
+    access.look(|fleet| {
+        let snapshot = seen.view(fleet, kind);
+        let matches = Matches::Items(kind, items.unwrap_or_else(|| scan::items(&snapshot, plan)));
+        let window = plan.window(matches.len());
+        let rows = order(&snapshot, &matches, &plan.sort, window.clone());
+        let rows = rows.into_iter().filter_map(|at| matches.row(at));
+        let frame = Frame { total: matches.len() as u64, stale: matches.stale(&snapshot), offset: window.start as u64 };
+        if let Some(past) = &plan.past {
+            check_lines(query, plan, window.len())?;
+            let lines = rows.flat_map(|row| lines(&snapshot, plan, past, row)).collect();
+            return Ok(frame.series(&snapshot, query, past, lines));
+        }
+        let rows = rows.map(|row| cells(&snapshot, row, &plan.columns)).collect();
+        Ok(frame.table(&snapshot, query, plan, rows))
+    })
 }
 
-fn series(
-    snapshot: &Snapshot<'_>,
+/// Runs the rest of a plan that has its groups: what they sum up to is worked out first, so that they are sorted by
+/// what is shown.
+async fn of_groups(
+    access: &impl Access,
+    seen: &Seen,
     query: &Query,
     plan: &Plan,
-    past: &Window,
-    matches: &Matches,
-    rows: &[usize],
-) -> Series {
-    let then = snapshot.at(past);
-    let mut lines = Vec::new();
-    for row in rows.iter().filter_map(|at| matches.row(*at)) {
-        let id = clean(&id(snapshot, row), LONGEST).into_owned();
-        for Shown { column, value } in &plan.columns {
-            let Value::Number(numeric) = value else { continue };
-            let at = |step| {
-                past.at.set(step);
-                numeric.num.number(&then, row).ok()
-            };
-            let values = (0..past.steps).map(at).collect();
-            lines.push(Line { id: id.clone(), column: column.clone(), values });
+    mut groups: Vec<Group>,
+) -> Result<Answer, Complaint> {
+    let kind = plan.view.kind;
+    let sums = plan.sort.iter().flat_map(|(value, _)| value.sums()).collect::<Vec<_>>();
+    sum_up(access, seen, kind, &mut groups, &sums).await;
+    let window = plan.window(groups.len());
+    let (frame, mut chosen) = access.look(|fleet| {
+        let (snapshot, matches) = (seen.view(fleet, kind), Matches::Groups(kind, groups));
+        let frame = Frame { total: matches.len() as u64, stale: matches.stale(&snapshot), offset: window.start as u64 };
+        let rows = order(&snapshot, &matches, &plan.sort, window.clone());
+        (frame, matches.into_groups(&rows))
+    });
+    if let Some(past) = &plan.past {
+        let read: usize = chosen.iter().map(|group| if group.area.is_some() { 1 } else { group.members.len() }).sum();
+        check_lines(query, plan, read)?;
+        let mut all = Vec::new();
+        for group in &chosen {
+            all.extend(access.look(|fleet| lines(&seen.of(fleet), plan, past, Row::Group(kind, group))));
+            access.pause().await;
         }
-        past.forget();
+        return Ok(access.look(|fleet| frame.series(&seen.of(fleet), query, past, all)));
     }
-    Series {
-        query: query.to_string(),
-        time: snapshot.now,
-        start: past.from,
-        step: past.step,
-        total: matches.len() as u64,
-        lines,
-        census: snapshot.fleet.census(snapshot.now),
+    let sums = plan.columns.iter().flat_map(|shown| shown.value.sums()).collect::<Vec<_>>();
+    sum_up(access, seen, kind, &mut chosen, &sums).await;
+    let mut rows = Vec::with_capacity(chosen.len());
+    for group in &chosen {
+        let row = Row::Group(kind, group);
+        rows.push(access.look(|fleet| cells(&seen.view(fleet, kind), row, &plan.columns)));
+        access.pause().await;
+    }
+    Ok(access.look(|fleet| frame.table(&seen.of(fleet), query, plan, rows)))
+}
+
+/// Says no to what would read too many lines of history: so many for each column.
+fn check_lines(query: &Query, plan: &Plan, of_each: usize) -> Result<(), Complaint> {
+    let lines = of_each.saturating_mul(plan.columns.iter().filter(|shown| is_line(shown)).count());
+    if lines <= MOST_LINES {
+        return Ok(());
+    }
+    let message = format!("that would be {lines} lines along time, and {MOST_LINES} are the most; add a limit");
+    Err(complain(message, query.over.map_or_else(Spot::default, |over| over.spot)))
+}
+
+/// What is said of an answer as a whole.
+struct Frame {
+    total: u64,
+    stale: u64,
+    offset: u64,
+}
+
+impl Frame {
+    fn table(self, snapshot: &Snapshot<'_>, query: &Query, plan: &Plan, rows: Vec<table::Row>) -> Answer {
+        let Frame { total, stale, offset } = self;
+        let columns = plan.columns.iter().map(|shown| shown.column.clone()).collect();
+        let (query, time, census) = (query.to_string(), snapshot.now, snapshot.fleet.census(snapshot.now));
+        Answer::Table(Table { query, time, total, stale, offset, columns, rows, census })
+    }
+
+    fn series(self, snapshot: &Snapshot<'_>, query: &Query, past: &Window, lines: Vec<Line>) -> Answer {
+        Answer::Series(Series {
+            query: query.to_string(),
+            time: snapshot.now,
+            start: past.from,
+            step: past.step,
+            total: self.total,
+            lines,
+            census: snapshot.fleet.census(snapshot.now),
+        })
     }
 }
 
-fn cells(snapshot: &Snapshot<'_>, row: Row<'_>, columns: &[Shown]) -> Vec<Cell> {
-    // What a group sums up is read in one walk over its members.
-    let leaf = |shown: &Shown| match &shown.value {
-        Value::Number(Numeric { num: Num::Leaf(leaf), .. }) if leaf.reach == Reach::Several => Some(*leaf),
-        _ => None,
+/// One row along time: a line for each column that has one.
+fn lines(snapshot: &Snapshot<'_>, plan: &Plan, past: &Window, row: Row<'_>) -> Vec<Line> {
+    let then = snapshot.at(past);
+    let id = clean(&id(snapshot, row), LONGEST).into_owned();
+    let line = |Shown { column, value }: &Shown| {
+        let Value::Number(numeric) = value else { return None };
+        let at = |step| {
+            past.at.set(step);
+            numeric.num.number(&then, row).ok()
+        };
+        let values = (0..past.steps).map(at).collect();
+        Some(Line { id: id.clone(), column: column.clone(), values })
     };
-    let leaves: Vec<Leaf> = columns.iter().filter_map(leaf).collect();
-    let mut numbers = snapshot.leaves(row, &leaves).into_iter();
-    let cell = |shown: &Shown| match &shown.value {
-        Value::Number(Numeric { reading, .. }) if leaf(shown).is_some() => {
-            number_cell(numbers.next().unwrap_or(Err(Gap::Unknown)), *reading)
-        }
-        value => cell(snapshot, row, value),
-    };
-    columns.iter().map(cell).collect()
+    let lines = plan.columns.iter().filter_map(line).collect();
+    past.forget();
+    lines
+}
+
+/// One row of a table.
+fn cells(snapshot: &Snapshot<'_>, row: Row<'_>, columns: &[Shown]) -> table::Row {
+    table::Row {
+        id: clean(&id(snapshot, row), LONGEST).into_owned(),
+        state: row.state(snapshot),
+        cells: columns.iter().map(|shown| cell(snapshot, row, &shown.value)).collect(),
+    }
 }
 
 fn cell(snapshot: &Snapshot<'_>, row: Row<'_>, value: &Value) -> Cell {

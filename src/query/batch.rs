@@ -1,10 +1,10 @@
 //! Evaluates conditions and numbers for a node's things at once: half a million GPUs are few nodes with the same
 //! condition, and what is known of the node is looked up once for all of its GPUs.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use crate::{
-    fleet::{Gpu, Name, NodeId},
+    fleet::NodeId,
     model::{
         identity::Field,
         metric::{MetricId, Scope},
@@ -92,6 +92,12 @@ impl Num {
 }
 
 impl Text {
+    /// Whether all things of a kind that a node has share it.
+    pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, kind: Kind, node: NodeId) -> bool {
+        let is_model = matches!(self, Text::Field(Field::Model, Reach::Own)) && kind == Kind::Gpu;
+        self.is_of_node() || (is_model && snapshot.fleet.model_of_all(node).is_some())
+    }
+
     fn is_of_node(&self) -> bool {
         match self {
             Text::Field(_, reach) => *reach == Reach::Node,
@@ -140,8 +146,7 @@ impl Condition {
             _ if self.is_of_node() => out.fill(self.holds(snapshot, run.first())),
             Condition::Name(part) if run.kind == Kind::Gpu => fill_names(part, snapshot, run, out),
             Condition::Text(Text::Field(Field::Model, Reach::Own), _) if run.kind == Kind::Gpu => {
-                let gpus = &snapshot.fleet.node(run.node).inventory.gpus;
-                fill_models(gpus, run, out, |row| self.holds(snapshot, row));
+                fill_models(snapshot, run, out, |row| self.holds(snapshot, row));
             }
             _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.holds(snapshot, row)),
         }
@@ -183,24 +188,18 @@ fn fill_names(part: &str, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<
     if holds_part(snapshot, node, part) {
         return out.fill(Some(true));
     }
-    let gpus = &snapshot.fleet.node(run.node).inventory.gpus;
     if part.contains(':') {
         return out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = Some(holds_part(snapshot, row, part)));
     }
-    fill_models(gpus, run, out, |row| Some(holds_part(snapshot, row, part)));
+    fill_models(snapshot, run, out, |row| Some(holds_part(snapshot, row, part)));
 }
 
 /// What holds of a GPU by its model: a node's GPUs mostly are of one.
-fn fill_models(gpus: &[Gpu], run: &Run, out: &mut [Option<bool>], holds: impl Fn(Row<'_>) -> Option<bool>) {
-    let mut before: Option<(&Name, Option<bool>)> = None;
-    for ((out, row), slot) in out.iter_mut().zip(run.rows()).zip(run.slots.clone()) {
-        let model = gpus.get(slot as usize).map(|gpu| &gpu.model);
-        *out = match (before, model) {
-            (Some((same, known)), Some(model)) if Arc::ptr_eq(same, model) => known,
-            _ => holds(row),
-        };
-        before = model.map(|model| (model, *out));
+fn fill_models(snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<bool>], holds: impl Fn(Row<'_>) -> Option<bool>) {
+    if snapshot.fleet.model_of_all(run.node).is_some() {
+        return out.fill(holds(run.first()));
     }
+    out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = holds(row));
 }
 
 /// Joins what the parts say. Once all of it is `settled`, no other part can change it.

@@ -1,6 +1,6 @@
 //! Evaluates values and conditions of a row, in three-valued logic: what is not known is neither true nor false.
 
-use std::{cell::Cell, collections::HashMap};
+use std::collections::HashMap;
 
 use crate::{
     fleet::natural,
@@ -19,7 +19,7 @@ use super::{
     row::Row,
     snapshot::Snapshot,
     text::{holds_part, words},
-    value::{Condition, Num, Number, Peers, Test, Text},
+    value::{Condition, Num, Number, Test, Text},
     view::Kind,
 };
 
@@ -34,7 +34,7 @@ impl Num {
             Num::Arithmetic(left, operation, right) => {
                 operation.of(left.number(snapshot, row), right.number(snapshot, row))
             }
-            Num::Peers(peers) => peers.find(snapshot, row).copied().ok_or(Gap::Unknown),
+            Num::Peers(peers) => peers.of(snapshot, row).copied().ok_or(Gap::Unknown),
             Num::Past(leaf, function, span) => snapshot.past(row, leaf, *function, *span),
             Num::Count(condition) => count(snapshot, row, condition),
             Num::Times(condition, span) => snapshot.times(condition, row, *span),
@@ -58,36 +58,6 @@ impl Tally {
             });
         });
         f64::from(n)
-    }
-}
-
-impl<T> Peers<T> {
-    /// With what the groups have in common.
-    pub(super) fn new(by: Text, mut of: Vec<(String, T)>) -> Self {
-        of.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        Peers { by, of, last: Cell::new(0) }
-    }
-
-    /// What the row's peers have in common.
-    pub(super) fn find(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<&T> {
-        let mut found = None;
-        self.by.each(snapshot, row, &mut |text| {
-            if found.is_none() {
-                found = self.position(text);
-            }
-        });
-        found.and_then(|at| self.of.get(at)).map(|(_, it)| it)
-    }
-
-    fn position(&self, text: &str) -> Option<usize> {
-        // The row before often has the same peers.
-        let last = self.last.get();
-        if self.of.get(last).is_some_and(|(name, _)| name == text) {
-            return Some(last);
-        }
-        let at = self.of.binary_search_by(|(name, _)| name.as_str().cmp(text)).ok()?;
-        self.last.set(at);
-        Some(at)
     }
 }
 
@@ -203,7 +173,7 @@ fn known(number: Number, is: impl Fn(f64) -> bool, absent: bool) -> Option<bool>
 impl Test {
     fn passes(&self, text: &Text, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<bool> {
         let expected = match self {
-            Test::Majority(peers) => Some(peers.find(snapshot, row)?),
+            Test::Majority(peers) => Some(peers.of(snapshot, row)?),
             _ => None,
         };
         let mut passed = false;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    fleet::{Fleet, Rollup},
+    fleet::{Area, Fleet, Rollup},
     model::{
         metric::{Kind as Reading, MetricId},
         raw::Gap,
@@ -18,8 +18,9 @@ use crate::{
 };
 
 use super::{
+    pool::Pool,
     row::{Item, Row},
-    snapshot::{Pool, Snapshot},
+    snapshot::Snapshot,
     value::{Condition, Leaf, Number, Reach},
 };
 
@@ -39,8 +40,8 @@ pub(super) struct Window {
 
 /// One thing's values of one metric.
 type Line = Rc<[Option<f64>]>;
-/// A metric of a place of a level.
-type Source = (MetricId, String, String);
+/// A metric of a place.
+type Source = (MetricId, Area);
 
 impl Window {
     /// The steps of `span` up to `now`; they begin at multiples of `step`, so that they stay where they are from one
@@ -69,12 +70,12 @@ impl Window {
     }
 
     /// A metric of a place at the step that is looked at.
-    pub(super) fn rollup(&self, fleet: &Fleet, place: &(String, String), leaf: &Leaf) -> Number {
-        let source = (leaf.metric, place.0.clone(), place.1.clone());
+    pub(super) fn rollup(&self, fleet: &Fleet, area: Area, leaf: &Leaf) -> Number {
+        let source = (leaf.metric, area);
         let mut rollups = self.rollups.borrow_mut();
         let line = rollups
             .entry(source)
-            .or_insert_with(|| fleet.rollup(&place.0, &place.1, leaf.metric, self.from, self.to(), self.step).into());
+            .or_insert_with(|| fleet.rollup(area, leaf.metric, self.from, self.to(), self.step).into());
         let rollup = line.get(self.at.get()).copied().flatten();
         rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
     }

@@ -2,9 +2,8 @@
 
 mod condition;
 mod operand;
-mod peers;
 
-use std::time::Duration;
+use std::{cell::RefCell, ops::Range, time::Duration};
 
 use crate::model::{
     question::Complaint,
@@ -17,6 +16,7 @@ use super::{
     key::{Key, Keys},
     lexer::complain,
     past::{Window, natural_step},
+    peers::Wanted,
     snapshot::Snapshot,
     value::{Condition, Shown, Text, Value},
     view::{Kind, Rows, View},
@@ -42,7 +42,26 @@ pub(super) struct Plan {
     pub(super) limit: Option<u64>,
     pub(super) offset: u64,
     /// The steps along which the columns are looked at, for an answer along time.
-    pub(super) window: Option<Window>,
+    pub(super) past: Option<Window>,
+}
+
+impl Plan {
+    /// Whether rows stand for several things.
+    pub(super) fn is_grouped(&self) -> bool {
+        self.view.rows != Rows::Each || !self.by.is_empty()
+    }
+
+    /// Whether each thing's history has to be looked at.
+    pub(super) fn looks_back(&self) -> bool {
+        self.filter.as_ref().is_some_and(Condition::looks_back)
+    }
+
+    /// Which of so many rows are wanted.
+    pub(super) fn window(&self, total: usize) -> Range<usize> {
+        let start = usize::try_from(self.offset).unwrap_or(usize::MAX).min(total);
+        let limit = self.limit.map_or(total, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        start..start.saturating_add(limit).min(total)
+    }
 }
 
 /// What is known while a query is planned.
@@ -54,13 +73,15 @@ struct Planner<'a> {
     past: bool,
     /// Whether the rows are places, whose past is rolled up.
     placed: bool,
+    /// What is to be looked up before the plan can be run.
+    wanted: &'a RefCell<Vec<Wanted>>,
 }
 
 /// Longest span of the past that a query may ask for.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
 
-/// Plans `query` against what the fleet knows.
-pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<Plan, Complaint> {
+/// Plans `query` against what the fleet knows. Also says what is to be looked up before the plan can be run.
+pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<Wanted>), Complaint> {
     let fleet = snapshot.fleet;
     let view = View::find(&query.view, fleet.levels())?;
     let placed = view.rows != Rows::Each;
@@ -73,16 +94,18 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<Plan, Compl
         levels: fleet.levels(),
         fleet: Some(fleet),
     };
-    let (since, window) = times(snapshot, query, &view)?;
-    let each = Planner { snapshot, keys, past: false, placed };
+    let (since, past) = times(snapshot, query, &view)?;
+    let wanted = RefCell::new(Vec::new());
+    let each = Planner { snapshot, keys, past: false, placed, wanted: &wanted };
     let filter = query.filter.as_ref().map(|expr| each.condition(expr)).transpose()?;
     let by = query.by.iter().map(|word| each.group_key(word)).collect::<Result<Vec<_>, _>>()?;
     let rows = Planner { keys: Keys { grouped, ..keys }, placed: placed && query.by.is_empty(), ..each };
     let sort = query.sort.iter().map(|key| Ok((rows.sortable(&key.operand)?, key.descending)));
     let sort = sort.collect::<Result<Vec<_>, Complaint>>()?;
-    let columns = Planner { past: window.is_some(), ..rows }.columns(query, &view)?;
+    let columns = Planner { past: past.is_some(), ..rows }.columns(query, &view)?;
     let (limit, offset) = (query.limit, query.offset.unwrap_or(0));
-    Ok(Plan { mig: names_mig(query), view, filter, since, by, sort, columns, limit, offset, window })
+    let plan = Plan { mig: names_mig(query), view, filter, since, by, sort, columns, limit, offset, past };
+    Ok((plan, wanted.into_inner()))
 }
 
 /// What `since`, `at` and `over` ask for.

@@ -3,11 +3,15 @@
 use std::ops::Range;
 
 use crate::{
-    fleet::{Fleet, Node, NodeId},
+    fleet::{Area, Fleet, Node, NodeId},
     model::{metric::Scope, report::Subject, state::State},
 };
 
-use super::{snapshot::Snapshot, view::Kind};
+use super::{
+    snapshot::Snapshot,
+    value::{Leaf, Number},
+    view::Kind,
+};
 
 /// A thing of a node: the node itself, or one of its GPUs, ports, processes. Of the views that are about no node
 /// (`metrics`), the slot alone counts.
@@ -30,10 +34,18 @@ pub(super) struct Group {
     pub(super) rows: u64,
     /// That of the best node in it.
     pub(super) state: State,
-    /// The level and name of the place that it is, when it is one; [`Levels::FLEET`] for the whole fleet.
-    ///
-    /// [`Levels::FLEET`]: crate::model::place::Levels::FLEET
-    pub(super) place: Option<(String, String)>,
+    /// The place that it is, when it is one.
+    pub(super) area: Option<Area>,
+    /// What its members sum up to, of those metrics that were asked for.
+    pub(super) sums: Vec<(Leaf, Number)>,
+}
+
+impl Group {
+    /// What its members sum up to, if that was worked out.
+    pub(super) fn sum(&self, leaf: &Leaf) -> Option<Number> {
+        let is_it = |it: &Leaf| (it.metric, it.fold) == (leaf.metric, leaf.fold);
+        self.sums.iter().find(|(it, _)| is_it(it)).map(|(_, sum)| *sum)
+    }
 }
 
 /// One row, as conditions and values see it.
@@ -59,25 +71,7 @@ impl Row<'_> {
     pub(super) fn reach(self, snapshot: &Snapshot<'_>, scope: Scope, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
         match self {
             Row::Item(kind, item) => reach(snapshot, kind, item, scope, visit),
-            Row::Group(kind, group) => {
-                let mut last = None;
-                for run in group.members.chunk_by(|a, b| a.node == b.node) {
-                    let Some(first) = run.first() else { continue };
-                    match scope {
-                        // A node is reached once, however many of its things are members.
-                        Scope::Node if last != Some(first.node) => visit(first.node, 0..1),
-                        Scope::Node => {}
-                        _ if kind.scope() == Some(scope) => {
-                            for slots in run.chunk_by(|a, b| a.slot + 1 == b.slot) {
-                                visit(first.node, first_slot(slots)..first_slot(slots) + slots.len() as u32);
-                            }
-                        }
-                        _ if kind == Kind::Node => reach(snapshot, kind, *first, scope, visit),
-                        _ => reach_once(snapshot, kind, run, scope, visit),
-                    }
-                    last = Some(first.node);
-                }
-            }
+            Row::Group(kind, group) => reach_all(snapshot, kind, &group.members, scope, visit),
         }
     }
 
@@ -89,6 +83,30 @@ impl Row<'_> {
             Row::Group(..) => self.reach(snapshot, Scope::Node, &mut |node, _| {
                 reach(snapshot, Kind::Node, Item { node, slot: 0 }, Scope::Gpu, visit);
             }),
+        }
+    }
+}
+
+/// Reaches from several things, those of one node next to one another. A node is reached once, however many of its
+/// things there are.
+pub(super) fn reach_all(
+    snapshot: &Snapshot<'_>,
+    kind: Kind,
+    members: &[Item],
+    scope: Scope,
+    visit: &mut dyn FnMut(NodeId, Range<u32>),
+) {
+    for run in members.chunk_by(|a, b| a.node == b.node) {
+        let Some(first) = run.first() else { continue };
+        match scope {
+            Scope::Node => visit(first.node, 0..1),
+            _ if kind.scope() == Some(scope) => {
+                for slots in run.chunk_by(|a, b| a.slot + 1 == b.slot) {
+                    visit(first.node, first_slot(slots)..first_slot(slots) + slots.len() as u32);
+                }
+            }
+            _ if kind == Kind::Node => reach(snapshot, kind, *first, scope, visit),
+            _ => reach_once(snapshot, kind, run, scope, visit),
         }
     }
 }

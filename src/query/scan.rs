@@ -1,17 +1,18 @@
-//! Goes over the fleet for the rows that match: in the order of their identity, so that ties have one.
+//! Goes over the fleet for the rows that match, in the order of their identity, so that ties have one; and groups them.
 
 use std::{collections::HashMap, ops::Range};
 
 use crate::{
-    fleet::{NOWHERE, NodeId, natural},
+    fleet::{Area, NOWHERE, NodeId, natural},
     model::{place::Levels, state::State},
 };
 
 use super::{
     batch::{LANES, Run},
+    parts::{Access, NODES, sum_up},
     plan::Plan,
     row::{Group, Item, Row},
-    snapshot::{AT_ONCE, Snapshot},
+    snapshot::{AT_ONCE, Seen, Snapshot},
     text::slots,
     value::{Condition, Text},
     view::{Kind, Rows},
@@ -40,6 +41,13 @@ impl Matches {
         }
     }
 
+    /// Those groups, in this order.
+    pub(super) fn into_groups(self, rows: &[usize]) -> Vec<Group> {
+        let Matches::Groups(_, groups) = self else { return Vec::new() };
+        let mut groups: Vec<Option<Group>> = groups.into_iter().map(Some).collect();
+        rows.iter().filter_map(|at| groups.get_mut(*at)?.take()).collect()
+    }
+
     /// Every row, in order.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.len()).filter_map(|at| self.row(at))
@@ -56,52 +64,104 @@ impl Matches {
     }
 }
 
-/// The rows of a plan.
-pub(super) fn scan(snapshot: &Snapshot<'_>, plan: &Plan) -> Matches {
+/// The rows of a plan that groups them.
+pub(super) async fn groups(access: &impl Access, seen: &Seen, plan: &Plan) -> Vec<Group> {
     let kind = plan.view.kind;
-    let matches = match plan.view.rows {
-        Rows::Each => Matches::Items(kind, items(snapshot, plan)),
-        Rows::Fleet => {
-            Matches::Groups(kind, fleet(snapshot).into_iter().filter(|group| keeps(snapshot, plan, group)).collect())
+    let places = access.look(|fleet| match plan.view.rows {
+        Rows::Each => None,
+        Rows::Fleet => Some(whole(&seen.of(fleet))),
+        Rows::Places(level) => Some(places(&seen.of(fleet), level)),
+    });
+    let Some(places) = places else { return group(access, seen, plan).await };
+    let places = keep(access, seen, plan, places).await;
+    if plan.by.is_empty() {
+        return places;
+    }
+    access.look(|fleet| {
+        let (snapshot, mut groups) = (seen.of(fleet), Groups::default());
+        for place in &places {
+            groups.add(&snapshot, plan, Row::Group(kind, place));
         }
-        Rows::Places(level) => {
-            let places = places(snapshot, level).into_iter();
-            Matches::Groups(kind, places.filter(|group| keeps(snapshot, plan, group)).collect())
-        }
-    };
-    if plan.by.is_empty() { matches } else { Matches::Groups(kind, group(snapshot, plan, &matches)) }
+        groups.finish()
+    })
 }
 
-fn keeps(snapshot: &Snapshot<'_>, plan: &Plan, group: &Group) -> bool {
-    let row = Row::Group(plan.view.kind, group);
-    plan.filter.as_ref().is_none_or(|filter| filter.holds(snapshot, row) == Some(true))
+/// Keeps the places for which the plan's filter is true.
+async fn keep(access: &impl Access, seen: &Seen, plan: &Plan, mut places: Vec<Group>) -> Vec<Group> {
+    let Some(filter) = &plan.filter else { return places };
+    sum_up(access, seen, plan.view.kind, &mut places, &filter.sums()).await;
+    let mut kept = Vec::with_capacity(places.len());
+    for place in places {
+        let row = Row::Group(plan.view.kind, &place);
+        if access.look(|fleet| filter.holds(&seen.of(fleet), row)) == Some(true) {
+            kept.push(place);
+        }
+        access.pause().await;
+    }
+    kept
 }
 
-fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Item> {
+/// The things that match, in the order of their identity: in one look, so that what they are sorted by and what is
+/// shown of them is still what matched.
+pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Item> {
+    let mut items = Vec::with_capacity(snapshot.fleet.by_name().len());
+    add_items(snapshot, plan, snapshot.fleet.by_name(), &mut items);
+    items
+}
+
+/// As [`items`], in many looks.
+pub(super) async fn items_in_parts(access: &impl Access, seen: &Seen, plan: &Plan) -> Vec<Item> {
+    let mut items = Vec::new();
+    each_part(access, seen, plan, |_, some| items.extend_from_slice(some)).await;
+    items
+}
+
+/// Calls `take` with all things that match, those of a few nodes at a time.
+async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: impl FnMut(&Snapshot<'_>, &[Item])) {
+    let kind = plan.view.kind;
+    if matches!(kind, Kind::Metric | Kind::Event) {
+        return access.look(|fleet| {
+            let snapshot = seen.view(fleet, kind);
+            take(&snapshot, &items(&snapshot, plan));
+        });
+    }
+    let nodes = access.look(|fleet| fleet.by_name().to_vec());
+    let mut items = Vec::new();
+    for nodes in nodes.chunks(NODES) {
+        access.look(|fleet| {
+            let snapshot = seen.of(fleet);
+            items.clear();
+            add_items(&snapshot, plan, nodes, &mut items);
+            take(&snapshot, &items);
+        });
+        access.pause().await;
+    }
+}
+
+/// Adds those things of some nodes that match.
+fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut Vec<Item>) {
     let kind = plan.view.kind;
     let keeps = |item: &Item| match &plan.filter {
         Some(filter) => filter.holds(snapshot, Row::Item(kind, *item)) == Some(true),
         None => true,
     };
-    let fleet = snapshot.fleet;
     let slot = |at: usize| Item { slot: at as u32, ..Item::default() };
     match kind {
-        Kind::Metric => (0..fleet.catalogue().iter().count()).map(slot).filter(keeps).collect(),
+        Kind::Metric => items.extend((0..snapshot.fleet.catalogue().iter().count()).map(slot).filter(keeps)),
         Kind::Event => {
             let events = snapshot.events.iter().enumerate();
             let recent = events.filter(|(_, happening)| plan.since.is_none_or(|since| happening.event.time >= since));
-            recent.map(|(at, happening)| Item { node: happening.node, slot: at as u32 }).filter(keeps).collect()
+            items.extend(recent.map(|(at, it)| Item { node: it.node, slot: at as u32 }).filter(keeps));
         }
         _ => {
             let metrics = plan.filter.as_ref().map_or_else(Vec::new, Condition::metrics);
-            let mut items = Vec::with_capacity(fleet.by_name().len());
-            for nodes in fleet.by_name().chunks(AT_ONCE) {
+            for nodes in nodes.chunks(AT_ONCE) {
                 snapshot.fetch(nodes.iter().copied(), &metrics);
                 for &node in nodes {
                     let start = items.len();
                     let all = 0..slots(snapshot, kind, node, plan.mig);
                     match &plan.filter {
-                        Some(filter) => keep_run(snapshot, filter, kind, node, all, &mut items),
+                        Some(filter) => keep_run(snapshot, filter, kind, node, all, items),
                         None => items.extend(all.map(|slot| Item { node, slot })),
                     }
                     if matches!(kind, Kind::Process | Kind::Mount) {
@@ -109,7 +169,6 @@ fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Item> {
                     }
                 }
             }
-            items
         }
     }
 }
@@ -148,16 +207,17 @@ fn by_identity(snapshot: &Snapshot<'_>, kind: Kind, node: NodeId, items: &mut [I
 }
 
 /// The whole fleet as one row.
-fn fleet(snapshot: &Snapshot<'_>) -> Vec<Group> {
+fn whole(snapshot: &Snapshot<'_>) -> Vec<Group> {
     let members: Vec<Item> = snapshot.fleet.by_name().iter().map(|node| Item { node: *node, slot: 0 }).collect();
     let fleet = Levels::FLEET.to_owned();
     vec![Group {
         id: fleet.clone(),
-        texts: vec![fleet.clone()],
+        texts: vec![fleet],
         rows: members.len() as u64,
         state: best(snapshot, &members),
         members,
-        place: Some((fleet.clone(), fleet)),
+        area: Some(Area::Fleet),
+        sums: Vec::new(),
     }]
 }
 
@@ -172,45 +232,71 @@ fn places(snapshot: &Snapshot<'_>, level: usize) -> Vec<Group> {
             members.push(Item { node, slot: 0 });
         }
     }
-    let with_nodes = known.iter().zip(members).filter(|(_, members)| !members.is_empty());
-    let groups = with_nodes.map(|(place, members)| Group {
+    let with_nodes = known.iter().zip(members).enumerate().filter(|(_, (_, members))| !members.is_empty());
+    let groups = with_nodes.map(|(at, (place, members))| Group {
         id: format!("{label}={}", place.name),
         texts: vec![place.name.to_string()],
         rows: members.len() as u64,
         state: best(snapshot, &members),
         members,
-        place: Some((label.clone(), place.name.to_string())),
+        area: Some(Area::Place { level, at }),
+        sums: Vec::new(),
     });
     let mut groups: Vec<Group> = groups.collect();
     groups.sort_by(by_texts);
     groups
 }
 
-/// Groups rows by the plan's keys.
-fn group(snapshot: &Snapshot<'_>, plan: &Plan, matches: &Matches) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut known: HashMap<String, usize> = HashMap::new();
-    // The row before is often of the same group: its name and its group's position.
-    let (mut name, mut before) = (String::new(), (String::new(), usize::MAX));
-    for row in matches.rows() {
-        name.clear();
+/// Groups the things that match by the plan's keys.
+async fn group(access: &impl Access, seen: &Seen, plan: &Plan) -> Vec<Group> {
+    let mut groups = Groups::default();
+    each_part(access, seen, plan, |snapshot, items| {
+        items.chunk_by(|a, b| a.node == b.node).for_each(|run| groups.add_run(snapshot, plan, run));
+    })
+    .await;
+    groups.finish()
+}
+
+/// Groups as they come about.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Group>,
+    known: HashMap<String, usize>,
+    /// The name that the last row's group has, and its position: the next row is often of the same.
+    name: String,
+    last: usize,
+    /// Room for a name.
+    next: String,
+}
+
+impl Groups {
+    /// Adds things of one node, which often share what they are grouped by.
+    fn add_run(&mut self, snapshot: &Snapshot<'_>, plan: &Plan, run: &[Item]) {
+        let row = |item: &Item| Row::Item(plan.view.kind, *item);
+        let Some((first, others)) = run.split_first() else { return };
+        self.add(snapshot, plan, row(first));
+        if plan.by.iter().all(|(_, text)| text.is_shared(snapshot, plan.view.kind, first.node)) {
+            let group = &mut self.all[self.last];
+            group.rows += others.len() as u64;
+            group.members.extend(others);
+        } else {
+            for item in others {
+                self.add(snapshot, plan, row(item));
+            }
+        }
+    }
+
+    fn add(&mut self, snapshot: &Snapshot<'_>, plan: &Plan, row: Row<'_>) {
+        self.next.clear();
         for (_, text) in &plan.by {
-            append(snapshot, text, row, &mut name);
-            name.push('\u{1f}');
+            append(snapshot, text, row, &mut self.next);
+            self.next.push('\u{1f}');
         }
-        let same = (name == before.0).then_some(before.1).filter(|at| *at < groups.len());
-        let at = same.or_else(|| known.get(name.as_str()).copied()).unwrap_or_else(|| {
-            let texts: Vec<String> = name.split_terminator('\u{1f}').map(String::from).collect();
-            let parts = plan.by.iter().zip(&texts).map(|((key, _), text)| format!("{key}={text}"));
-            let id = parts.collect::<Vec<_>>().join(" ");
-            groups.push(Group { id, texts, state: State::Missing, ..Group::default() });
-            known.insert(name.clone(), groups.len() - 1);
-            groups.len() - 1
-        });
-        if at != before.1 {
-            before = (name.clone(), at);
+        if self.all.is_empty() || self.next != self.name {
+            self.last = self.known.get(&self.next).copied().unwrap_or_else(|| self.found(plan));
+            self.name.clone_from(&self.next);
         }
-        let group = &mut groups[at];
+        let group = &mut self.all[self.last];
         group.state = group.state.min(row.state(snapshot));
         group.rows += 1;
         match row {
@@ -218,8 +304,21 @@ fn group(snapshot: &Snapshot<'_>, plan: &Plan, matches: &Matches) -> Vec<Group> 
             Row::Group(_, inner) => group.members.extend(&inner.members),
         }
     }
-    groups.sort_by(by_texts);
-    groups
+
+    /// Begins the group that the next row is of.
+    fn found(&mut self, plan: &Plan) -> usize {
+        let texts: Vec<String> = self.next.split_terminator('\u{1f}').map(String::from).collect();
+        let parts = plan.by.iter().zip(&texts).map(|((key, _), text)| format!("{key}={text}"));
+        let id = parts.collect::<Vec<_>>().join(" ");
+        self.all.push(Group { id, texts, state: State::Missing, ..Group::default() });
+        self.known.insert(self.next.clone(), self.all.len() - 1);
+        self.all.len() - 1
+    }
+
+    fn finish(mut self) -> Vec<Group> {
+        self.all.sort_by(by_texts);
+        self.all
+    }
 }
 
 /// Appends the row's text to the name of its group.

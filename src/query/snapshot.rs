@@ -1,12 +1,12 @@
 //! The fleet as one query sees it: at one time, with every node's state looked up once.
 //! Reads metrics and fields of things; what is stale is unknown.
 
-use std::ops::Range;
+use std::{ops::Range, rc::Rc};
 
 use crate::{
     fleet::{Fleet, Happening, NodeId},
     model::{
-        metric::{Aggregate, MetricId, Scope, core, mount, process},
+        metric::{MetricId, Scope, core, mount, process},
         raw::{Gap, Raw},
         state::State,
         syntax::{Moment, When},
@@ -17,12 +17,46 @@ use crate::{
 use super::{
     batch::Run,
     past::Window,
-    row::{Item, Row},
+    pool::Pool,
+    row::{Group, Item, Row},
     value::{Leaf, Number, Reach},
+    view::Kind,
 };
 
 /// Nodes whose values are best asked for before any of them is looked at.
 pub(super) const AT_ONCE: usize = 16;
+
+/// When a query looks, and which nodes it can believe. What it finds later is of the same time.
+pub(super) struct Seen {
+    pub(super) now: Time,
+    states: Rc<[State]>,
+    /// Whether a silent node's last values are asked for, however old.
+    last: bool,
+}
+
+impl Seen {
+    pub(super) fn new(fleet: &Fleet, now: Time, when: When) -> Seen {
+        let state = |id| if fleet.is_up(id, now) { State::Up } else { fleet.state(id, now) };
+        let last = matches!(when, When::At(Moment::Last, _));
+        Seen { now, states: fleet.nodes().map(state).collect(), last }
+    }
+
+    /// The fleet as it was seen. Events are left out.
+    pub(super) fn of<'a>(&self, fleet: &'a Fleet) -> Snapshot<'a> {
+        let Seen { now, last, .. } = *self;
+        Snapshot { fleet, now, events: Vec::new(), states: self.states.clone(), window: None, last }
+    }
+
+    /// The fleet as it was seen, with its events where the view is of events.
+    pub(super) fn view<'a>(&self, fleet: &'a Fleet, kind: Kind) -> Snapshot<'a> {
+        let mut snapshot = self.of(fleet);
+        if kind == Kind::Event {
+            // What happened last is what people look for first.
+            snapshot.events = fleet.events().rev().collect();
+        }
+        snapshot
+    }
+}
 
 /// The fleet at one time.
 pub(super) struct Snapshot<'a> {
@@ -30,27 +64,13 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Time,
     /// Events, newest first; looked up for the `events` view only.
     pub(super) events: Vec<&'a Happening>,
-    states: std::rc::Rc<[State]>,
+    states: Rc<[State]>,
     /// Set while a condition is evaluated in the past.
     pub(super) window: Option<&'a Window>,
-    /// Whether a silent node's last values are asked for, however old.
     last: bool,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(fleet: &'a Fleet, now: Time, when: When) -> Self {
-        let state = |id| if fleet.is_up(id, now) { State::Up } else { fleet.state(id, now) };
-        let states = fleet.nodes().map(state).collect();
-        Snapshot {
-            fleet,
-            now,
-            events: Vec::new(),
-            states,
-            window: None,
-            last: matches!(when, When::At(Moment::Last, _)),
-        }
-    }
-
     /// The same fleet, with values read from the past.
     pub(super) fn at<'b>(&self, window: &'b Window) -> Snapshot<'b>
     where
@@ -75,6 +95,11 @@ impl<'a> Snapshot<'a> {
         self.state(node) == State::Up
     }
 
+    /// Whether the question is about now, and not about a silent node's last values.
+    pub(super) fn is_live(&self) -> bool {
+        !self.last && self.window.is_none()
+    }
+
     /// Whether the node's values count: they are fresh, or the question is about the last ones.
     fn believes(&self, node: NodeId) -> bool {
         self.last || self.is_up(node)
@@ -85,15 +110,16 @@ impl<'a> Snapshot<'a> {
         match (leaf.reach, row) {
             (Reach::Own, Row::Item(_, item)) => self.number(leaf, item),
             (Reach::Node, Row::Item(_, item)) => self.number(leaf, Item { node: item.node, slot: 0 }),
+            (_, Row::Group(_, Group { area: Some(area), .. })) if let Some(window) = self.window => {
+                window.rollup(self.fleet, *area, leaf)
+            }
+            (_, Row::Group(_, group))
+                if self.window.is_none()
+                    && let Some(sum) = group.sum(leaf) =>
+            {
+                sum
+            }
             (_, row) => {
-                if let (Some(window), Row::Group(_, group)) = (self.window, row)
-                    && let Some(place) = &group.place
-                {
-                    return window.rollup(self.fleet, place, leaf);
-                }
-                if let Row::Group(..) = row {
-                    return self.leaves(row, &[*leaf]).first().copied().unwrap_or(Err(Gap::Unknown));
-                }
                 let mut pool = Pool::new(leaf.fold);
                 row.reach(self, leaf.metric.scope, &mut |node, slots| self.pool(&mut pool, leaf, node, slots));
                 pool.number()
@@ -101,9 +127,9 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    fn pool(&self, pool: &mut Pool, leaf: &Leaf, node: NodeId, slots: Range<u32>) {
-        let sampled = matches!(leaf.metric.scope, Scope::Gpu | Scope::Nic) && self.window.is_none();
-        if !sampled {
+    /// Adds a metric of a node's things to others.
+    pub(super) fn pool(&self, pool: &mut Pool, leaf: &Leaf, node: NodeId, slots: Range<u32>) {
+        if !is_stored(leaf.metric) || self.window.is_some() {
             return slots.for_each(|slot| pool.add(self.number(leaf, Item { node, slot })));
         }
         if !self.believes(node) {
@@ -115,34 +141,6 @@ impl<'a> Snapshot<'a> {
             Some(cells) => pool.add_all(cells, leaf.quantum),
             None => slots.for_each(|_| pool.add(Err(Gap::Unknown))),
         }
-    }
-
-    /// Several metrics of what a row reaches, in one walk over its nodes: each node's values lie together, and far
-    /// from those of the next.
-    pub(super) fn leaves(&self, row: Row<'_>, leaves: &[Leaf]) -> Vec<Number> {
-        let mut pools: Vec<Pool> = leaves.iter().map(|leaf| Pool::new(leaf.fold)).collect();
-        for scope in Scope::ALL {
-            let metrics: Vec<MetricId> = leaves.iter().map(|leaf| leaf.metric).filter(|id| id.scope == scope).collect();
-            if metrics.is_empty() {
-                continue;
-            }
-            let mut waiting: Vec<(NodeId, Range<u32>)> = Vec::with_capacity(AT_ONCE);
-            let mut take = |waiting: &mut Vec<(NodeId, Range<u32>)>| {
-                self.fetch(waiting.iter().map(|(node, _)| *node), &metrics);
-                for (node, slots) in waiting.drain(..) {
-                    let own = pools.iter_mut().zip(leaves).filter(|(_, leaf)| leaf.metric.scope == scope);
-                    own.for_each(|(pool, leaf)| self.pool(pool, leaf, node, slots.clone()));
-                }
-            };
-            row.reach(self, scope, &mut |node, slots| {
-                waiting.push((node, slots));
-                if waiting.len() == AT_ONCE {
-                    take(&mut waiting);
-                }
-            });
-            take(&mut waiting);
-        }
-        pools.iter().map(Pool::number).collect()
     }
 
     /// Has nodes' values of some metrics brought near, without waiting for one before asking for the next: a scan over
@@ -249,75 +247,15 @@ impl<'a> Snapshot<'a> {
     }
 }
 
+/// Whether samples hold a metric, rather than anything else that is known of its thing.
+fn is_stored(metric: MetricId) -> bool {
+    Scope::SAMPLED.contains(&metric.scope) && !Fleet::derives(metric)
+}
+
 /// A stored value as a number in its metric's unit.
 fn number(raw: Raw, quantum: f64) -> Number {
     match raw.steps() {
         Some(steps) => Ok(f64::from(steps) * quantum),
         None => Err(raw.gap().unwrap_or(Gap::Unknown)),
-    }
-}
-
-/// Several numbers on their way to be one. What is not known is left out.
-pub(super) struct Pool {
-    fold: Aggregate,
-    value: f64,
-    known: u32,
-    /// The gaps' reason, while they all have the same.
-    gap: Option<Gap>,
-}
-
-impl Pool {
-    pub(super) fn new(fold: Aggregate) -> Pool {
-        Pool { fold, value: 0.0, known: 0, gap: None }
-    }
-
-    pub(super) fn add(&mut self, number: Number) {
-        match number {
-            Ok(value) if self.known == 0 => {
-                (self.value, self.known) = (value, 1);
-            }
-            Ok(value) => {
-                self.known += 1;
-                self.value = match self.fold {
-                    Aggregate::Sum | Aggregate::Mean => self.value + value,
-                    Aggregate::Max => self.value.max(value),
-                    Aggregate::Min => self.value.min(value),
-                    Aggregate::Union => f64::from(self.value as u32 | value as u32),
-                };
-            }
-            Err(gap) => {
-                let same = self.gap.is_none_or(|before| before == gap);
-                self.gap = Some(if same { gap } else { Gap::Unknown });
-            }
-        }
-    }
-
-    /// Adds stored values: what [`Pool::add`] does to each, with whole numbers.
-    fn add_all(&mut self, cells: &[Raw], quantum: f64) {
-        let steps = cells.iter().filter_map(|cell| cell.steps());
-        let known = cells.iter().filter(|cell| cell.steps().is_some()).count() as u32;
-        let value = match self.fold {
-            _ if known == 0 => None,
-            Aggregate::Sum | Aggregate::Mean => Some(steps.map(i64::from).sum::<i64>() as f64),
-            Aggregate::Max => steps.max().map(f64::from),
-            Aggregate::Min => steps.min().map(f64::from),
-            Aggregate::Union => Some(f64::from(steps.fold(0, |set, steps| set | steps as u32))),
-        };
-        if let Some(value) = value {
-            self.add(Ok(value * quantum));
-            self.known += known - 1;
-        }
-        if (known as usize) < cells.len() {
-            cells.iter().filter_map(|cell| cell.gap()).for_each(|gap| self.add(Err(gap)));
-        }
-    }
-
-    /// What they became; of nothing at all, that there is no such thing here.
-    pub(super) fn number(&self) -> Number {
-        match (self.known, self.fold) {
-            (0, _) => Err(self.gap.unwrap_or(Gap::Unsupported)),
-            (n, Aggregate::Mean) => Ok(self.value / f64::from(n)),
-            _ => Ok(self.value),
-        }
     }
 }

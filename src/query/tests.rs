@@ -1,6 +1,7 @@
 //! Questions to a small fleet, and their answers.
 
 mod fixture;
+mod large;
 mod windows;
 
 use fixture::{NOW, at, fleet};

@@ -44,11 +44,18 @@ impl Text {
             (Text::Label(label), row) => row.reach(snapshot, Scope::Node, &mut |node, _| {
                 snapshot.fleet.node(node).inventory.label(label).into_iter().for_each(|value| visit(value));
             }),
-            (Text::Level(level), row) => row.reach(snapshot, Scope::Node, &mut |node, _| {
-                if let Some(place) = place(snapshot, *level, node).filter(|place| &***place != NOWHERE) {
-                    visit(place);
-                }
-            }),
+            (Text::Level(level), row) => {
+                // Nodes of a group are mostly of one place, or several in turn.
+                let mut last = None;
+                row.reach(snapshot, Scope::Node, &mut |node, _| {
+                    let at = snapshot.fleet.places_of(node).get(*level);
+                    if last.replace(at) != Some(at)
+                        && let Some(place) = place(snapshot, *level, node).filter(|place| &***place != NOWHERE)
+                    {
+                        visit(place);
+                    }
+                });
+            }
             (Text::About(about), Row::Item(_, item)) => visit(&about.text(snapshot, item)),
             (Text::About(about), Row::Group(_, group)) => {
                 group.members.iter().for_each(|item| visit(&about.text(snapshot, *item)));
@@ -103,6 +110,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
     match field.row().scope {
         _ if is_of_event(field) => event_field(snapshot, field, node, slot, visit),
         Scope::Node => node_field(field, node, visit),
+        _ if field == Field::Model => snapshot.fleet.model(item.node, slot).into_iter().for_each(|model| visit(model)),
         Scope::Gpu => gpu_field(field, node, slot, visit),
         Scope::Nic => {
             let Some(nic) = node.inventory.nics.get(slot) else { return };
@@ -159,7 +167,6 @@ fn gpu_field(field: Field, node: &Node, slot: usize, visit: &mut dyn FnMut(&str)
     match field {
         Field::Index => visit(&gpu.index),
         Field::Uuid => visit(&gpu.uuid),
-        Field::Model => visit(&gpu.model),
         Field::Serial => visit(&gpu.serial),
         Field::Vbios => visit(&gpu.vbios),
         Field::Bus => visit(&gpu.bus),
@@ -265,7 +272,7 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
     match kind {
         Kind::Node | Kind::Metric | Kind::Core => false,
         Kind::Gpu => {
-            let model = node.inventory.gpus.get(slot).is_some_and(|gpu| holds(&gpu.model));
+            let model = snapshot.fleet.model(item.node, slot).is_some_and(|model| holds(model));
             model || (part.contains(':') && holds(&gpu_name(node, slot)))
         }
         Kind::Nic => node.inventory.nics.get(slot).is_some_and(|nic| holds(&nic.name)),

@@ -1,6 +1,6 @@
 //! A query's conditions and values once their keys are resolved: what is evaluated for each row.
 
-use std::{cell::Cell, collections::HashSet, time::Duration};
+use std::{collections::HashSet, rc::Rc, time::Duration};
 
 use regex::Regex;
 
@@ -16,6 +16,7 @@ use crate::model::{
 use super::{
     key::{About, Tally},
     measure::Measure,
+    peers::Peers,
 };
 
 /// A number, or why there is none.
@@ -66,19 +67,10 @@ pub(super) enum Num {
     State,
     Tally(Tally),
     Arithmetic(Box<Num>, Operation, Box<Num>),
-    Peers(Box<Peers<f64>>),
+    Peers(Rc<Peers<f64>>),
     Past(Leaf, PastFunction, Duration),
     Count(Box<Condition>),
     Times(Box<Condition>, Duration),
-}
-
-/// What each group of peers has in common, by the text that makes them peers.
-pub(super) struct Peers<T> {
-    pub(super) by: Text,
-    /// By name.
-    pub(super) of: Vec<(String, T)>,
-    /// The group that was asked for last.
-    pub(super) last: Cell<usize>,
 }
 
 /// A text of a row; of what it reaches there may be several.
@@ -102,7 +94,7 @@ pub(super) enum Test {
     Pattern(Regex),
     Among(HashSet<String>, Hostlist),
     /// What most of the row's peers have.
-    Majority(Box<Peers<String>>),
+    Majority(Rc<Peers<String>>),
 }
 
 /// True, false or unknown of a row.
@@ -135,4 +127,59 @@ pub(super) enum Condition {
 pub(super) struct Shown {
     pub(super) column: Column,
     pub(super) value: Value,
+}
+
+impl Value {
+    /// The metrics of which it is made that are of several things.
+    pub(super) fn sums(&self) -> Vec<Leaf> {
+        if let Value::Number(numeric) = self { numeric.num.sums() } else { Vec::new() }
+    }
+}
+
+impl Num {
+    /// The metrics of which it is made that are of several things.
+    fn sums(&self) -> Vec<Leaf> {
+        match self {
+            Num::Leaf(leaf) if leaf.reach == Reach::Several => vec![*leaf],
+            Num::Arithmetic(left, _, right) => [left.sums(), right.sums()].concat(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn looks_back(&self) -> bool {
+        match self {
+            Num::Past(..) | Num::Times(..) => true,
+            Num::Arithmetic(left, _, right) => left.looks_back() || right.looks_back(),
+            Num::Count(condition) => condition.looks_back(),
+            _ => false,
+        }
+    }
+}
+
+impl Condition {
+    /// The metrics of which it is made that are of several things.
+    pub(super) fn sums(&self) -> Vec<Leaf> {
+        match self {
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().flat_map(Condition::sums).collect(),
+            Condition::Not(inner) => inner.sums(),
+            Condition::Compare(left, _, right) => [left.sums(), right.sums()].concat(),
+            Condition::Flags(num, _)
+            | Condition::Choice(num, _)
+            | Condition::Listed(num, _)
+            | Condition::Absent(num)
+            | Condition::UnknownNumber(num) => num.sums(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a thing's history has to be looked at to tell.
+    pub(super) fn looks_back(&self) -> bool {
+        match self {
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().any(Condition::looks_back),
+            Condition::Not(inner) | Condition::Quantified(_, inner) => inner.looks_back(),
+            Condition::Compare(left, _, right) => left.looks_back() || right.looks_back(),
+            Condition::Held(..) => true,
+            _ => false,
+        }
+    }
 }

@@ -53,8 +53,14 @@ fn fleet(nodes: usize) -> Fleet {
         values.set(node::CPU, 0, Raw::new((n % 100) as f64, 0.5));
         fleet.sample(session, &Sample { time: NOW, generation: 0, values }, NOW);
     }
+    fleet.tick(NOW);
     fleet
 }
+
+/// What the overview's grid asks of a fleet this large.
+const GRID: &str = "racks sort region,pod,rack show region,pod,rack,node.age,node.gpus,node.gpus.expected,gpu.xid,\
+                    gpu.xid.age,gpu.remap.failed,gpu.remap.pending,gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,\
+                    node.disk.used,node.mem.util,state,gpu.util limit 4000";
 
 const QUESTIONS: &[&str] = &[
     "gpus limit 50",
@@ -70,6 +76,9 @@ const QUESTIONS: &[&str] = &[
     "nodes where node in gpu[00100-40000] limit 50",
     "racks sort -gpu.power limit 50",
     "fleet",
+    "fleet show nodes,up,gpus,gpu.util,gpu.power,gpu.mem.util,gpu.temp,node.cpu",
+    GRID,
+    "gpus where xid != none or remap.failed > 0 or ecc.dbe > 0 or temp >= 85 sort -gpu.xid,node,index limit 40",
     "gpus by model",
     "gpus by rack show * limit 50",
 ];

@@ -128,10 +128,10 @@ impl System {
         self.sim.stdout.as_mut().unwrap().read_to_string(&mut sent).unwrap();
         self.sim.wait().unwrap();
         // What is still in the sockets has to come in, and answers may be some seconds old.
-        let mut received = f64::NAN;
+        let mut received = 0;
         for _ in 0..10 {
             sleep(Duration::from_secs(4));
-            if received == std::mem::replace(&mut received, self.samples()) {
+            if received == std::mem::replace(&mut received, self.samples() as u64) {
                 break;
             }
         }
@@ -140,7 +140,7 @@ impl System {
         let changed = sent.trim().split("; ").nth(2).unwrap_or("?").replace(" changed from sample to sample", "");
         vec![
             ("samples sent", word(1)),
-            ("samples received", format!("{received:.0}")),
+            ("samples received", received.to_string()),
             ("samples skipped, as the link still held the last", word(12).replace(';', "")),
             ("dropped or refused", format!("{drops:?}").replace("[]", "none")),
             ("bytes per sample, frame included", word(4)),

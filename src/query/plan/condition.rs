@@ -63,7 +63,7 @@ impl Planner<'_> {
         if let Operand::Peers(PeerFunction::Majority, key, by) = right
             && let Value::Text(text) = self.operand(left)?
         {
-            let test = Test::Majority(Box::new(self.common_text(key, by)?));
+            let test = Test::Majority(self.common_text(key, by)?);
             return equality(Condition::Text(text, test), comparison, right);
         }
         match (self.operand(left)?, right) {

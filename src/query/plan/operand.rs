@@ -1,10 +1,12 @@
 //! Plans operands: what a key reads, what an expression measures, and which column it makes.
 
+use std::rc::Rc;
+
 use crate::model::{
     identity::Field,
     metric::{Aggregate, Direction, Kind as Reading, MetricId},
     question::Complaint,
-    syntax::{Literal, Operand, Operation, PastFunction, Reduction, Spot, Word},
+    syntax::{Literal, Operand, Operation, PastFunction, PeerFunction, Reduction, Spot, Word},
     table::Column,
     unit::Unit,
 };
@@ -13,6 +15,7 @@ use super::{
     super::{
         key::{About, Key, Tally, row},
         measure::{Measure, arithmetic},
+        peers::{Peers, Wanted},
         value::{Leaf, Num, Numeric, Reach, Shown, Text, Value},
         view::Kind,
     },
@@ -95,6 +98,35 @@ impl Planner<'_> {
             }
             Key::About(about) => Value::Text(Text::About(*about)),
         })
+    }
+
+    /// `median(K by …)` and its kin, as a number.
+    fn peers(&self, function: PeerFunction, key: &Word, by: &Word) -> Result<Value, Complaint> {
+        self.now_only("what peers have in common", key.spot)?;
+        let kind = Kind::of(self.leaf(key)?.metric.scope);
+        let things = self.of_kind(kind);
+        let Numeric { num, measure, reading } = things.numeric(&Operand::Key(key.clone()))?;
+        if function != PeerFunction::Majority && matches!(reading, Reading::Flags(_) | Reading::Choice(_)) {
+            return Err(complain("flags and states have a majority, but no middle", key.spot));
+        }
+        let peers = Peers::new(self.group_key(by)?.1);
+        let by = things.group_key(by)?.1;
+        self.wanted.borrow_mut().push(Wanted::Number { kind, function, num, by, peers: peers.clone() });
+        Ok(Value::Number(Numeric { num: Num::Peers(peers), measure, reading }))
+    }
+
+    /// `majority(K by …)` of a text.
+    pub(super) fn common_text(&self, key: &Word, by: &Word) -> Result<Rc<Peers<String>>, Complaint> {
+        let Key::Field(field) = self.keys.find(key)? else {
+            return Err(complain("expected a key that is text", key.spot));
+        };
+        let kind = Kind::of(field.row().scope);
+        let things = self.of_kind(kind);
+        let text = things.group_key(key)?.1;
+        let peers = Peers::new(self.group_key(by)?.1);
+        let by = things.group_key(by)?.1;
+        self.wanted.borrow_mut().push(Wanted::Text { kind, text, by, peers: peers.clone() });
+        Ok(peers)
     }
 
     fn of_metric(&self, num: Num, id: MetricId) -> Numeric {

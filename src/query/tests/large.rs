@@ -1,0 +1,95 @@
+//! Questions to a fleet that is large, and to one that changes while it is looked at.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, ready},
+};
+
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::{
+    model::{
+        metric::{gpu, node},
+        time::Time,
+    },
+    query::{Access, answer_in_parts},
+};
+use fixture::{inventory, join, send};
+
+/// So many nodes of two GPUs, 32 to a rack.
+fn of(nodes: usize) -> Fleet {
+    let mut fleet = Fleet::new(Settings::default());
+    (0..nodes).for_each(|n| add(&mut fleet, n, 2));
+    fleet
+}
+
+fn add(fleet: &mut Fleet, n: usize, gpus: usize) {
+    let (name, rack) = (format!("gpu{n:04}"), format!("r{}", n / 32));
+    let model = if n.is_multiple_of(3) { "H100" } else { "B200" };
+    let session = join(fleet, &name, &inventory(&name, gpus, model, &[("rack", &rack)]), at(NOW));
+    let value = |of: usize| [(n * of % 101) as f64, (n % 7) as f64];
+    let (util, power) = (value(31), value(17));
+    let values: &[(_, &[f64])] = &[(gpu::UTIL, &util[..gpus]), (gpu::POWER, &power[..gpus]), (node::CPU, &[50.0])];
+    send(fleet, session, values, &[], at(NOW));
+}
+
+fn shown(fleet: &Fleet, text: &str) -> Vec<Vec<String>> {
+    let Ok(Answer::Table(table)) = ask(fleet, text) else { panic!("{text} has no answer") };
+    let cells = |row: &crate::model::table::Row| {
+        row.cells.iter().zip(&table.columns).map(|(cell, column)| cell.show(column)).collect()
+    };
+    table.rows.iter().map(cells).collect()
+}
+
+#[test]
+fn places_of_a_large_fleet_show_what_their_nodes_sum_up_to() {
+    let mut fleet = of(4200);
+    let questions = [
+        "fleet show nodes,up,util,power,max(power),min(util),temp,node.cpu,node.ib.rx,xid",
+        "racks sort -power,rack show rack,util,power,node.cpu,clock.sm limit 20",
+        "racks where util > 26 and power > 200 sort util,rack show rack,util",
+    ];
+    let afresh = questions.map(|question| shown(&fleet, question));
+    fleet.tick(at(NOW));
+    assert_eq!(questions.map(|question| shown(&fleet, question)), afresh);
+    assert!(afresh.iter().all(|rows| !rows.is_empty()));
+}
+
+/// A fleet that gets another node, and one with fewer GPUs, each time that a question pauses.
+struct Restless {
+    fleet: RefCell<Fleet>,
+    pauses: Cell<usize>,
+}
+
+impl Access for Restless {
+    fn look<R>(&self, with: impl FnOnce(&Fleet) -> R) -> R {
+        with(&self.fleet.borrow())
+    }
+
+    fn pause(&self) -> impl Future<Output = ()> {
+        let pauses = self.pauses.replace(self.pauses.get() + 1);
+        let mut fleet = self.fleet.borrow_mut();
+        add(&mut fleet, 1000 + pauses, 2);
+        add(&mut fleet, pauses * 37 % 300, pauses % 3);
+        ready(())
+    }
+}
+
+#[test]
+fn a_fleet_may_change_while_a_long_question_is_answered() {
+    let ask = |text: &str, rows: u64| {
+        let fleet = Restless { fleet: RefCell::new(of(300)), pauses: Cell::new(0) };
+        let (query, now): (_, Time) = (parse(text).expect("a query"), at(NOW));
+        let answer = answer_in_parts(&fleet, &query, now).now_or_never().expect("it is always ready");
+        let Ok(Answer::Table(table)) = answer else { panic!("{text}: {answer:?}") };
+        assert_eq!(table.total, rows, "{text}");
+        fleet.pauses.get()
+    };
+    assert!(ask("gpus by model", 2) > 5);
+    assert!(ask("racks sort -power show rack,state,util,power,nodes,model", 10) > 5);
+    assert!(ask("racks where any(util > 200)", 0) > 5);
+    assert!(ask("gpus where power > 1000 * median(power by rack)", 0) > 5);
+    assert!(ask("gpus where held(util > 200, 1m) limit 5", 0) > 3);
+    assert_eq!(ask("gpus sort -util limit 5", 600), 0, "a window is of one moment");
+}
