@@ -2,18 +2,21 @@
 //! What was dear to make is kept for longer, so that no question takes more than a small part of the hub's thread;
 //! what was cheap is made anew each time.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    cell::Cell,
+    collections::{HashMap, VecDeque},
+    rc::{Rc, Weak},
+    time::Duration,
+};
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio::time::Instant;
+use tokio::{sync::Mutex, task::yield_now, time::Instant};
 
+use super::Shared;
 use crate::{
     fleet::Fleet,
-    model::{
-        question::{Answer, Complaint},
-        time::Time,
-    },
-    query,
+    model::question::{Answer, Complaint},
+    query::{self, Access},
 };
 
 /// How long an answer is shared at most: nobody would call older ones live.
@@ -26,11 +29,15 @@ const CHEAP: Duration = Duration::from_millis(1);
 /// How many answers are kept, and rows of one: screens have hundreds, and whole fleets are asked for once.
 const KEPT: usize = 128;
 const ROWS: usize = 4096;
+/// How long a long question keeps the thread before others have a turn.
+const STRETCH: Duration = Duration::from_millis(2);
 
-/// The latest answers, oldest first.
+/// The latest answers, oldest first, and the questions that are being answered.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     kept: VecDeque<Kept>,
+    /// Whoever asks what is being answered waits for its turn, and then mostly finds the answer.
+    turns: HashMap<String, Weak<Mutex<()>>>,
 }
 
 #[derive(Debug)]
@@ -40,18 +47,77 @@ struct Kept {
     until: Instant,
 }
 
-impl Answers {
-    /// The answer to `query`, made now unless one is fresh enough. Complaints are cheap and are made anew.
-    pub(super) fn to(&mut self, query: &str, fleet: &Fleet, now: Time) -> Result<Answer, Complaint> {
-        let began = Instant::now();
-        self.kept.retain(|kept| kept.until > began);
-        if let Some(kept) = self.kept.iter().find(|kept| kept.query == query) {
-            return Ok(kept.answer.clone());
+/// The answer to `query`, made now unless one is fresh enough. Complaints are cheap and are made anew.
+pub(super) async fn answer(shared: &Shared, query: &str) -> Result<Answer, Complaint> {
+    let turn = {
+        let answers = &mut shared.borrow_mut().answers;
+        if let Some(answer) = answers.fresh(query) {
+            return Ok(answer);
         }
-        let before = cpu_time();
-        let answer = query::parse(query).and_then(|query| query::answer(fleet, &query, now))?;
-        self.keep(query, &answer, began, cpu_time().saturating_sub(before));
-        Ok(answer)
+        answers.turn(query)
+    };
+    let _mine = turn.lock().await;
+    if let Some(answer) = shared.borrow_mut().answers.fresh(query) {
+        return Ok(answer);
+    }
+    let (now, began, stretches) = (shared.borrow().now(), Instant::now(), Stretches::new(shared));
+    let answer = query::answer_in_parts(&stretches, &query::parse(query)?, now).await?;
+    let cost = stretches.cost();
+    shared.borrow_mut().answers.keep(query, &answer, began, cost);
+    Ok(answer)
+}
+
+/// A question's looks at the fleet, between which others have their turns.
+struct Stretches<'a> {
+    shared: &'a Shared,
+    /// When this stretch began, by the wall and by the CPU.
+    began: Cell<(Instant, Duration)>,
+    /// What the stretches before it took.
+    before: Cell<Duration>,
+}
+
+impl<'a> Stretches<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Stretches { shared, began: Cell::new((Instant::now(), cpu_time())), before: Cell::default() }
+    }
+
+    /// What all stretches took: how long others had the thread does not make an answer dear.
+    fn cost(&self) -> Duration {
+        self.before.get() + cpu_time().saturating_sub(self.began.get().1)
+    }
+}
+
+impl Access for Stretches<'_> {
+    fn look<R>(&self, with: impl FnOnce(&Fleet) -> R) -> R {
+        with(&self.shared.borrow().fleet)
+    }
+
+    async fn pause(&self) {
+        if self.began.get().0.elapsed() >= STRETCH {
+            self.before.set(self.cost());
+            yield_now().await;
+            self.began.set((Instant::now(), cpu_time()));
+        }
+    }
+}
+
+impl Answers {
+    /// An answer that is fresh enough.
+    fn fresh(&mut self, query: &str) -> Option<Answer> {
+        let now = Instant::now();
+        self.kept.retain(|kept| kept.until > now);
+        self.kept.iter().find(|kept| kept.query == query).map(|kept| kept.answer.clone())
+    }
+
+    /// Whose turn it is to answer this.
+    fn turn(&mut self, query: &str) -> Rc<Mutex<()>> {
+        if let Some(turn) = self.turns.get(query).and_then(Weak::upgrade) {
+            return turn;
+        }
+        self.turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Rc::default();
+        self.turns.insert(query.to_owned(), Rc::downgrade(&turn));
+        turn
     }
 
     /// Keeps an answer that was begun at this time and took so long to make.
@@ -81,11 +147,39 @@ fn is_small(answer: &Answer) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{fleet::Settings, model::report::Introduction};
+    use std::cell::RefCell;
 
-    fn total(answer: Result<Answer, Complaint>) -> u64 {
-        match answer {
+    use super::*;
+    use crate::{
+        fleet::{NodeId, Settings},
+        hub::Core,
+        model::{
+            metric::Scope,
+            report::{Introduction, Sample, Values},
+            time::Time,
+        },
+    };
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    fn hub() -> Shared {
+        let (fleet, answers) = (Fleet::new(Settings::default()), Answers::default());
+        Rc::new(RefCell::new(Core { fleet, answers, state: None, clock: Box::new(|| NOW) }))
+    }
+
+    fn join(shared: &Shared, name: &str) -> NodeId {
+        let hello = Introduction { node: name.into(), interval_ms: 1000, ..Introduction::default() };
+        let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
+            scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
+        });
+        let fleet = &mut shared.borrow_mut().fleet;
+        let session = fleet.join(&hello, declared, NOW).expect("room");
+        fleet.sample(session, &Sample { time: NOW, generation: 0, values: Values::new(0, 0) }, NOW);
+        session.node
+    }
+
+    async fn total(shared: &Shared, query: &str) -> u64 {
+        match answer(shared, query).await {
             Ok(Answer::Table(table)) => table.total,
             other => panic!("not a table: {other:?}"),
         }
@@ -93,31 +187,56 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_shared_for_as_long_as_it_was_dear() {
-        let (mut answers, mut fleet) = (Answers::default(), Fleet::new(Settings::default()));
-        let (now, began, cost) = (Time::from_millis(1_800_000_000_000), Instant::now(), Duration::from_millis(30));
-        let empty = answers.to("nodes", &fleet, now);
-        answers.keep("nodes", &empty.clone().unwrap(), began, cost);
-        let hello = Introduction { node: "gpu001".into(), ..Introduction::default() };
-        fleet.join(&hello, [], now);
+        let (shared, began, cost) = (hub(), Instant::now(), Duration::from_millis(30));
+        let empty = answer(&shared, "nodes").await.expect("an answer");
+        shared.borrow_mut().answers.keep("nodes", &empty, began, cost);
+        join(&shared, "gpu001");
         tokio::time::advance(cost * (WORTH - 1)).await;
-        assert_eq!(total(answers.to("nodes", &fleet, now)), 0, "the same answer again");
-        assert_eq!(total(answers.to("nodes limit 5", &fleet, now)), 1, "another question");
+        assert_eq!(total(&shared, "nodes").await, 0, "the same answer again");
+        assert_eq!(total(&shared, "nodes limit 5").await, 1, "another question");
         tokio::time::advance(cost).await;
-        assert_eq!(total(answers.to("nodes", &fleet, now)), 1);
-        answers.keep("nodes", &empty.unwrap(), Instant::now(), MOST);
+        assert_eq!(total(&shared, "nodes").await, 1);
+        shared.borrow_mut().answers.keep("nodes", &empty, Instant::now(), MOST);
         tokio::time::advance(MOST).await;
-        assert_eq!(total(answers.to("nodes", &fleet, now)), 1, "it would not be live");
+        assert_eq!(total(&shared, "nodes").await, 1, "it would not be live");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_kept_has_a_limit() {
-        let (mut answers, fleet) = (Answers::default(), Fleet::new(Settings::default()));
-        let answer = answers.to("nodes", &fleet, Time::default()).unwrap();
+        let shared = hub();
+        let empty = answer(&shared, "nodes").await.expect("an answer");
         for limit in 0..2 * KEPT {
-            answers.keep(&format!("nodes limit {limit}"), &answer, Instant::now(), MOST);
+            let answers = &mut shared.borrow_mut().answers;
+            answers.keep(&format!("nodes limit {limit}"), &empty, Instant::now(), MOST);
             assert!(answers.kept.len() <= KEPT);
         }
-        assert!(answers.to("nodes were x", &fleet, Time::default()).is_err());
+        assert!(answer(&shared, "nodes were x").await.is_err());
+        let answers = &mut shared.borrow_mut().answers;
         assert!(answers.kept.iter().all(|kept| kept.query != "nodes were x"), "a complaint is made anew");
+        drop(answers.turn("nodes"));
+        assert_eq!(answers.turns.len(), 1, "nor does who asked once stay");
+    }
+
+    #[tokio::test]
+    async fn others_go_on_while_a_long_question_is_answered_and_share_it() {
+        let shared = hub();
+        for n in 0..2000 {
+            join(&shared, &format!("gpu{n:04}"));
+        }
+        let (long, turns) = ("nodes by node limit 1", Cell::new(0));
+        let others = async {
+            for _ in 0..100_000 {
+                turns.set(turns.get() + 1);
+                yield_now().await;
+            }
+        };
+        let asked = async {
+            let (first, second) = tokio::join!(answer(&shared, long), answer(&shared, long));
+            (first.expect("an answer"), second.expect("an answer"), turns.get())
+        };
+        let ((first, second, turns), ()) = tokio::join!(asked, others);
+        assert!(turns > 1, "nobody had a turn");
+        assert_eq!(first, second, "made once");
+        assert!(matches!(first, Answer::Table(table) if table.total == 2000));
     }
 }

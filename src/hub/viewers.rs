@@ -1,37 +1,61 @@
-//! Viewers ask, the hub answers: one answer per question, in order. Whoever reads slowly asks less often,
-//! so a slow viewer is skipped ahead by itself and never waited for.
+//! Viewers ask, the hub answers, each question once. What is quickly answered does not wait for what is not. Whoever
+//! reads slowly is asked less: a slow viewer is skipped ahead by itself, never waited for, and holds nobody up.
 
-use futures_util::StreamExt as _;
+use std::collections::VecDeque;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::yield_now;
 
-use super::{Shared, connection::Error};
+use super::{Shared, answers, connection::Error};
 use crate::{
-    link::{Incoming, Outgoing},
+    link::{Full, Incoming, Outgoing},
     model::question::Reply,
-    wire::{Ask, Frame, Message},
+    wire::{Ask, CodecError, Frame, Message},
 };
+
+/// Questions of one viewer that may be open, or answered and not sent, before the next is read.
+const MOST_OPEN: usize = 16;
 
 /// Answers until the viewer leaves.
 pub(super) async fn serve(outgoing: &mut Outgoing, mut incoming: Incoming, shared: &Shared) -> Result<(), Error> {
-    while let Some(frame) = incoming.next().await {
-        match frame?.message {
-            Message::Ask(ask) => {
-                let reply = answer(ask, shared);
-                outgoing.send(Frame::of(Message::Answer(reply))).await?;
+    let (mut open, mut answered) = (FuturesUnordered::new(), VecDeque::new());
+    loop {
+        if outgoing.is_empty()
+            && let Some(reply) = answered.pop_front()
+        {
+            put(outgoing, reply)?;
+        }
+        let has_room = open.len() + answered.len() < MOST_OPEN;
+        tokio::select! {
+            biased;
+            flushed = outgoing.flush(), if !outgoing.is_empty() => {
+                flushed.map_err(CodecError::Io)?;
                 // Whoever asks much at once takes turns with everybody else.
                 yield_now().await;
             }
-            Message::Bye => return Ok(()),
-            // A newer viewer may say more than this hub knows of.
-            _ => {}
+            // Others may wait for what is made here, so it goes on whether or not this viewer reads.
+            Some(reply) = open.next(), if !open.is_empty() => answered.push_back(reply),
+            frame = incoming.next(), if has_room => match frame {
+                None => return Ok(()),
+                Some(frame) => match frame?.message {
+                    Message::Ask(ask) => open.push(reply(ask, shared)),
+                    Message::Bye => return Ok(()),
+                    // A newer viewer may say more than this hub knows of.
+                    _ => {}
+                },
+            },
         }
     }
-    Ok(())
 }
 
-fn answer(ask: Ask, shared: &Shared) -> Reply {
-    let mut core = shared.borrow_mut();
-    let (now, core) = (core.now(), &mut *core);
-    let answer = core.answers.to(&ask.query, &core.fleet, now);
-    Reply { slot: ask.slot, query: ask.query, answer }
+fn put(outgoing: &mut Outgoing, reply: Reply) -> Result<(), Error> {
+    outgoing.put(Frame::of(Message::Answer(reply))).map_err(|full| match full {
+        Full::Waiting(_) => Error::Rule("a viewer that does not read"),
+        Full::Frame(error) => error.into(),
+    })
+}
+
+async fn reply(Ask { slot, query }: Ask, shared: &Shared) -> Reply {
+    let answer = answers::answer(shared, &query).await;
+    Reply { slot, query, answer }
 }
