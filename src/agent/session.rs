@@ -261,7 +261,13 @@ impl<S: Source> Session<'_, '_, S> {
             lost = session.report(&mut incoming) => lost.map(|never| match never {}),
         };
         if end.is_ok() {
-            let _ = timeout(GOODBYE, session.outgoing.close()).await;
+            let goodbye = async {
+                session.outgoing.close().await?;
+                // What the hub has said and nobody has read would make the system throw away what we said last.
+                while incoming.next().await.is_some_and(|frame| frame.is_ok()) {}
+                std::io::Result::Ok(())
+            };
+            let _ = timeout(GOODBYE, goodbye).await;
         }
         end
     }

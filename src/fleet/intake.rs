@@ -9,7 +9,6 @@ use super::{
     inventory::Inventory,
     name::{self, Name},
     node::{NEVER, Node, NodeId, Presence, Session},
-    processes::Processes,
     rollup::Rollups,
     tile::Shape,
     writer::{Layout, Writer},
@@ -146,8 +145,7 @@ impl Fleet {
         if !self.admit(session) {
             return;
         }
-        let (kept, over) = Processes::keep(said, &mut self.names);
-        self.nodes[session.node.index()].processes = kept;
+        let over = self.nodes[session.node.index()].processes.take(said, &mut self.names);
         if over > 0 {
             *self.drops.entry("process, core or mount beyond a node's limit").or_default() += over;
         }
@@ -334,7 +332,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        fleet::fixture::{at, builtin, fleet, gpu, introduction, inventory, join, send},
+        fleet::{
+            Processes,
+            fixture::{at, builtin, fleet, gpu, introduction, inventory, join, send},
+        },
         model::{
             metric::{gpu, node},
             raw::Raw,

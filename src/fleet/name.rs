@@ -36,6 +36,13 @@ impl Names {
         name
     }
 
+    /// Makes `name` the share of `text`; mostly it is that already.
+    pub(super) fn renew(&mut self, name: &mut Name, text: &str) {
+        if **name != *text {
+            *name = self.share(text);
+        }
+    }
+
     /// Lets go of what nobody uses any more; process names would pile up otherwise.
     fn sweep(&mut self) {
         self.known.retain(|name| Arc::strong_count(name) > 1);

@@ -64,30 +64,62 @@ impl Processes {
     /// Processes, cores and mounts that are kept of one node, each.
     pub const MOST: usize = 4096;
 
-    /// As the report says it, with its text cleaned and shared; and how many entries found no room.
-    pub(super) fn keep(said: &report::Processes, names: &mut Names) -> (Self, u64) {
-        let kept = Processes {
-            time: Some(said.time),
-            list: said.list.iter().take(Self::MOST).map(|process| Process::keep(process, names)).collect(),
-            cores: said.cores.iter().take(Self::MOST).copied().collect(),
-            mounts: said.mounts.iter().take(Self::MOST).map(|mount| Mount::keep(mount, names)).collect(),
-        };
+    /// Becomes what the report says, with its text cleaned and shared; and says how many entries found no room. Most of
+    /// it is as it was, and stays where it is.
+    pub(super) fn take(&mut self, said: &report::Processes, names: &mut Names) -> u64 {
+        self.time = Some(said.time);
+        let list = &said.list[..said.list.len().min(Self::MOST)];
+        if self.list.len() == list.len() {
+            self.list.iter_mut().zip(list).for_each(|(kept, said)| kept.take(said, names));
+        } else {
+            self.list = list.iter().map(|said| Process::keep(said, names)).collect();
+        }
+        let cores = &said.cores[..said.cores.len().min(Self::MOST)];
+        if self.cores.len() == cores.len() {
+            self.cores.copy_from_slice(cores);
+        } else {
+            self.cores = cores.into();
+        }
+        let mounts = &said.mounts[..said.mounts.len().min(Self::MOST)];
+        if self.mounts.len() == mounts.len() {
+            self.mounts.iter_mut().zip(mounts).for_each(|(kept, said)| kept.take(said, names));
+        } else {
+            self.mounts = mounts.iter().map(|said| Mount::keep(said, names)).collect();
+        }
         let over = [said.list.len(), said.cores.len(), said.mounts.len()].map(|n| n.saturating_sub(Self::MOST));
-        (kept, over.iter().sum::<usize>() as u64)
+        over.iter().sum::<usize>() as u64
     }
 }
 
 impl Process {
     fn keep(said: &report::Process, names: &mut Names) -> Self {
-        Process {
-            pid: said.pid,
-            state: said.state.filter(char::is_ascii_graphic),
+        let mut kept = Process {
             user: names.share(&said.user),
             name: names.share(&said.name),
-            cpu: said.cpu.map(|percent| percent as f32),
-            mem: said.mem,
-            started: said.started,
-            gpus: said.gpus.iter().take(Processes::MOST).cloned().collect(),
+            pid: 0,
+            state: None,
+            cpu: None,
+            mem: None,
+            started: None,
+            gpus: Box::default(),
+        };
+        kept.take(said, names);
+        kept
+    }
+
+    fn take(&mut self, said: &report::Process, names: &mut Names) {
+        self.pid = said.pid;
+        self.state = said.state.filter(char::is_ascii_graphic);
+        names.renew(&mut self.user, &said.user);
+        names.renew(&mut self.name, &said.name);
+        self.cpu = said.cpu.map(|percent| percent as f32);
+        self.mem = said.mem;
+        self.started = said.started;
+        let gpus = &said.gpus[..said.gpus.len().min(Processes::MOST)];
+        if self.gpus.len() == gpus.len() {
+            self.gpus.clone_from_slice(gpus);
+        } else {
+            self.gpus = gpus.into();
         }
     }
 }
@@ -103,5 +135,15 @@ impl Mount {
             used: said.used.map(|percent| percent as f32),
             inodes: said.inodes.map(|percent| percent as f32),
         }
+    }
+
+    fn take(&mut self, said: &report::Mount, names: &mut Names) {
+        names.renew(&mut self.path, &said.path);
+        names.renew(&mut self.kind, &said.kind);
+        names.renew(&mut self.state, &said.state);
+        self.size = said.size;
+        self.free = said.free;
+        self.used = said.used.map(|percent| percent as f32);
+        self.inodes = said.inodes.map(|percent| percent as f32);
     }
 }

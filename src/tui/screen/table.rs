@@ -53,6 +53,14 @@ impl TableScreen {
         Self::new(ask, shared)
     }
 
+    /// The faulty nodes of a place that these conditions describe; none for the whole fleet.
+    pub(crate) fn faulty(scope: &[String], shared: &Shared) -> Self {
+        let mut screen = Self::view_of("nodes", shared);
+        screen.ledger.ask.scope = scope.to_vec();
+        screen.toggle_faults(shared);
+        screen
+    }
+
     /// Narrows the view to faulty rows, or shows all again. Says whether the view knows faults.
     fn toggle_faults(&mut self, shared: &Shared) -> bool {
         let ask = &mut self.ledger.ask;

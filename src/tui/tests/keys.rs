@@ -235,6 +235,20 @@ fn exclamation_narrows_to_faults_and_shows_all_again() {
 }
 
 #[test]
+fn exclamation_in_a_place_keeps_to_the_place() {
+    // Too many nodes for the grid: its cells are places, and the first is entered.
+    let mut stage = Stage::new(9600, 1, SIZE);
+    stage.press("enter");
+    let place = stage.app.crumbs()[1].clone();
+    stage.press("!");
+    assert_eq!(trail(&stage), format!("overview › {place} › nodes"));
+    let asks = |question: &crate::model::question::Question| {
+        question.query.starts_with("nodes where ") && question.query.contains(&place)
+    };
+    assert!(stage.app.questions().iter().any(asks), "{:?}", stage.app.questions());
+}
+
+#[test]
 fn marks_are_copied_as_a_hostlist() {
     let mut stage = stage();
     stage.press("2 <");
