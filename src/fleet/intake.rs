@@ -90,9 +90,12 @@ impl Fleet {
             self.drop("inventory with too many GPUs or NICs");
             return false;
         }
-        let inventory = Inventory::keep(said, &mut self.names);
-        self.equip(session.node, inventory);
-        self.nodes[session.node.index()].inventory_received = Some(now);
+        let at = session.node.index();
+        if !self.nodes[at].inventory.is(said) {
+            let inventory = Inventory::keep(said, &mut self.names);
+            self.equip(session.node, inventory);
+        }
+        self.nodes[at].inventory_received = Some(now);
         true
     }
 

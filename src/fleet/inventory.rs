@@ -112,6 +112,32 @@ impl Inventory {
         self.faults.iter().find(|f| f.gpu.map(usize::from) == Some(slot) && f.metric.is_empty())
     }
 
+    /// Whether this is what the report says: agents say it every minute, and seldom anything new.
+    pub(super) fn is(&self, said: &report::Inventory) -> bool {
+        let report::Inventory {
+            generation,
+            os,
+            kernel,
+            cpu_model,
+            driver,
+            cuda,
+            labels,
+            gpus_on_bus,
+            gpus,
+            nics,
+            notes,
+            faults,
+        } = said;
+        let texts = [(&self.os, os), (&self.kernel, kernel), (&self.cpu_model, cpu_model)];
+        (self.generation, self.gpus_on_bus) == (*generation, *gpus_on_bus)
+            && same(texts.into_iter().chain([(&self.driver, driver), (&self.cuda, cuda)]))
+            && alike(&self.labels, labels, |kept, said| same([(&kept.key, &said.key), (&kept.value, &said.value)]))
+            && alike(&self.gpus, gpus, Gpu::is)
+            && alike(&self.nics, nics, Nic::is)
+            && alike(&self.notes, notes, |kept, said| **kept == **said)
+            && alike(&self.faults, faults, Fault::is)
+    }
+
     /// As [`report::Inventory`] says it, with its text cleaned and shared.
     pub(super) fn keep(said: &report::Inventory, names: &mut Names) -> Self {
         Inventory {
@@ -141,7 +167,24 @@ impl Tag {
     }
 }
 
+/// Whether all texts are kept as they were said.
+fn same<'a>(texts: impl IntoIterator<Item = (&'a Name, &'a String)>) -> bool {
+    texts.into_iter().all(|(kept, said)| **kept == **said)
+}
+
+/// Whether two lists are as long, and `is` holds for each of their items.
+fn alike<A, B>(kept: &[A], said: &[B], is: impl Fn(&A, &B) -> bool) -> bool {
+    kept.len() == said.len() && kept.iter().zip(said).all(|(kept, said)| is(kept, said))
+}
+
 impl Gpu {
+    fn is(&self, said: &report::Gpu) -> bool {
+        let report::Gpu { index, uuid, bus, model, serial, vbios, numa, mig, parent } = said;
+        let own = [(&self.uuid, uuid), (&self.serial, serial), (&self.index, index), (&self.bus, bus)];
+        let shared = [(&self.model, model), (&self.vbios, vbios), (&self.mig, mig)];
+        (self.numa, self.parent) == (*numa, *parent) && same(own.into_iter().chain(shared))
+    }
+
     pub(super) fn keep(said: &report::Gpu, names: &mut Names) -> Self {
         Gpu {
             index: names.share(&said.index),
@@ -178,6 +221,11 @@ impl Gpu {
 }
 
 impl Nic {
+    fn is(&self, said: &report::Nic) -> bool {
+        let report::Nic { name, kind, bus, gpu } = said;
+        self.gpu == *gpu && same([(&self.name, name), (&self.kind, kind), (&self.bus, bus)])
+    }
+
     pub(super) fn keep(said: &report::Nic, names: &mut Names) -> Self {
         Nic { name: names.share(&said.name), kind: names.share(&said.kind), bus: names.share(&said.bus), gpu: said.gpu }
     }
@@ -189,6 +237,11 @@ impl Nic {
 }
 
 impl Fault {
+    fn is(&self, said: &report::Fault) -> bool {
+        let report::Fault { gpu, metric, reason } = said;
+        self.gpu == *gpu && same([(&self.metric, metric), (&self.reason, reason)])
+    }
+
     fn keep(said: &report::Fault, names: &mut Names) -> Self {
         Fault { gpu: said.gpu, metric: names.share(&said.metric), reason: names.share(&said.reason) }
     }
