@@ -73,7 +73,7 @@ impl Client {
     pub async fn attach(stream: Stream) -> Result<Client, ClientError> {
         let (mut incoming, mut outgoing) = stream.split(Codec::viewer());
         let exchange = async {
-            outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Viewer, "")))).await?;
+            outgoing.send(Frame::of(Message::from(Hello::of(Role::Viewer, "")))).await?;
             match hear(&mut incoming).await? {
                 Message::Hello(hello) => Ok(hello),
                 other => Err(ClientError::NoHub(other.word())),
@@ -84,7 +84,7 @@ impl Client {
             return Err(ClientError::Refused(reason));
         }
         match hub.role {
-            Role::Hub => Ok(Client { incoming, outgoing, hub, asked: 0 }),
+            Role::Hub => Ok(Client { incoming, outgoing, hub: *hub, asked: 0 }),
             other => Err(ClientError::NoHub(other.word())),
         }
     }
@@ -106,7 +106,7 @@ impl Client {
             self.outgoing.send(Frame::of(Message::Ask(ask))).await?;
             loop {
                 match hear(&mut self.incoming).await? {
-                    Message::Answer(reply) if reply.slot == slot => return Ok(reply),
+                    Message::Answer(reply) if reply.slot == slot => return Ok(*reply),
                     // An answer to an earlier question that was given up, or something for agents.
                     _ => {}
                 }

@@ -32,13 +32,13 @@ pub struct Frame {
     pub message: Message,
 }
 
-/// What can be said.
+/// What can be said. What is large and rare is boxed: samples pass through many hands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// Who speaks; the first message of each channel, in both directions.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// What a node is and has.
-    Inventory(model::Inventory),
+    Inventory(Box<model::Inventory>),
     /// A node's numbers.
     Sample(Encoded),
     /// A node's processes, cores and mounts.
@@ -50,7 +50,7 @@ pub enum Message {
     /// A viewer's question.
     Ask(Ask),
     /// The hub's reply to one question.
-    Answer(Reply),
+    Answer(Box<Reply>),
     /// Why the link is about to be closed by the peer.
     Refuse(String),
     /// The sender goes in good order: not a failure.
@@ -61,6 +61,24 @@ impl Frame {
     /// A message of channel 0: from or to a viewer, or of a link that carries one node.
     pub fn of(message: Message) -> Frame {
         Frame { channel: 0, message }
+    }
+}
+
+impl From<Hello> for Message {
+    fn from(hello: Hello) -> Self {
+        Message::Hello(Box::new(hello))
+    }
+}
+
+impl From<model::Inventory> for Message {
+    fn from(inventory: model::Inventory) -> Self {
+        Message::Inventory(Box::new(inventory))
+    }
+}
+
+impl From<Reply> for Message {
+    fn from(reply: Reply) -> Self {
+        Message::Answer(Box::new(reply))
     }
 }
 

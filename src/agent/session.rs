@@ -164,7 +164,7 @@ async fn connect(
 ) -> Result<(Incoming, Outgoing), Error> {
     let (mut incoming, mut outgoing) = dial().await?.split(Codec::new());
     let exchange = async {
-        outgoing.send(Frame { channel: number(0), message: Message::Hello(hello) }).await?;
+        outgoing.send(Frame { channel: number(0), message: Message::from(hello) }).await?;
         incoming.next().await.ok_or(Error::Closed)?.map_err(Error::from)
     };
     match timeout(PATIENCE, exchange).await.unwrap_or(Err(Error::Silent))?.message {
@@ -276,7 +276,7 @@ impl<S: Source> Session<'_, '_, S> {
         for node in 0..self.channels.len() {
             if node > 0 {
                 let hello = Hello::agent(self.reports.source.introduction(node));
-                self.put(node, Message::Hello(hello))?;
+                self.put(node, Message::from(hello))?;
             }
             self.turn(node)?;
             self.drain(incoming).await?;
@@ -377,7 +377,7 @@ impl<S: Source> Session<'_, '_, S> {
         if self.channels[node].revision != Some(revision) || instant >= self.channels[node].inventory_due {
             let mut inventory = self.reports.source.inventory(node, now);
             inventory.notes.extend(self.reports.debts[node].notes());
-            if !self.put(node, Message::Inventory(inventory))? {
+            if !self.put(node, Message::from(inventory))? {
                 return Ok(false);
             }
             self.channels[node].revision = Some(revision);

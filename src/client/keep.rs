@@ -141,7 +141,7 @@ impl Session {
                 biased;
                 message = hear(&mut client.incoming) => {
                     if let Message::Answer(reply) = message?
-                        && let Some(reply) = self.answered(reply)
+                        && let Some(reply) = self.answered(*reply)
                     {
                         send(news, reply).await?;
                     }

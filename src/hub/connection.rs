@@ -95,6 +95,6 @@ async fn greet(outgoing: &mut Outgoing, incoming: &mut Incoming) -> Result<Optio
     if hello.role == Role::Hub {
         return Err(Error::Rule("a hub takes agents and viewers, not hubs"));
     }
-    outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "")))).await?;
-    Ok(Some((first.channel, hello)))
+    outgoing.send(Frame::of(Message::from(Hello::of(Role::Hub, "")))).await?;
+    Ok(Some((first.channel, *hello)))
 }

@@ -49,7 +49,7 @@ pub(super) async fn serve(outgoing: &mut Outgoing, mut incoming: Incoming, share
 }
 
 fn put(outgoing: &mut Outgoing, reply: Reply) -> Result<(), Error> {
-    outgoing.put(Frame::of(Message::Answer(reply))).map_err(|full| match full {
+    outgoing.put(Frame::of(Message::from(reply))).map_err(|full| match full {
         Full::Waiting(_) => Error::Rule("a viewer that does not read"),
         Full::Frame(error) => error.into(),
     })

@@ -7,7 +7,8 @@ use bytes::{Buf, BufMut, BytesMut};
 use prost::Message as _;
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{Ask, DecodeError, Frame, Message, limit, proto, proto::Body, report};
+use super::{Ask, DecodeError, Frame, Hello, Message, limit, proto, proto::Body, report};
+use crate::model::{question::Reply, report::Inventory};
 
 /// Bytes that a frame from an agent or viewer may have.
 pub const LIMIT: usize = 1 << 20;
@@ -242,14 +243,14 @@ fn skip_field<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
 impl From<Frame> for proto::Frame {
     fn from(frame: Frame) -> Self {
         let body = match frame.message {
-            Message::Hello(hello) => Body::Hello(hello.into()),
-            Message::Inventory(inventory) => Body::Inventory(inventory.into()),
+            Message::Hello(hello) => Body::Hello(Box::new((*hello).into())),
+            Message::Inventory(inventory) => Body::Inventory(Box::new((*inventory).into())),
             Message::Sample(sample) => Body::Sample(sample.into()),
             Message::Processes(processes) => Body::Processes(processes.into()),
             Message::Event(event) => Body::Event(event.into()),
             Message::Ack(ids) => Body::Ack(proto::Ack { ids }),
             Message::Ask(ask) => Body::Ask(proto::Ask { slot: ask.slot, query: ask.query }),
-            Message::Answer(reply) => Body::Answer(reply.into()),
+            Message::Answer(reply) => Body::Answer(Box::new((*reply).into())),
             Message::Refuse(reason) => Body::Refuse(proto::Refuse { reason }),
             Message::Bye => Body::Bye(proto::Bye {}),
         };
@@ -260,8 +261,8 @@ impl From<Frame> for proto::Frame {
 /// The message in `body`; nothing for one that only a newer build understands.
 fn message(body: Body) -> Result<Option<Message>, DecodeError> {
     Ok(Some(match body {
-        Body::Hello(hello) => Message::Hello(hello.try_into()?),
-        Body::Inventory(inventory) => Message::Inventory(inventory.try_into()?),
+        Body::Hello(hello) => Hello::try_from(*hello)?.into(),
+        Body::Inventory(inventory) => Inventory::try_from(*inventory)?.into(),
         Body::Sample(sample) => Message::Sample(sample.try_into()?),
         Body::Processes(processes) => Message::Processes(processes.try_into()?),
         // An event of a kind that is not known here stays unacknowledged, so its agent keeps it for a newer hub.
@@ -276,7 +277,7 @@ fn message(body: Body) -> Result<Option<Message>, DecodeError> {
         }
         // A query is kept as it was asked: complaints point into it, and it is printed nowhere unparsed.
         Body::Ask(ask) => Message::Ask(Ask { slot: ask.slot, query: ask.query }),
-        Body::Answer(reply) => Message::Answer(reply.try_into()?),
+        Body::Answer(reply) => Reply::try_from(*reply)?.into(),
         Body::Refuse(refuse) => Message::Refuse(limit::shown(refuse.reason, limit::LINE)),
         Body::Bye(proto::Bye {}) => Message::Bye,
     }))

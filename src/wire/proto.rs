@@ -14,10 +14,10 @@ pub(super) struct Frame {
 
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum Body {
-    #[prost(message, tag = "2")]
-    Hello(Hello),
-    #[prost(message, tag = "3")]
-    Inventory(Inventory),
+    #[prost(message, boxed, tag = "2")]
+    Hello(Box<Hello>),
+    #[prost(message, boxed, tag = "3")]
+    Inventory(Box<Inventory>),
     #[prost(message, tag = "4")]
     Sample(Sample),
     #[prost(message, tag = "5")]
@@ -28,8 +28,8 @@ pub(super) enum Body {
     Ack(Ack),
     #[prost(message, tag = "8")]
     Ask(Ask),
-    #[prost(message, tag = "9")]
-    Answer(Answer),
+    #[prost(message, boxed, tag = "9")]
+    Answer(Box<Answer>),
     #[prost(message, tag = "10")]
     Refuse(Refuse),
     #[prost(message, tag = "11")]

@@ -130,9 +130,9 @@ fn table() -> Table {
 
 #[test]
 fn every_message_comes_back() {
-    comes_back(Message::Hello(hello()));
-    comes_back(Message::Hello(Hello::of(Role::Hub, "")));
-    comes_back(Message::Inventory(inventory()));
+    comes_back(Message::from(hello()));
+    comes_back(Message::from(Hello::of(Role::Hub, "")));
+    comes_back(Message::from(inventory()));
     comes_back(Message::Processes(processes()));
     for subject in [
         Subject::Node,
@@ -153,7 +153,7 @@ fn every_message_comes_back() {
 
 #[test]
 fn every_answer_comes_back() {
-    let reply = |answer| Message::Answer(Reply { slot: 3, query: "gpus".into(), answer });
+    let reply = |answer| Message::from(Reply { slot: 3, query: "gpus".into(), answer });
     comes_back(reply(Ok(Answer::Table(table()))));
     comes_back(reply(Ok(Answer::Table(Table::default()))));
     let line = Line {
@@ -186,7 +186,7 @@ fn samples_come_back() {
 
 #[test]
 fn half_a_million_rows_fit_in_one_answer() {
-    let bytes = bytes_of(Message::Answer(Reply {
+    let bytes = bytes_of(Message::from(Reply {
         slot: 0,
         query: String::new(),
         answer: Ok(Answer::Table(Table {
@@ -259,7 +259,7 @@ fn a_newer_peers_messages_and_fields_are_passed_over() {
 
 #[test]
 fn a_torn_frame_waits_for_its_rest_and_an_end_within_it_is_an_error() {
-    let whole = bytes_of(Message::Inventory(inventory()));
+    let whole = bytes_of(Message::from(inventory()));
     let mut codec = Codec::new();
     let mut bytes = BytesMut::new();
     for byte in &whole[..whole.len() - 1] {
@@ -306,7 +306,7 @@ fn a_large_frame_leaves_a_small_buffer() {
     let mut codec = Codec::new();
     let mut bytes = BytesMut::with_capacity(INITIAL_BUFFER);
     let notes = vec!["x".repeat(1000); 60];
-    let large = bytes_of(Message::Inventory(Inventory { notes, ..Inventory::default() }));
+    let large = bytes_of(Message::from(Inventory { notes, ..Inventory::default() }));
     let mut got = None;
     for piece in large.chunks(1000) {
         bytes.extend_from_slice(piece);
@@ -324,7 +324,7 @@ fn more_than_anything_real_is_refused() {
         assert!(matches!(error, CodecError::Decode(_)), "{error:?}");
         assert!(error.to_string().contains(words), "{error}");
     };
-    let gpus = |n| Message::Inventory(Inventory { gpus: vec![Gpu::default(); n], ..Inventory::default() });
+    let gpus = |n| Message::from(Inventory { gpus: vec![Gpu::default(); n], ..Inventory::default() });
     assert!(decode(&bytes_of(gpus(64))).is_ok());
     refused(gpus(65), "GPUs: more than 64");
     refused(gpus(577), "more than 576");
@@ -332,17 +332,17 @@ fn more_than_anything_real_is_refused() {
     let instances = |n| {
         let mut gpus = vec![Gpu::default(); 64];
         gpus.extend(vec![Gpu { parent: Some(3), ..Gpu::default() }; n]);
-        Message::Inventory(Inventory { gpus, ..Inventory::default() })
+        Message::from(Inventory { gpus, ..Inventory::default() })
     };
     assert!(decode(&bytes_of(instances(512))).is_ok());
     refused(instances(513), "more than 576");
     let nics = Inventory { nics: vec![Nic::default(); 257], ..Inventory::default() };
-    refused(Message::Inventory(nics), "NICs: more than 256");
+    refused(Message::from(nics), "NICs: more than 256");
     let list = |n| Message::Processes(Processes { list: vec![Process::default(); n], ..Processes::default() });
     assert!(decode(&bytes_of(list(4096))).is_ok());
     refused(list(4097), "processes: more than 4096");
     let metrics = vec![Declared { scope: Scope::Gpu, key: "gpu.x".into(), unit: Unit::One, quantum: 1.0 }; 1025];
-    refused(Message::Hello(Hello { metrics, ..hello() }), "metrics: more than 1024");
+    refused(Message::from(Hello { metrics, ..hello() }), "metrics: more than 1024");
     refused(Message::Ask(Ask { slot: 0, query: "x".repeat(20_000) }), "query");
     refused(Message::Ack(vec!["a".into(); 4097]), "more than 4096");
     let slots = Encoded { keyframe: Some(Slots { gpus: 577, nics: 0 }), ..Encoded::default() };
@@ -354,7 +354,7 @@ fn slots_point_into_the_inventory_that_they_come_with() {
     let refused = |change: fn(&mut Inventory)| {
         let mut inventory = inventory();
         change(&mut inventory);
-        assert!(decode(&bytes_of(Message::Inventory(inventory))).is_err());
+        assert!(decode(&bytes_of(Message::from(inventory))).is_err());
     };
     refused(|i| i.nics[0].gpu = Some(2));
     refused(|i| i.gpus[1].parent = Some(2));
@@ -365,7 +365,7 @@ fn slots_point_into_the_inventory_that_they_come_with() {
 fn names_are_refused_and_texts_are_made_harmless() {
     let mut bad = hello();
     bad.introduction.node = "gpu\u{1b}]0;x\u{7}".into();
-    assert!(decode(&bytes_of(Message::Hello(bad))).is_err());
+    assert!(decode(&bytes_of(Message::from(bad))).is_err());
     let mut list = processes();
     list.list[0].name = "evil\u{1b}[2J".into();
     list.list[0].cpu = Some(f64::NAN);
@@ -393,10 +393,10 @@ proptest! {
     #[test]
     fn flipped_bits_never_panic(which in 0usize..5, flips in prop::collection::vec(any::<prop::sample::Index>(), 1..6)) {
         let mut bytes = match which {
-            0 => bytes_of(Message::Hello(hello())),
-            1 => bytes_of(Message::Inventory(inventory())),
+            0 => bytes_of(Message::from(hello())),
+            1 => bytes_of(Message::from(inventory())),
             2 => bytes_of(Message::Processes(processes())),
-            3 => bytes_of(Message::Answer(Reply { slot: 0, query: "q".into(), answer: Ok(Answer::Table(table())) })),
+            3 => bytes_of(Message::from(Reply { slot: 0, query: "q".into(), answer: Ok(Answer::Table(table())) })),
             _ => bytes_of(Message::Event(event(Subject::Node, EventKind::Boot))),
         };
         for flip in flips {
@@ -410,7 +410,7 @@ proptest! {
     fn any_node_name_comes_back_or_is_refused(name: String) {
         let mut hello = hello();
         hello.introduction.node.clone_from(&name);
-        if let Ok(Some(Frame { message: Message::Hello(hello), .. })) = decode(&bytes_of(Message::Hello(hello))) {
+        if let Ok(Some(Frame { message: Message::Hello(hello), .. })) = decode(&bytes_of(Message::from(hello))) {
             prop_assert_eq!(&hello.introduction.node, &name);
             prop_assert!(!name.contains(|c: char| c.is_control()));
         }

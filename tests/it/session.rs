@@ -54,7 +54,7 @@ impl Scene {
         let (mut incoming, mut outgoing) = soon(self.dialled.recv()).await.expect("it dials").split(Codec::new());
         let first = soon(incoming.next()).await.unwrap().unwrap();
         assert!(matches!(first.message, Message::Hello(hello) if hello.role == Role::Agent));
-        outgoing.send(Frame::of(Message::Hello(Hello::of(Role::Hub, "head")))).await.unwrap();
+        outgoing.send(Frame::of(Message::from(Hello::of(Role::Hub, "head")))).await.unwrap();
         (incoming, outgoing)
     }
 

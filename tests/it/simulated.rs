@@ -20,7 +20,7 @@ use crate::memory::{Cable, Cluster, Node, ask, event, number, on_paused_time, so
 /// Says Hello, and hears the hub's.
 async fn greet(stream: Stream, hello: Hello) -> (Incoming, Outgoing) {
     let (mut incoming, mut outgoing) = stream.split(Codec::viewer());
-    outgoing.send(Frame { channel: 1, message: Message::Hello(hello) }).await.unwrap();
+    outgoing.send(Frame { channel: 1, message: Message::from(hello) }).await.unwrap();
     let reply = soon(incoming.next()).await.unwrap().unwrap();
     assert!(matches!(reply.message, Message::Hello(hub) if hub.role == Role::Hub));
     (incoming, outgoing)
@@ -161,7 +161,7 @@ fn another_protocol_version_is_refused_in_words() {
         let cluster = Cluster::start();
         let (mut incoming, mut outgoing) = cluster.dial().split(Codec::new());
         let old = Hello { version: VERSION + 1, ..hello("gpu001", 0) };
-        outgoing.send(Frame { channel: 1, message: Message::Hello(old) }).await.unwrap();
+        outgoing.send(Frame { channel: 1, message: Message::from(old) }).await.unwrap();
         let reply = soon(incoming.next()).await.unwrap().unwrap().message;
         assert!(matches!(&reply, Message::Refuse(why) if why.contains("upgrade")), "{reply:?}");
         assert!(soon(incoming.next()).await.is_none(), "and closed");

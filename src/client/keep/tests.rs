@@ -68,7 +68,7 @@ impl Hub {
         let (mut incoming, mut outgoing) = stream.split(Codec::new());
         let first = soon(incoming.next()).await.unwrap().unwrap().message;
         assert!(matches!(first, Message::Hello(hello) if hello.role == Role::Viewer));
-        outgoing.send(Frame::of(Message::Hello(hello))).await.unwrap();
+        outgoing.send(Frame::of(Message::from(hello))).await.unwrap();
         Hub { incoming, outgoing }
     }
 
@@ -87,7 +87,7 @@ impl Hub {
     async fn answer(&mut self, ask: &Ask) {
         let answer = Err(Complaint { message: "as you asked".into(), ..Complaint::default() });
         let reply = Reply { slot: ask.slot, query: ask.query.clone(), answer };
-        self.outgoing.send(Frame::of(Message::Answer(reply))).await.unwrap();
+        self.outgoing.send(Frame::of(Message::from(reply))).await.unwrap();
     }
 }
 
