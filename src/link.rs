@@ -128,7 +128,7 @@ pub fn memory_of(bytes: usize) -> (Stream, Stream) {
 
 /// Bytes that the kernel may hold for a hub that does not read, at either end of a connection: what it holds grows old
 /// there, and nobody is told. Answers flow the other way and are not held short.
-const HELD: u32 = 8 * 1024;
+const HELD: u32 = 4 * 1024;
 
 /// Makes a TCP connection notice a peer that is gone, after half a minute of silence, and send small frames at once.
 /// `TCP_USER_TIMEOUT` is left alone: with it, kernels take a link for dead whose window was closed now and then, as a

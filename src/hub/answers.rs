@@ -26,6 +26,8 @@ const MOST: Duration = Duration::from_secs(3);
 const WORTH: u32 = 40;
 /// An answer that took less is not worth sharing.
 const CHEAP: Duration = Duration::from_millis(1);
+/// An answer that took more is told in the log of whoever looks for what keeps a hub busy.
+const DEAR: Duration = Duration::from_millis(10);
 /// How many answers are kept, and rows of one: screens have hundreds, and whole fleets are asked for once.
 const KEPT: usize = 128;
 const ROWS: usize = 4096;
@@ -63,6 +65,9 @@ pub(super) async fn answer(shared: &Shared, query: &str) -> Result<Answer, Compl
     let (now, began, stretches) = (shared.borrow().now(), Instant::now(), Stretches::new(shared));
     let answer = query::answer_in_parts(&stretches, &query::parse(query)?, now).await?;
     let cost = stretches.cost();
+    if cost >= DEAR {
+        tracing::debug!("{} ms of work, {} ms in all: {query}", cost.as_millis(), began.elapsed().as_millis());
+    }
     shared.borrow_mut().answers.keep(query, &answer, began, cost);
     Ok(answer)
 }

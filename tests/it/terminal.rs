@@ -1,6 +1,6 @@
 //! The terminal interface in a real pseudo-terminal.
 
-use crate::pty::Terminal;
+use crate::{process::Hub, pty::Terminal};
 
 /// The real binary in a terminal of its own.
 pub(crate) fn start(args: &[&str], rows: u16, cols: u16) -> Terminal {
@@ -111,4 +111,47 @@ fn a_part_of_a_name_leads_to_the_nodes_that_have_it() {
     terminal.await_screen("ten nodes", |s| s.contains("gpu040") && s.contains("gpu049") && !s.contains("gpu050"));
     terminal.press(":node gpu042\r");
     terminal.await_screen("the node itself", |s| s.contains("gpu042") && s.contains("GPUS 8"));
+}
+
+#[test]
+fn a_stopped_viewer_delays_no_other_and_goes_on_with_the_newest() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path(), "127.0.0.1:0");
+    let sim = hub.sim(64);
+    hub.await_answer("nodes", "64 nodes up", |a| a["total"] == 64 && a["stale"] == 0);
+    let socket = hub.socket.to_str().unwrap();
+    let mut stopped = start(&["--hub", socket], 40, 120);
+    stopped.await_screen("the hub's nodes", |s| s.contains("64 up") || s.contains("63 up"));
+    let signal = |signal| kill_process(Pid::from_raw(stopped.pid()).unwrap(), signal).unwrap();
+    signal(Signal::STOP);
+    let mut other = start(&["--hub", socket], 40, 120);
+    other.await_screen("the same nodes for another", |s| s.contains("64 up") || s.contains("63 up"));
+    other.press(":gpus\r");
+    other.await_screen("its GPUs", |s| s.contains("of 512"));
+    drop(sim);
+    other.await_screen("that all are stale", |s| s.contains("64 stale"));
+    signal(Signal::CONT);
+    stopped.await_screen("what is now, not what was", |s| s.contains("64 stale"));
+    stopped.press("q");
+    assert_eq!(stopped.finish(), 0);
+}
+
+#[test]
+fn what_a_hub_refused_is_on_the_screen() {
+    use std::io::{Read as _, Write as _};
+
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path(), "127.0.0.1:0");
+    let _sim = hub.sim(8);
+    let mut terminal = start(&["--hub", hub.socket.to_str().unwrap()], 40, 120);
+    terminal.await_screen("the hub's nodes", |s| s.contains("8 up") && !s.contains("refused"));
+    for count in 1..=2 {
+        let mut peer = std::net::TcpStream::connect(&hub.agents).unwrap();
+        peer.write_all(b"GET / HTTP/1.1\r\nHost: head\r\n\r\n").unwrap();
+        let _ = peer.read_to_end(&mut Vec::new());
+        let expected = format!("{count} refused: peer speaks HTTP");
+        terminal.await_screen(&expected, |s| s.contains(&expected));
+    }
 }
