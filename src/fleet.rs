@@ -25,8 +25,8 @@ mod writer;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
-    directory::Directory, event::Events, history::History, name::Names, node::Presence, place::Places, rollup::Rollups,
-    tile::Tiles, writer::Layout,
+    directory::Directory, event::Events, history::History, inventory::Brief, name::Names, node::Presence,
+    place::Places, rollup::Rollups, tile::Tiles, writer::Layout,
 };
 pub use self::{
     event::Happening,
@@ -80,8 +80,8 @@ pub struct Fleet {
     presence: Vec<Presence>,
     /// [`Presence::up_until`] of each node, densely: every scan over all nodes asks for it.
     up_until: Vec<Time>,
-    /// The model of all of a node's GPUs, where it is one: what half a million GPUs are mostly asked for.
-    models: Vec<Option<Name>>,
+    /// What half a million GPUs are mostly asked for, densely.
+    briefs: Vec<Brief>,
     layouts: Vec<Layout>,
     places: Places,
     events: Events,
@@ -108,7 +108,7 @@ impl Fleet {
             tiles: Tiles::default(),
             presence: Vec::new(),
             up_until: Vec::new(),
-            models: Vec::new(),
+            briefs: Vec::new(),
             layouts: Vec::new(),
             events: Events::default(),
             history: History::new(),
@@ -187,13 +187,18 @@ impl Fleet {
 
     /// The model of the GPU in a slot.
     pub fn model(&self, id: NodeId, slot: usize) -> Option<&Name> {
-        let of_all = self.models[id.index()].as_ref();
+        let of_all = self.model_of_all(id);
         of_all.or_else(|| self.nodes[id.index()].inventory.gpus.get(slot).map(|gpu| &gpu.model))
     }
 
     /// The model of all of a node's GPUs, where it is one.
     pub fn model_of_all(&self, id: NodeId) -> Option<&Name> {
-        self.models[id.index()].as_ref()
+        self.briefs[id.index()].model.as_ref()
+    }
+
+    /// Whether anything failed on a node: whether its inventory has faults.
+    pub fn has_faults(&self, id: NodeId) -> bool {
+        self.briefs[id.index()].has_faults
     }
 
     /// Whether the hub itself knows a node metric, rather than an agent's sample.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     Fleet,
     event::Entry,
-    inventory::Inventory,
+    inventory::{Brief, Inventory},
     name::{self, Name},
     node::{NEVER, Node, NodeId, Presence, Session},
     rollup::Rollups,
@@ -250,7 +250,7 @@ impl Fleet {
         self.tiles.add(Shape::new(self.metrics(), 0, 0));
         self.presence.push(Presence::default());
         self.up_until.push(NEVER);
-        self.models.push(None);
+        self.briefs.push(Brief::default());
         self.layouts.push(Layout::default());
         self.history.add();
         self.plan();
@@ -272,7 +272,7 @@ impl Fleet {
         let (was, is) = (before.whole_gpus(), node.inventory.whole_gpus());
         self.gpus = self.gpus + is as u64 - was as u64;
         self.presence[at].gpus = is as u16;
-        self.models[at] = node.inventory.model_of_all().cloned();
+        self.briefs[at] = node.inventory.brief();
         let now = &node.inventory;
         let gpus = origins(&before.gpus, &now.gpus, |gpu| gpu.identity());
         let nics = origins(&before.nics, &now.nics, |nic| &nic.name);

@@ -18,9 +18,10 @@ use crate::model::{
 };
 
 /// Metrics that are rolled up.
-const KEYS: [MetricId; 17] = [
+const KEYS: [MetricId; 18] = [
     gpu::UTIL,
     gpu::POWER,
+    gpu::POWER_LIMIT,
     gpu::MEM_USED,
     gpu::MEM_UTIL,
     gpu::TEMP,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    evaluate::{all, any, compare_known},
+    evaluate::{all, any, compare_known, has_flags, is_absent, is_unknown},
     row::{Item, Row},
     snapshot::Snapshot,
     text::holds_part,
@@ -69,6 +69,20 @@ impl Num {
         }
     }
 
+    /// What `is` makes of the number of each thing of the run.
+    fn fill_as(
+        &self,
+        snapshot: &Snapshot<'_>,
+        run: &Run,
+        out: &mut [Option<bool>],
+        is: impl Fn(Number) -> Option<bool>,
+    ) {
+        let mut numbers = [Err(Gap::Unknown); LANES];
+        let numbers = &mut numbers[..out.len()];
+        self.fill(snapshot, run, numbers);
+        out.iter_mut().zip(numbers).for_each(|(out, number)| *out = is(*number));
+    }
+
     /// The metrics that it reads from samples.
     pub(super) fn metrics(&self) -> Vec<MetricId> {
         match self {
@@ -94,8 +108,11 @@ impl Num {
 impl Text {
     /// Whether all things of a kind that a node has share it.
     pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, kind: Kind, node: NodeId) -> bool {
-        let is_model = matches!(self, Text::Field(Field::Model, Reach::Own)) && kind == Kind::Gpu;
-        self.is_of_node() || (is_model && snapshot.fleet.model_of_all(node).is_some())
+        match self {
+            Text::Field(Field::Model, Reach::Own) if kind == Kind::Gpu => snapshot.fleet.model_of_all(node).is_some(),
+            Text::Field(Field::Fault, Reach::Own) if kind == Kind::Gpu => !snapshot.fleet.has_faults(node),
+            _ => self.is_of_node(),
+        }
     }
 
     fn is_of_node(&self) -> bool {
@@ -134,6 +151,9 @@ impl Condition {
                     *known = known.map(|known| !known);
                 }
             }
+            Condition::Compare(left, comparison, Num::Constant(right)) => {
+                left.fill_as(snapshot, run, out, |number| compare_known(number, *comparison, Ok(*right)));
+            }
             Condition::Compare(left, comparison, right) => {
                 let mut numbers = [[Err(Gap::Unknown); LANES]; 2];
                 let [a, b] = &mut numbers;
@@ -144,9 +164,14 @@ impl Condition {
                 }
             }
             _ if self.is_of_node() => out.fill(self.holds(snapshot, run.first())),
+            Condition::Absent(num) => num.fill_as(snapshot, run, out, is_absent),
+            Condition::Flags(num, bits) => num.fill_as(snapshot, run, out, |number| has_flags(number, *bits)),
+            Condition::UnknownNumber(num) => num.fill_as(snapshot, run, out, |number| Some(is_unknown(number))),
             Condition::Name(part) if run.kind == Kind::Gpu => fill_names(part, snapshot, run, out),
-            Condition::Text(Text::Field(Field::Model, Reach::Own), _) if run.kind == Kind::Gpu => {
-                fill_models(snapshot, run, out, |row| self.holds(snapshot, row));
+            Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text)
+                if text.is_shared(snapshot, run.kind, run.node) =>
+            {
+                out.fill(self.holds(snapshot, run.first()));
             }
             _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.holds(snapshot, row)),
         }
@@ -191,15 +216,10 @@ fn fill_names(part: &str, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<
     if part.contains(':') {
         return out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = Some(holds_part(snapshot, row, part)));
     }
-    fill_models(snapshot, run, out, |row| Some(holds_part(snapshot, row, part)));
-}
-
-/// What holds of a GPU by its model: a node's GPUs mostly are of one.
-fn fill_models(snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<bool>], holds: impl Fn(Row<'_>) -> Option<bool>) {
     if snapshot.fleet.model_of_all(run.node).is_some() {
-        return out.fill(holds(run.first()));
+        return out.fill(Some(holds_part(snapshot, run.first(), part)));
     }
-    out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = holds(row));
+    out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = Some(holds_part(snapshot, row, part)));
 }
 
 /// Joins what the parts say. Once all of it is `settled`, no other part can change it.

@@ -134,15 +134,15 @@ impl Condition {
             Condition::Or(parts) => any(parts.iter().map(|part| part.holds(snapshot, row))),
             Condition::Not(inner) => inner.holds(snapshot, row).map(|known| !known),
             Condition::Compare(left, comparison, right) => compare_known(number(left), *comparison, number(right)),
-            Condition::Absent(num) => known(number(num), |_| false, true),
-            Condition::Flags(num, bits) => known(number(num), |set| set as u32 & bits != 0, false),
+            Condition::Absent(num) => is_absent(number(num)),
+            Condition::Flags(num, bits) => has_flags(number(num), *bits),
             Condition::Choice(num, positions) => {
                 known(number(num), |at| positions.checked_shr(at as u32).unwrap_or(0) & 1 == 1, false)
             }
             Condition::Listed(num, list) => known(number(num), |value| list.matches(&format!("{value}")), false),
             Condition::Text(text, test) => test.passes(text, snapshot, row),
             Condition::NoText(text) => text.is_absent(snapshot, row),
-            Condition::UnknownNumber(num) => Some(matches!(number(num), Err(gap) if gap != Gap::Absent)),
+            Condition::UnknownNumber(num) => Some(is_unknown(number(num))),
             Condition::UnknownText(text) => Some(text.is_absent(snapshot, row).is_none()),
             Condition::Quantified(quantifier, inner) => {
                 let [yes, no, unknown] = tell(snapshot, row, inner);
@@ -159,6 +159,21 @@ impl Condition {
             Condition::Name(part) => Some(holds_part(snapshot, row, part)),
         }
     }
+}
+
+/// Whether a number is a known absence.
+pub(super) fn is_absent(number: Number) -> Option<bool> {
+    known(number, |_| false, true)
+}
+
+/// Whether a number is not known.
+pub(super) fn is_unknown(number: Number) -> bool {
+    matches!(number, Err(gap) if gap != Gap::Absent)
+}
+
+/// Whether some of these bits are set in it.
+pub(super) fn has_flags(number: Number, bits: u32) -> Option<bool> {
+    known(number, |set| set as u32 & bits != 0, false)
 }
 
 /// `is` of a number, `absent` of a known absence, nothing of what is not known.

@@ -6,6 +6,7 @@ mod operand;
 use std::{cell::RefCell, ops::Range, time::Duration};
 
 use crate::model::{
+    identity::Field,
     question::Complaint,
     state::State,
     syntax::{Expr, Moment, Operand, Query, Show, Spot, When, Word},
@@ -101,7 +102,10 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<
     let by = query.by.iter().map(|word| each.group_key(word)).collect::<Result<Vec<_>, _>>()?;
     let rows = Planner { keys: Keys { grouped, ..keys }, placed: placed && query.by.is_empty(), ..each };
     let sort = query.sort.iter().map(|key| Ok((rows.sortable(&key.operand)?, key.descending)));
-    let sort = sort.collect::<Result<Vec<_>, Complaint>>()?;
+    let mut sort = sort.collect::<Result<Vec<_>, Complaint>>()?;
+    if view.rows == Rows::Each && query.by.is_empty() {
+        leave_out_identity(&mut sort, view.kind, names_mig(query));
+    }
     let columns = Planner { past: past.is_some(), ..rows }.columns(query, &view)?;
     let (limit, offset) = (query.limit, query.offset.unwrap_or(0));
     let plan = Plan { mig: names_mig(query), view, filter, since, by, sort, columns, limit, offset, past };
@@ -240,6 +244,17 @@ impl Planner<'_> {
             }
         }
         columns
+    }
+}
+
+/// Leaves out keys at the end of a sort that say what ties go by anyway, so that no column of half a million names is
+/// made. MIG instances stand after all whole GPUs, and not where their index would have them.
+fn leave_out_identity(sort: &mut Vec<(Value, bool)>, kind: Kind, mig: bool) {
+    let ends = |sort: &[(Value, bool)], field| matches!(sort.last(), Some((Value::Text(Text::Field(it, _)), false)) if *it == field);
+    let has_index = kind == Kind::Gpu && !mig && ends(sort, Field::Index);
+    let before = &sort[..sort.len() - usize::from(has_index)];
+    if ends(before, Field::Node) && (has_index || matches!(kind, Kind::Gpu | Kind::Node)) {
+        sort.truncate(before.len() - 1);
     }
 }
 

@@ -182,6 +182,10 @@ fn keep_run(
     slots: Range<u32>,
     items: &mut Vec<Item>,
 ) {
+    if slots.len() == 1 {
+        let item = Item { node, slot: slots.start };
+        return items.extend((filter.holds(snapshot, Row::Item(kind, item)) == Some(true)).then_some(item));
+    }
     let mut holds = [None; LANES];
     for run in Run::lanes(kind, node, slots) {
         let holds = &mut holds[..run.slots.len()];

@@ -111,6 +111,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
         _ if is_of_event(field) => event_field(snapshot, field, node, slot, visit),
         Scope::Node => node_field(field, node, visit),
         _ if field == Field::Model => snapshot.fleet.model(item.node, slot).into_iter().for_each(|model| visit(model)),
+        _ if field == Field::Fault && !snapshot.fleet.has_faults(item.node) => {}
         Scope::Gpu => gpu_field(field, node, slot, visit),
         Scope::Nic => {
             let Some(nic) = node.inventory.nics.get(slot) else { return };

@@ -29,6 +29,24 @@ proptest! {
     }
 }
 
+#[test]
+fn what_ties_go_by_anyway_need_not_be_said() {
+    for sort in ["state", "-util", "model", "-gpu.power, util"] {
+        let plain = table(&format!("gpus sort {sort} show node,index"));
+        for said in ["node", "node, index"] {
+            assert_eq!(table(&format!("gpus sort {sort}, {said} show node,index")).rows, plain.rows, "{sort}, {said}");
+        }
+        let other = table(&format!("gpus sort {sort}, -node, index show node,index"));
+        assert_ne!(other.rows, plain.rows, "{sort}");
+    }
+    let by_index = table("gpus sort index, node show index");
+    assert!(
+        by_index
+            .rows
+            .is_sorted_by(|a, b| a.cells[0].show(&by_index.columns[0]) <= b.cells[0].show(&by_index.columns[0]))
+    );
+}
+
 proptest! {
     #[test]
     fn any_query_has_an_answer_or_a_complaint_inside_it(
