@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 /// Metrics that are rolled up.
-const KEYS: [MetricId; 18] = [
+const KEYS: [MetricId; 19] = [
     gpu::UTIL,
     gpu::POWER,
     gpu::POWER_LIMIT,
@@ -35,6 +35,7 @@ const KEYS: [MetricId; 18] = [
     node::NET_TX,
     node::IB_RX,
     node::IB_TX,
+    node::DISK_USED,
     node::DISK_READ,
     node::DISK_WRITE,
 ];
