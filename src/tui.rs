@@ -15,6 +15,7 @@ mod list;
 mod prompt;
 mod screen;
 mod shared;
+mod still;
 mod terminal;
 mod theme;
 mod update;
@@ -42,6 +43,7 @@ use crate::model::{
 pub use action::keys_as_markdown;
 use app::App;
 pub use draw::Symbols;
+pub use still::Still;
 use terminal::{Guard, Paper};
 pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
 use update::{Draw, Effects, Input};

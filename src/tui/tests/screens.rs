@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use ratatui::style::{Color, Style};
+use ratatui::{
+    layout::Rect,
+    style::{Color, Style},
+};
 
 use super::*;
+use crate::tui::Still;
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
 
@@ -163,6 +167,24 @@ fn every_screen_draws_at_every_size() {
                 stage.buffer();
             }
         }
+    }
+}
+
+#[test]
+fn without_a_terminal_the_same_is_shown() {
+    let size = (120, 40);
+    let mut stage = Stage::new(256, 8, size);
+    let (hub, now) = (Hub::new(256, 8), stage.hub.now);
+    let mut still = Still::new(settings(), size, now).unwrap();
+    let mut buffer = Buffer::empty(Rect::new(0, 0, size.0, size.1));
+    for key in ["", "2", "3"] {
+        if !key.is_empty() {
+            stage.press(key);
+            assert!(still.press(KeyCode::Char(key.chars().next().unwrap()).into(), now));
+        }
+        while still.questions().iter().fold(false, |news, question| still.hear(hub.answer(question), now) | news) {}
+        still.draw(&mut buffer);
+        assert_eq!(cells(&buffer), stage.screen(), "{key}");
     }
 }
 
