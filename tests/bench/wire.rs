@@ -165,7 +165,7 @@ impl Kind {
         let start = sim.plan().start;
         let packed = |how: How| Said::of(sim, n).packed[how as usize][1].clone();
         Frame::of(match self {
-            Kind::Inventory => Message::Inventory(sim.inventory(n, start)),
+            Kind::Inventory => sim.inventory(n, start).into(),
             Kind::Processes => Message::Processes(sim.processes(n, start)),
             Kind::Changes => Message::Sample(packed(How::Changes)),
             Kind::Keyframe => Message::Sample(packed(How::Keyframe)),
