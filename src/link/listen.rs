@@ -10,7 +10,7 @@ use std::{
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 
-use super::{Address, Credentials, HELD, Peer, Stream, tune};
+use super::{Address, Credentials, Peer, Stream, UNREAD, tune};
 
 /// Connections that may wait to be accepted: with the usual 128, five thousand agents that come back at once take
 /// ten seconds instead of a third of one.
@@ -69,7 +69,7 @@ pub async fn listen_tcp(address: &Address) -> Result<Listener, ListenError> {
     // A hub that starts again must not wait for its old connections to fade.
     socket.set_reuseaddr(true).map_err(failed("setting up the socket"))?;
     // Connections inherit it, and only what they receive is held short.
-    socket.set_recv_buffer_size(HELD).map_err(failed("setting up the socket"))?;
+    socket.set_recv_buffer_size(UNREAD).map_err(failed("setting up the socket"))?;
     let listener = socket.bind(target).and_then(|()| socket.listen(BACKLOG)).map_err(|e| match e.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse(address.clone()),
         _ => failed("binding")(e),

@@ -33,7 +33,7 @@ struct Args {
     /// Seconds of each measurement
     #[arg(long, default_value_t = 30)]
     seconds: u64,
-    /// Minutes to go on after the last run, to see whether memory grows
+    /// Minutes to go on in the last run once history is full, to see whether memory grows
     #[arg(long, default_value_t = 0)]
     soak: u64,
 }
@@ -91,6 +91,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     let crowded = system.watch(span);
     figures.push(("50 viewers, on top", percent((crowded.hub - before.hub).max(0.0))));
     figures.push(("their answers per second", format!("{:.0}", crowd.leave() / crowded.span.as_secs_f64())));
+    sleep(system::CALM);
     figures.push(("hub's memory", megabytes(system::resident(system.hub_pid()))));
     let soaks = is_last && args.soak > 0;
     let grown = soaks.then(|| megabytes(system.soak(Duration::from_secs(60 * args.soak))));

@@ -24,6 +24,8 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How long things may take to calm down after that.
 pub(crate) const CALM: Duration = Duration::from_secs(15);
+/// When history is full: at half a million GPUs it goes back for ten minutes.
+const FULL: Duration = Duration::from_mins(12);
 /// Nodes that the simulator keeps silent as a fault are never up.
 const ENOUGH: f64 = 0.995;
 
@@ -34,6 +36,7 @@ pub(crate) struct System {
     nodes: u32,
     socket: PathBuf,
     runtime: Runtime,
+    began: Instant,
     _dir: TempDir,
 }
 
@@ -60,7 +63,7 @@ impl System {
         let mut sim = Command::new(binary);
         let sim = sim.args(["sim", "--hub", agents]).args(counts).stdout(Stdio::piped()).spawn().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        System { hub, sim, nodes, socket, runtime, _dir: dir }
+        System { hub, sim, nodes, socket, runtime, began: Instant::now(), _dir: dir }
     }
 
     pub(crate) fn socket(&self) -> &Path {
@@ -114,8 +117,9 @@ impl System {
         (at(50), at(99))
     }
 
-    /// Goes on for so long: how much the hub's memory grows, in bytes.
+    /// Goes on until history is full, and then for so long: how much the hub's memory grows, in bytes.
     pub(crate) fn soak(&self, span: Duration) -> f64 {
+        sleep(FULL.saturating_sub(self.began.elapsed()));
         let before = resident(self.hub_pid());
         sleep(span);
         resident(self.hub_pid()) - before
