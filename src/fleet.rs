@@ -260,7 +260,7 @@ impl Fleet {
 
     /// How many nodes are in which state, how many GPUs there are, and what was dropped.
     pub fn census(&self, now: Time) -> Census {
-        let mut census = Census { gpus: self.gpus, ..Census::default() };
+        let mut census = Census { gpus: self.gpus, history: self.reach(), ..Census::default() };
         for id in self.nodes() {
             census.count(if self.is_up(id, now) { State::Up } else { self.state(id, now) });
         }

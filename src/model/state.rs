@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::time::Time;
+
 /// What the hub knows of a node's presence. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
@@ -75,6 +77,8 @@ pub struct Census {
     pub missing: u64,
     /// GPUs that the nodes listed, MIG instances not counted.
     pub gpus: u64,
+    /// What the history of GPUs and nodes reaches back to, about; nothing before the first sample.
+    pub history: Option<Time>,
     /// What was dropped or refused since the hub started, by reason: `("oversized frame", 2)`.
     pub drops: Vec<(String, u64)>,
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     model::{
-        Time,
+        Time, Unit,
         question::{Answer, News, Question, Reply},
     },
     tui::{
@@ -312,6 +312,17 @@ impl App {
     /// Tells the user something.
     pub(super) fn say(&mut self, words: impl Into<String>) {
         self.notice = Some((words.into(), self.shared.now));
+    }
+
+    /// Shows a longer or a shorter time, and says how much of it is known.
+    pub(super) fn zoom(&mut self, out: bool) -> bool {
+        let is_other = self.shared.zoom(out);
+        let history = self.shared.census.as_ref().and_then(|census| census.history);
+        if let Some(age) = history.map(|since| self.shared.now.since(since)) {
+            let reach = Unit::Seconds.text(age.as_secs_f64());
+            self.say(format!("{}; history reaches back {reach}", self.shared.span_words()));
+        }
+        is_other
     }
 
     /// Takes away what has been said for long enough. Says whether there was such.

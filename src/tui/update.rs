@@ -130,7 +130,7 @@ impl App {
                 self.shared.frozen = if self.shared.frozen.is_some() { None } else { Some(self.shared.now) };
                 true
             }
-            Action::ZoomIn | Action::ZoomOut => self.shared.zoom(action == Action::ZoomOut),
+            Action::ZoomIn | Action::ZoomOut => self.zoom(action == Action::ZoomOut),
             Action::NextView | Action::PreviousView => self.turn(action == Action::PreviousView),
             Action::HistoryBack | Action::HistoryForward => self.travel(action == Action::HistoryBack),
             Action::Mark => self.mark(),

@@ -189,16 +189,16 @@ impl From<proto::Column> for Column {
 
 impl From<Census> for proto::Census {
     fn from(census: Census) -> Self {
-        let Census { up, stale, down, missing, gpus, drops } = census;
+        let Census { up, stale, down, missing, gpus, history, drops } = census;
         let drops = drops.into_iter().map(|(reason, count)| proto::Drop { reason, count }).collect();
-        proto::Census { up, stale, down, missing, gpus, drops }
+        proto::Census { up, stale, down, missing, gpus, drops, history: history.map(Time::as_millis) }
     }
 }
 
 impl From<proto::Census> for Census {
     fn from(census: proto::Census) -> Self {
-        let proto::Census { up, stale, down, missing, gpus, drops } = census;
+        let proto::Census { up, stale, down, missing, gpus, drops, history } = census;
         let drops = drops.into_iter().map(|d| (limit::shown(d.reason, limit::LINE), d.count)).collect();
-        Census { up, stale, down, missing, gpus, drops }
+        Census { up, stale, down, missing, gpus, history: history.map(Time::from_millis), drops }
     }
 }

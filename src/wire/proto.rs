@@ -390,6 +390,8 @@ pub(super) struct Census {
     pub(super) gpus: u64,
     #[prost(message, repeated, tag = "6")]
     pub(super) drops: Vec<Drop>,
+    #[prost(sint64, optional, tag = "7")]
+    pub(super) history: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -102,7 +102,15 @@ fn column(key: &str, kind: Option<Kind>) -> Column {
 }
 
 fn census() -> Census {
-    Census { up: 5, stale: 4, down: 3, missing: 2, gpus: 40, drops: vec![("oversized frame".into(), 2)] }
+    Census {
+        up: 5,
+        stale: 4,
+        down: 3,
+        missing: 2,
+        gpus: 40,
+        history: Some(Time::from_millis(1_800_000_000_000)),
+        drops: vec![("oversized frame".into(), 2)],
+    }
 }
 
 fn table() -> Table {

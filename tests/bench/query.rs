@@ -15,7 +15,25 @@ use supertop::{
 };
 
 fn main() {
+    print_memory();
     divan::main();
+}
+
+/// What a fleet takes for each GPU, its node's values and inventory included. Ten minutes of history at half a million
+/// GPUs come on top: what `Settings::history_bytes` allows.
+fn print_memory() {
+    let before = resident();
+    let fleet = known(62_500);
+    let per_gpu = |bytes: usize| bytes / (fleet.nodes().len() * 8);
+    let (all, history) = (resident() - before, fleet.history_bytes());
+    println!("62,500 nodes: {} B for each GPU, of which history {} B", per_gpu(all), per_gpu(history));
+}
+
+/// Bytes of memory that this process holds.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a /proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
 const NOW: Time = Time::from_millis(1_795_442_670_000);
@@ -97,13 +115,18 @@ thread_local! {
     static FLEETS: std::cell::RefCell<Vec<(usize, std::rc::Rc<Fleet>)>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-fn ask(bencher: Bencher<'_, '_>, nodes: usize, question: &str) {
+/// The fleet of so many nodes, made once.
+fn known(nodes: usize) -> std::rc::Rc<Fleet> {
     let known = FLEETS.with_borrow(|fleets| fleets.iter().find(|(n, _)| *n == nodes).map(|(_, fleet)| fleet.clone()));
-    let fleet = known.unwrap_or_else(|| {
+    known.unwrap_or_else(|| {
         let fleet = std::rc::Rc::new(fleet(nodes));
         FLEETS.with_borrow_mut(|fleets| fleets.push((nodes, fleet.clone())));
         fleet
-    });
+    })
+}
+
+fn ask(bencher: Bencher<'_, '_>, nodes: usize, question: &str) {
+    let fleet = known(nodes);
     let query = query::parse(question).expect("a query");
     bencher.bench_local(|| query::answer(&fleet, &query, NOW).expect("an answer"));
 }

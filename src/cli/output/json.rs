@@ -68,6 +68,7 @@ fn series(series: &Series) -> Value {
         "total": series.total,
         "start": series.start.to_string(),
         "step": series.step.as_secs_f64(),
+        "history": series.census.history.map(|time| time.to_string()),
         "lines": lines,
     })
 }

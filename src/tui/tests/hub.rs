@@ -487,7 +487,11 @@ impl Hub {
     }
 
     fn census(&self) -> Census {
-        let mut census = Census { gpus: (self.nodes * self.gpus) as u64, ..Census::default() };
+        let mut census = Census {
+            gpus: (self.nodes * self.gpus) as u64,
+            history: Some(self.now - std::time::Duration::from_mins(12)),
+            ..Census::default()
+        };
         (1..=self.nodes).for_each(|node| census.count(Hub::state(node)));
         census
     }

@@ -319,6 +319,7 @@ fn zoom_asks_for_another_span() {
     assert!(asked(&stage, "10m"));
     stage.press("-");
     assert!(asked(&stage, "30m") && stage.screen().contains("30 min"));
+    assert!(stage.app.notice().unwrap().starts_with("30 min; history reaches back 12m"), "{:?}", stage.app.notice());
     stage.press("+ +");
     assert!(!asked(&stage, "30m") && stage.screen().contains("5 min"));
 }
