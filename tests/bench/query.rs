@@ -82,6 +82,7 @@ const GRID: &str = "racks sort region,pod,rack show region,pod,rack,node.age,nod
 
 const QUESTIONS: &[&str] = &[
     "gpus limit 50",
+    "gpus where util > 100 limit 0",
     "gpus limit 50 offset 250000",
     "gpus sort -util limit 50",
     "gpus sort -util limit 50 offset 250000",
