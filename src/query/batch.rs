@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    evaluate::{all, any, compare_known, has_flags, is_absent, is_unknown},
+    evaluate::{all, any, compare, compare_known, has_flags, is_absent, is_unknown},
     row::{Item, Row},
     snapshot::Snapshot,
     text::holds_part,
@@ -149,6 +149,19 @@ impl Condition {
                 inner.fill(snapshot, run, out);
                 for known in out {
                     *known = known.map(|known| !known);
+                }
+            }
+            Condition::Compare(Num::Leaf(leaf), comparison, Num::Constant(right))
+                if leaf.reach == Reach::Own
+                    && let Some(cells) = snapshot.cells(leaf, run) =>
+            {
+                // The most frequent of all conditions, without a detour through numbers.
+                out.fill(None);
+                for (out, cell) in out.iter_mut().zip(cells) {
+                    *out = match cell.steps() {
+                        Some(steps) => Some(compare(f64::from(steps) * leaf.quantum, *comparison, *right)),
+                        None => compare_known(Err(cell.gap().unwrap_or(Gap::Unknown)), *comparison, Ok(*right)),
+                    };
                 }
             }
             Condition::Compare(left, comparison, Num::Constant(right)) => {

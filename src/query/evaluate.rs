@@ -102,7 +102,7 @@ pub(super) fn all(parts: impl IntoIterator<Item = Option<bool>>) -> Option<bool>
 }
 
 /// How `a` compares with `b`.
-fn compare(a: f64, comparison: Comparison, b: f64) -> bool {
+pub(super) fn compare(a: f64, comparison: Comparison, b: f64) -> bool {
     // Quanta such as 0.001 are no binary fractions: what differs by rounding only is equal.
     let near = (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
     match comparison {

@@ -159,17 +159,24 @@ impl<'a> Snapshot<'a> {
 
     /// One metric of a run of a node's slots, where samples hold it; nothing where it is to be read one by one.
     pub(super) fn run(&self, leaf: &Leaf, run: &Run, out: &mut [Number]) -> Option<()> {
+        let cells = self.cells(leaf, run)?;
+        out.fill(Err(Gap::Unknown));
+        for (out, cell) in out.iter_mut().zip(cells) {
+            *out = number(*cell, leaf.quantum);
+        }
+        Some(())
+    }
+
+    /// The stored values of a run of a node's slots, as many as are to be believed; nothing where samples hold none.
+    pub(super) fn cells(&self, leaf: &Leaf, run: &Run) -> Option<&'a [Raw]> {
         if self.window.is_some() || !matches!(leaf.metric.scope, Scope::Gpu | Scope::Nic) {
             return None;
         }
-        out.fill(Err(Gap::Unknown));
-        if self.believes(run.node) {
-            let cells = self.fleet.last_values(run.node).row(leaf.metric);
-            for (out, cell) in out.iter_mut().zip(cells.get(run.slots.start as usize..).unwrap_or(&[])) {
-                *out = number(*cell, leaf.quantum);
-            }
+        if !self.believes(run.node) {
+            return Some(&[]);
         }
-        Some(())
+        let cells = self.fleet.last_values(run.node).row(leaf.metric);
+        Some(cells.get(run.slots.start as usize..).unwrap_or(&[]))
     }
 
     /// A metric of one thing.
