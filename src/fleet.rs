@@ -17,6 +17,7 @@ mod place;
 mod processes;
 mod rollup;
 mod roster;
+mod sweep;
 mod tile;
 mod timeline;
 mod track;
@@ -30,7 +31,6 @@ use self::{
 };
 pub use self::{
     event::Happening,
-    intake::Sweep,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
     name::{Name, natural},
     node::{Node, NodeId, Session},
@@ -38,6 +38,7 @@ pub use self::{
     processes::{Mount, Process, Processes},
     rollup::Rollup,
     roster::{Known, Roster},
+    sweep::Sweep,
     tile::Tile,
     writer::Writer,
 };

@@ -5,12 +5,7 @@ use std::ops::Range;
 
 use crate::{
     fleet::NodeId,
-    model::{
-        identity::Field,
-        metric::{MetricId, Scope},
-        raw::Gap,
-        syntax::Operation,
-    },
+    model::{identity::Field, raw::Gap, syntax::Operation},
 };
 
 use super::{
@@ -81,16 +76,6 @@ impl Num {
         let numbers = &mut numbers[..out.len()];
         self.fill(snapshot, run, numbers);
         out.iter_mut().zip(numbers).for_each(|(out, number)| *out = is(*number));
-    }
-
-    /// The metrics that it reads from samples.
-    pub(super) fn metrics(&self) -> Vec<MetricId> {
-        match self {
-            Num::Leaf(leaf) if Scope::SAMPLED.contains(&leaf.metric.scope) => vec![leaf.metric],
-            Num::Arithmetic(left, _, right) => [left.metrics(), right.metrics()].concat(),
-            Num::Count(condition) => condition.metrics(),
-            _ => Vec::new(),
-        }
     }
 
     /// Whether it is the same for all things of a node.
@@ -187,21 +172,6 @@ impl Condition {
                 out.fill(self.holds(snapshot, run.first()));
             }
             _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.holds(snapshot, row)),
-        }
-    }
-
-    /// The metrics that it reads from samples.
-    pub(super) fn metrics(&self) -> Vec<MetricId> {
-        match self {
-            Condition::And(parts) | Condition::Or(parts) => parts.iter().flat_map(Condition::metrics).collect(),
-            Condition::Not(inner) | Condition::Quantified(_, inner) => inner.metrics(),
-            Condition::Compare(left, _, right) => [left.metrics(), right.metrics()].concat(),
-            Condition::Flags(num, _)
-            | Condition::Choice(num, _)
-            | Condition::Listed(num, _)
-            | Condition::Absent(num)
-            | Condition::UnknownNumber(num) => num.metrics(),
-            _ => Vec::new(),
         }
     }
 

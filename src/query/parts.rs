@@ -57,6 +57,7 @@ pub(super) async fn sum_up<'g>(
             for leaf in leaves {
                 match group.sum(leaf) {
                     Some(_) => {}
+                    None if sums.iter().any(|(it, _)| (it.metric, it.fold) == (leaf.metric, leaf.fold)) => {}
                     None if let Some(sum) = rolled_up(&snapshot, group, leaf) => group.sums.push((*leaf, sum)),
                     None => sums.push((*leaf, Pool::new(leaf.fold))),
                 }

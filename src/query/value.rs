@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::model::{
     hostlist::Hostlist,
     identity::Field,
-    metric::{Aggregate, Kind as Reading, MetricId},
+    metric::{Aggregate, Kind as Reading, MetricId, Scope},
     raw::Gap,
     syntax::{Comparison, Operation, PastFunction, Quantifier},
     table::Column,
@@ -132,18 +132,35 @@ pub(super) struct Shown {
 impl Value {
     /// The metrics of which it is made that are of several things.
     pub(super) fn sums(&self) -> Vec<Leaf> {
-        if let Value::Number(numeric) = self { numeric.num.sums() } else { Vec::new() }
+        if let Value::Number(numeric) = self { several(numeric.num.leaves()) } else { Vec::new() }
     }
 }
 
+/// Those of several things.
+fn several(mut leaves: Vec<Leaf>) -> Vec<Leaf> {
+    leaves.retain(|leaf| leaf.reach == Reach::Several);
+    leaves
+}
+
+/// Those that samples hold.
+fn sampled(leaves: &[Leaf]) -> Vec<MetricId> {
+    leaves.iter().map(|leaf| leaf.metric).filter(|metric| Scope::SAMPLED.contains(&metric.scope)).collect()
+}
+
 impl Num {
-    /// The metrics of which it is made that are of several things.
-    fn sums(&self) -> Vec<Leaf> {
+    /// The metrics that it reads now.
+    fn leaves(&self) -> Vec<Leaf> {
         match self {
-            Num::Leaf(leaf) if leaf.reach == Reach::Several => vec![*leaf],
-            Num::Arithmetic(left, _, right) => [left.sums(), right.sums()].concat(),
+            Num::Leaf(leaf) => vec![*leaf],
+            Num::Arithmetic(left, _, right) => [left.leaves(), right.leaves()].concat(),
+            Num::Count(condition) => condition.leaves(),
             _ => Vec::new(),
         }
+    }
+
+    /// The metrics that it reads from samples.
+    pub(super) fn metrics(&self) -> Vec<MetricId> {
+        sampled(&self.leaves())
     }
 
     fn looks_back(&self) -> bool {
@@ -157,19 +174,29 @@ impl Num {
 }
 
 impl Condition {
-    /// The metrics of which it is made that are of several things.
-    pub(super) fn sums(&self) -> Vec<Leaf> {
+    /// The metrics that it reads now.
+    fn leaves(&self) -> Vec<Leaf> {
         match self {
-            Condition::And(parts) | Condition::Or(parts) => parts.iter().flat_map(Condition::sums).collect(),
-            Condition::Not(inner) => inner.sums(),
-            Condition::Compare(left, _, right) => [left.sums(), right.sums()].concat(),
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().flat_map(Condition::leaves).collect(),
+            Condition::Not(inner) | Condition::Quantified(_, inner) => inner.leaves(),
+            Condition::Compare(left, _, right) => [left.leaves(), right.leaves()].concat(),
             Condition::Flags(num, _)
             | Condition::Choice(num, _)
             | Condition::Listed(num, _)
             | Condition::Absent(num)
-            | Condition::UnknownNumber(num) => num.sums(),
+            | Condition::UnknownNumber(num) => num.leaves(),
             _ => Vec::new(),
         }
+    }
+
+    /// The metrics that it reads from samples.
+    pub(super) fn metrics(&self) -> Vec<MetricId> {
+        sampled(&self.leaves())
+    }
+
+    /// The metrics of which it is made that are of several things.
+    pub(super) fn sums(&self) -> Vec<Leaf> {
+        several(self.leaves())
     }
 
     /// Whether a thing's history has to be looked at to tell.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, time::Duration};
 use futures_util::StreamExt as _;
 use supertop::{
     agent::session::{self, Pace},
-    link::{DialError, Incoming, Outgoing, Stream, memory, memory_of},
+    link::{DialError, Incoming, Outgoing, Stream, memory_of},
     wire::{Codec, Frame, Hello, Message, Role},
 };
 use tokio::{
@@ -25,9 +25,14 @@ struct Scene {
 
 impl Scene {
     fn new(node: &Node) -> Scene {
+        Scene::narrow(node, 64 * 1024)
+    }
+
+    /// Over links that hold so many bytes which were not read.
+    fn narrow(node: &Node, bytes: usize) -> Scene {
         let (far, dialled) = mpsc::unbounded_channel();
         let dial = async move || {
-            let (near, other) = memory();
+            let (near, other) = memory_of(bytes);
             far.send(other).expect("the test goes on");
             Ok(near)
         };
@@ -121,13 +126,7 @@ fn a_stop_is_heard_whatever_the_session_waits_for() {
         sleep(Duration::from_secs(3)).await;
         assert_eq!(scene.stopped_within().await, Duration::ZERO, "while the hub owes its Hello");
 
-        let (far, dialled) = mpsc::unbounded_channel();
-        let narrow = async move || {
-            let (near, other) = memory_of(1024);
-            far.send(other).expect("the test goes on");
-            Ok(near)
-        };
-        let mut scene = Scene::with(&node, narrow, dialled);
+        let mut scene = Scene::narrow(&node, 1024);
         let _deaf = scene.hub().await;
         sleep(Duration::from_secs(3)).await;
         assert!(scene.stopped_within().await <= Duration::from_secs(1), "while the hub reads nothing");
@@ -175,13 +174,7 @@ fn a_node_is_watched_while_there_is_no_hub() {
 fn samples_that_a_slow_hub_cost_are_counted_and_said() {
     on_paused_time(async {
         let node = Node::new("gpu001");
-        let (far, dialled) = mpsc::unbounded_channel();
-        let narrow = async move || {
-            let (near, other) = memory_of(256);
-            far.send(other).expect("the test goes on");
-            Ok(near)
-        };
-        let mut scene = Scene::with(&node, narrow, dialled);
+        let mut scene = Scene::narrow(&node, 256);
         let (mut incoming, _outgoing) = scene.hub().await;
         sleep(Duration::from_secs(28)).await;
         let notes = async {
@@ -203,13 +196,7 @@ fn samples_that_a_slow_hub_cost_are_counted_and_said() {
 fn a_hub_that_reads_nothing_for_long_is_dialled_anew() {
     on_paused_time(async {
         let node = Node::new("gpu001");
-        let (far, dialled) = mpsc::unbounded_channel();
-        let narrow = async move || {
-            let (near, other) = memory_of(1024);
-            far.send(other).expect("the test goes on");
-            Ok(near)
-        };
-        let mut scene = Scene::with(&node, narrow, dialled);
+        let mut scene = Scene::narrow(&node, 1024);
         let (_deaf, _outgoing) = scene.hub().await;
         let began = Instant::now();
         let again = timeout(Duration::from_mins(1), scene.dialled.recv()).await.expect("it dials again");

@@ -1,0 +1,50 @@
+//! What is to be done every second: roll-ups, in small parts.
+
+use super::{Fleet, node::NodeId, rollup::Rollups};
+use crate::model::time::Time;
+
+/// A sweep over all nodes that is not done yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    now: Time,
+    next: usize,
+}
+
+impl Fleet {
+    /// What is to be done every second: roll-ups. Called more often, it does nothing in between.
+    pub fn tick(&mut self, now: Time) {
+        let mut sweep = self.sweep(now);
+        while let Some(some) = sweep {
+            sweep = self.go_on(some);
+        }
+    }
+
+    /// [`Fleet::tick`] in small parts, for whoever has other work in between: what is to be handed to
+    /// [`Fleet::go_on`]. Nothing when nothing is due.
+    pub fn sweep(&mut self, now: Time) -> Option<Sweep> {
+        self.rollups.is_due(now).then_some(Sweep { now, next: 0 })
+    }
+
+    /// Does some of the work, and says what is left.
+    pub fn go_on(&mut self, sweep: Sweep) -> Option<Sweep> {
+        let Sweep { now, next } = sweep;
+        let end = (next + Self::SWEPT_AT_ONCE).min(self.nodes.len());
+        for first in (next..end).step_by(Rollups::AT_ONCE) {
+            let some = first..(first + Rollups::AT_ONCE).min(end);
+            some.clone().for_each(|at| Rollups::fetch(self.tiles.get(at)));
+            for id in some.map(NodeId::at).filter(|id| now < self.up_until[id.index()]) {
+                let gpus = usize::from(self.presence[id.index()].gpus);
+                self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
+            }
+        }
+        if end < self.nodes.len() {
+            return Some(Sweep { now, next: end });
+        }
+        self.rollups.record(now);
+        self.plan();
+        None
+    }
+
+    /// Nodes that are rolled up in one go: about a millisecond's work.
+    const SWEPT_AT_ONCE: usize = 2048;
+}
