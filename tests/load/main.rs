@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // What must be there and is not ends the run, and it prints.
 
 #[path = "../it/pty.rs"]
-#[allow(dead_code)] // The tests use more of it.
+#[allow(dead_code)] // The tests also resize it, and look at how it is left.
 mod pty;
 mod screen;
 mod system;

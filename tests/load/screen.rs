@@ -67,7 +67,8 @@ impl Viewer {
         let filtered = self.until(&filter, "one node's GPUs", |s| s.contains(&middle) && !s.contains(&first));
         let pair = |mut times: Vec<Duration>| {
             times.sort();
-            let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3;
+            // Of few times, 99 of 100 are all of them.
+            let at = |share: usize| times[(times.len() * share).div_ceil(100) - 1].as_secs_f64() * 1e3;
             format!("{:.1} / {:.1} ms", at(50), at(99))
         };
         vec![
