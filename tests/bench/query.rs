@@ -38,10 +38,10 @@ fn resident() -> usize {
 
 const NOW: Time = Time::from_millis(1_795_442_670_000);
 
-/// Nodes of 8 GPUs, 32 to a rack, each value its own.
+/// Nodes of 8 GPUs, 32 to a rack, each value its own. They come in no order, as agents do.
 fn fleet(nodes: usize) -> Fleet {
     let mut fleet = Fleet::new(Settings { history_bytes: Some(1 << 24), ..Settings::default() });
-    for n in 0..nodes {
+    for n in (0..nodes).map(|n| n * 7919 % nodes) {
         let introduction = Introduction { node: format!("gpu{n:05}"), interval_ms: 1000, ..Introduction::default() };
         let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
             scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
