@@ -2,6 +2,7 @@
 //! One owner, no locks, no I/O, no clock: `now` is an argument. Taking a known node's sample allocates nothing.
 
 mod block;
+mod column;
 mod directory;
 mod event;
 #[cfg(test)]
@@ -81,6 +82,8 @@ pub struct Fleet {
     presence: Vec<Presence>,
     /// [`Presence::up_until`] of each node, densely: every scan over all nodes asks for it.
     up_until: Vec<Time>,
+    /// How many of each node's GPU slots are whole GPUs.
+    whole_gpus: Vec<u16>,
     /// What half a million GPUs are mostly asked for, densely.
     briefs: Vec<Brief>,
     layouts: Vec<Layout>,
@@ -109,6 +112,7 @@ impl Fleet {
             tiles: Tiles::default(),
             presence: Vec::new(),
             up_until: Vec::new(),
+            whole_gpus: Vec::new(),
             briefs: Vec::new(),
             layouts: Vec::new(),
             events: Events::default(),
@@ -183,7 +187,7 @@ impl Fleet {
 
     /// How many whole GPUs a node listed; MIG instances are not counted.
     pub fn whole_gpus(&self, id: NodeId) -> usize {
-        usize::from(self.presence[id.index()].gpus)
+        usize::from(self.whole_gpus[id.index()])
     }
 
     /// The model of the GPU in a slot.
@@ -221,12 +225,17 @@ impl Fleet {
     /// One metric's values of a node, one per slot; empty unless the node is up and has that metric.
     /// Unlike [`Fleet::value`] it knows nothing of the node metrics that the hub derives.
     pub fn row(&self, id: NodeId, metric: MetricId, now: Time) -> &[Raw] {
-        if self.is_up(id, now) { self.tiles.get(id.index()).row(metric) } else { &[] }
+        if self.is_up(id, now) { self.last_row(id, metric) } else { &[] }
     }
 
     /// The last value that a node sent, however old.
     pub fn last(&self, id: NodeId, metric: MetricId, slot: usize) -> Raw {
-        self.tiles.get(id.index()).get(metric, slot)
+        self.last_row(id, metric).get(slot).copied().unwrap_or_default()
+    }
+
+    /// The last values of one metric that a node sent, one per slot, however old.
+    pub fn last_row(&self, id: NodeId, metric: MetricId) -> &[Raw] {
+        self.tiles.row(id.index(), metric)
     }
 
     /// All values that a node sent last, however old.

@@ -88,8 +88,6 @@ pub(super) struct Presence {
     pub(super) samples: u64,
     /// Whether that session still is connected.
     pub(super) connected: bool,
-    /// How many of its GPU slots are whole GPUs.
-    pub(super) gpus: u16,
 }
 
 impl Presence {

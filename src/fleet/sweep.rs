@@ -33,7 +33,7 @@ impl Fleet {
             let some = first..(first + Rollups::AT_ONCE).min(end);
             some.clone().for_each(|at| Rollups::fetch(self.tiles.get(at)));
             for id in some.map(NodeId::at).filter(|id| now < self.up_until[id.index()]) {
-                let gpus = usize::from(self.presence[id.index()].gpus);
+                let gpus = self.whole_gpus(id);
                 self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
             }
         }

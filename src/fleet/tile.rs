@@ -1,8 +1,9 @@
 //! The last values of every node: one contiguous tile for each, and the tiles side by side in large pieces of memory.
-//! A node's sample touches few cache lines, and a scan of one metric over all nodes touches one or two per node.
+//! A node's sample touches few cache lines. The GPU metrics that are scanned most are not in tiles, but in columns.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
+use super::column::{COLUMNS, Columns, Home, home};
 use crate::model::{
     metric::{MetricId, Scope},
     raw::Raw,
@@ -18,23 +19,34 @@ pub(super) struct Shape {
     cells: u32,
 }
 
+/// Where the values of one metric of a node are.
+enum Place {
+    Tile(Range<usize>),
+    Column(usize),
+}
+
 /// The last values of one node, metric by metric, in each slot by slot.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a> {
+    node: usize,
     shape: Shape,
     cells: &'a [Raw],
+    columns: &'a Columns,
 }
 
 /// As [`Tile`], to be written.
 #[derive(Debug)]
 pub(super) struct TileMut<'a> {
+    node: usize,
     shape: Shape,
     cells: &'a mut [Raw],
+    columns: &'a mut Columns,
 }
 
 /// All nodes' tiles.
 #[derive(Debug, Default)]
 pub(super) struct Tiles {
+    columns: Columns,
     pieces: Vec<Vec<Raw>>,
     positions: Vec<Position>,
     /// Room that tiles have left, by its length.
@@ -56,7 +68,9 @@ impl Shape {
     /// For so many metrics of each sampled scope on a node with so many GPUs and NICs.
     pub(super) fn new(metrics: [u16; Scope::SAMPLED.len()], gpus: usize, nics: usize) -> Self {
         let slots = [1, gpus as u16, nics as u16];
-        let [node, gpu, nic] = std::array::from_fn(|scope| u32::from(metrics[scope]) * u32::from(slots[scope]));
+        let [nodes, gpus, nics] = metrics.map(u32::from);
+        let [node, gpu, nic] =
+            [nodes, gpus.saturating_sub(COLUMNS as u32) * u32::from(slots[1]), nics * u32::from(slots[2])];
         // GPUs come first: the rows of eight then begin on even parts of a cache line.
         Shape { metrics, slots, starts: [gpu + nic, 0, gpu], cells: node + gpu + nic }
     }
@@ -76,15 +90,22 @@ impl Shape {
         self.metrics.get(scope as usize).map_or(0, |n| usize::from(*n))
     }
 
-    /// Where the row of a metric begins and ends; empty when there is none.
-    fn span(&self, id: MetricId) -> std::ops::Range<usize> {
+    /// Where the row of a metric is, for those that the node has.
+    fn place(&self, id: MetricId) -> Option<Place> {
         let scope = id.scope as usize;
         if scope >= Scope::SAMPLED.len() || id.row >= self.metrics[scope] {
-            return 0..0;
+            return None;
         }
+        let row = match id.scope {
+            Scope::Gpu => match home(id.row) {
+                Home::Column(column) => return Some(Place::Column(column)),
+                Home::Tile(row) => row,
+            },
+            _ => usize::from(id.row),
+        };
         let slots = usize::from(self.slots[scope]);
-        let start = self.starts[scope] as usize + usize::from(id.row) * slots;
-        start..start + slots
+        let start = self.starts[scope] as usize + row * slots;
+        Some(Place::Tile(start..start + slots))
     }
 }
 
@@ -96,7 +117,11 @@ impl<'a> Tile<'a> {
 
     /// One metric's values, one per slot. Empty for a metric that the node does not have.
     pub fn row(&self, id: MetricId) -> &'a [Raw] {
-        self.cells.get(self.shape.span(id)).unwrap_or(&[])
+        match self.shape.place(id) {
+            Some(Place::Tile(cells)) => self.cells.get(cells).unwrap_or(&[]),
+            Some(Place::Column(column)) => self.columns.get(self.node, column),
+            None => &[],
+        }
     }
 
     /// One value; unknown where there is none.
@@ -116,7 +141,11 @@ impl TileMut<'_> {
 
     /// One metric's values. Empty for a metric that the tile does not have.
     pub(super) fn row(&mut self, id: MetricId) -> &mut [Raw] {
-        self.cells.get_mut(self.shape.span(id)).unwrap_or(&mut [])
+        match self.shape.place(id) {
+            Some(Place::Tile(cells)) => self.cells.get_mut(cells).unwrap_or(&mut []),
+            Some(Place::Column(column)) => self.columns.get_mut(self.node, column),
+            None => &mut [],
+        }
     }
 }
 
@@ -132,18 +161,29 @@ impl Tiles {
     pub(super) fn add(&mut self, shape: Shape) {
         let position = self.allot(shape);
         self.positions.push(position);
+        self.columns.add(shape.slots(Scope::Gpu));
+    }
+
+    /// One metric's values of the node at a position, as [`Tile::row`].
+    pub(super) fn row(&self, node: usize, id: MetricId) -> &[Raw] {
+        match Columns::find(id) {
+            Some(column) => self.columns.get(node, column),
+            None => self.get(node).row(id),
+        }
     }
 
     /// The tile of the node at a position.
     pub(super) fn get(&self, node: usize) -> Tile<'_> {
         let Position { piece, at, shape } = self.positions[node];
-        Tile { shape, cells: &self.pieces[piece as usize][at as usize..at as usize + shape.cells as usize] }
+        let cells = &self.pieces[piece as usize][at as usize..at as usize + shape.cells as usize];
+        Tile { node, shape, cells, columns: &self.columns }
     }
 
     /// As [`Tiles::get`], to be written.
     pub(super) fn get_mut(&mut self, node: usize) -> TileMut<'_> {
         let Position { piece, at, shape } = self.positions[node];
-        TileMut { shape, cells: &mut self.pieces[piece as usize][at as usize..at as usize + shape.cells as usize] }
+        let cells = &mut self.pieces[piece as usize][at as usize..at as usize + shape.cells as usize];
+        TileMut { node, shape, cells, columns: &mut self.columns }
     }
 
     /// Gives a node a tile with room for other metrics, GPUs and NICs. `gpus` and `nics` say, for each new slot, which
@@ -156,20 +196,21 @@ impl Tiles {
         nics: &[Option<usize>],
     ) {
         let old = self.get(node);
-        let shape = Shape::new(metrics, gpus.len(), nics.len());
-        let mut cells = vec![Raw::UNKNOWN; shape.cells as usize];
-        let mut new = TileMut { shape, cells: &mut cells };
-        for (scope, slots) in Scope::SAMPLED.into_iter().zip([&[Some(0)], gpus, nics]) {
-            for row in 0..metrics[scope as usize] {
-                let id = MetricId { scope, row };
-                for (cell, slot) in new.row(id).iter_mut().zip(slots) {
-                    *cell = slot.map_or(Raw::UNKNOWN, |slot| old.get(id, slot));
-                }
-            }
-        }
+        let slots = |scope: Scope| [&[Some(0)], gpus, nics][scope as usize];
+        let rows = |scope: Scope| (0..metrics[scope as usize]).map(move |row| MetricId { scope, row });
+        let ids = || Scope::SAMPLED.into_iter().flat_map(rows);
+        let kept =
+            |id: MetricId| slots(id.scope).iter().map(move |slot| slot.map_or(Raw::UNKNOWN, |slot| old.get(id, slot)));
+        let values: Vec<Raw> = ids().flat_map(kept).collect();
         self.release(self.positions[node]);
-        self.positions[node] = self.allot(shape);
-        self.get_mut(node).cells.copy_from_slice(&cells);
+        self.positions[node] = self.allot(Shape::new(metrics, gpus.len(), nics.len()));
+        self.columns.reshape(node, gpus.len());
+        let (mut new, mut values) = (self.get_mut(node), &values[..]);
+        for id in ids() {
+            let (row, rest) = values.split_at(slots(id.scope).len());
+            new.row(id).copy_from_slice(row);
+            values = rest;
+        }
     }
 
     /// Finds room for a tile whose values are yet to be written.

@@ -135,7 +135,7 @@ impl<'a> Snapshot<'a> {
         if !self.believes(node) {
             return slots.for_each(|_| pool.add(Err(Gap::Unknown)));
         }
-        let cells = self.fleet.last_values(node).row(leaf.metric);
+        let cells = self.fleet.last_row(node, leaf.metric);
         let (start, end) = (slots.start as usize, slots.end as usize);
         match cells.get(start..end) {
             Some(cells) => pool.add_all(cells, leaf.quantum),
@@ -150,9 +150,8 @@ impl<'a> Snapshot<'a> {
             return;
         }
         for node in nodes {
-            let tile = self.fleet.last_values(node);
             for id in metrics {
-                std::hint::black_box(tile.row(*id).first().copied());
+                std::hint::black_box(self.fleet.last_row(node, *id).first().copied());
             }
         }
     }
@@ -175,7 +174,7 @@ impl<'a> Snapshot<'a> {
         if !self.believes(run.node) {
             return Some(&[]);
         }
-        let cells = self.fleet.last_values(run.node).row(leaf.metric);
+        let cells = self.fleet.last_row(run.node, leaf.metric);
         Some(cells.get(run.slots.start as usize..).unwrap_or(&[]))
     }
 
@@ -187,7 +186,7 @@ impl<'a> Snapshot<'a> {
         }
         match leaf.metric.scope {
             Scope::Gpu | Scope::Nic if self.believes(node) => {
-                number(self.fleet.last_values(node).get(leaf.metric, slot as usize), leaf.quantum)
+                number(self.fleet.last(node, leaf.metric, slot as usize), leaf.quantum)
             }
             Scope::Gpu | Scope::Nic => Err(Gap::Unknown),
             Scope::Node => match self.fleet.value(node, leaf.metric, 0, self.now) {
