@@ -27,8 +27,8 @@ mod writer;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
-    directory::Directory, event::Events, history::History, inventory::Brief, name::Names, node::Presence,
-    place::Places, rollup::Rollups, tile::Tiles, writer::Layout,
+    column::Columns, directory::Directory, event::Events, history::History, inventory::Brief, name::Names,
+    node::Presence, place::Places, rollup::Rollups, tile::Tiles, writer::Layout,
 };
 pub use self::{
     event::Happening,
@@ -188,6 +188,11 @@ impl Fleet {
     /// How many whole GPUs a node listed; MIG instances are not counted.
     pub fn whole_gpus(&self, id: NodeId) -> usize {
         usize::from(self.whole_gpus[id.index()])
+    }
+
+    /// Whether all nodes' values of a metric lie close together, so that a scan need not fetch them ahead.
+    pub fn is_near(metric: MetricId) -> bool {
+        Columns::find(metric).is_some()
     }
 
     /// The model of the GPU in a slot.

@@ -6,6 +6,7 @@
 mod answer;
 mod batch;
 mod evaluate;
+mod items;
 mod key;
 mod lexer;
 mod measure;
@@ -19,8 +20,10 @@ mod pool;
 mod row;
 mod scan;
 mod snapshot;
+mod stored;
 mod suggest;
 mod text;
+mod told;
 mod value;
 mod view;
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::node::NodeId;
 use crate::model::{
     metric::{MetricId, Scope, gpu},
     raw::Raw,
@@ -66,10 +67,13 @@ static HOMES: [Home; ROWS] = {
 /// The columns, in which each node has a span of its own, the same one in all of them.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    columns: [Vec<Raw>; COLUMNS],
+    cells: [Vec<Raw>; COLUMNS],
     spans: Vec<Span>,
     /// Room that nodes have left, by its length.
     free: HashMap<usize, Vec<u32>>,
+    /// How many nodes there were when they were asked last to settle, and when they last did.
+    seen: usize,
+    settled: usize,
 }
 
 /// A node's part of each column.
@@ -108,25 +112,52 @@ impl Columns {
     pub(super) fn get(&self, node: usize, column: usize) -> &[Raw] {
         let Span { first, slots } = self.spans[node];
         let first = first as usize;
-        self.columns[column].get(first..first + usize::from(slots)).unwrap_or(&[])
+        self.cells[column].get(first..first + usize::from(slots)).unwrap_or(&[])
     }
 
     /// As [`Columns::get`], to be written.
     pub(super) fn get_mut(&mut self, node: usize, column: usize) -> &mut [Raw] {
         let Span { first, slots } = self.spans[node];
         let first = first as usize;
-        self.columns[column].get_mut(first..first + usize::from(slots)).unwrap_or(&mut [])
+        self.cells[column].get_mut(first..first + usize::from(slots)).unwrap_or(&mut [])
+    }
+
+    /// Puts nodes into the order in which they are scanned, once no new one came since the last call: memory that is
+    /// read in a row is there before it is asked for.
+    pub(super) fn settle(&mut self, order: &[NodeId]) {
+        let grows = std::mem::replace(&mut self.seen, order.len()) != order.len();
+        if grows || self.settled == order.len() {
+            return;
+        }
+        self.settled = order.len();
+        self.free.clear();
+        let mut next = 0;
+        let mut spans = self.spans.clone();
+        for node in order {
+            let span = &mut spans[node.index()];
+            span.first = next;
+            next += room(span.slots.into()) as u32;
+        }
+        for cells in &mut self.cells {
+            let mut settled = Vec::with_capacity(next as usize);
+            for node in order {
+                let Span { first, slots } = self.spans[node.index()];
+                settled.extend_from_slice(&cells[first as usize..first as usize + room(slots.into())]);
+            }
+            *cells = settled;
+        }
+        self.spans = spans;
     }
 
     fn allot(&mut self, slots: usize) -> Span {
         let room = room(slots);
         let first = self.free.get_mut(&room).and_then(Vec::pop).unwrap_or_else(|| {
-            let first = self.columns[0].len();
-            self.columns.iter_mut().for_each(|column| column.resize(first + room, Raw::UNKNOWN));
+            let first = self.cells[0].len();
+            self.cells.iter_mut().for_each(|column| column.resize(first + room, Raw::UNKNOWN));
             first as u32
         });
         let cells = first as usize..first as usize + room;
-        self.columns.iter_mut().for_each(|column| column[cells.clone()].fill(Raw::UNKNOWN));
+        self.cells.iter_mut().for_each(|column| column[cells.clone()].fill(Raw::UNKNOWN));
         Span { first, slots: slots as u16 }
     }
 }
@@ -137,6 +168,8 @@ fn room(slots: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -154,6 +187,50 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// However nodes come, grow and settle, each keeps its own values.
+        #[test]
+        fn nodes_never_share_a_cell(steps in prop::collection::vec((0..3_u8, 0..6_usize, 0..20_usize), 1..40)) {
+            let mut columns = Columns::default();
+            let mark = |columns: &mut Columns, node: usize| {
+                for column in 0..COLUMNS {
+                    let value = Raw::from_bits((node * 100 + column) as i32);
+                    columns.get_mut(node, column).fill(value);
+                }
+            };
+            let mut sizes: Vec<usize> = Vec::new();
+            for (what, at, slots) in steps {
+                match what {
+                    0 => {
+                        columns.add(slots);
+                        sizes.push(slots);
+                        mark(&mut columns, sizes.len() - 1);
+                    }
+                    1 if at < sizes.len() => {
+                        columns.reshape(at, slots);
+                        sizes[at] = slots;
+                        prop_assert!(columns.get(at, 0).iter().all(|raw| *raw == Raw::UNKNOWN));
+                        mark(&mut columns, at);
+                    }
+                    _ => {
+                        let order: Vec<NodeId> = (0..sizes.len()).rev().map(NodeId::at).collect();
+                        columns.settle(&order);
+                        columns.settle(&order);
+                        let firsts: Vec<u32> = order.iter().map(|node| columns.spans[node.index()].first).collect();
+                        prop_assert!(columns.settled == sizes.len() && (sizes.contains(&0) || firsts.is_sorted() || !columns.free.is_empty()));
+                    }
+                }
+                for (node, slots) in sizes.iter().enumerate() {
+                    for column in 0..COLUMNS {
+                        let values = columns.get(node, column);
+                        prop_assert_eq!(values.len(), *slots);
+                        prop_assert!(values.iter().all(|raw| raw.bits() == (node * 100 + column) as i32));
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn room_is_used_again() {
         let mut columns = Columns::default();
@@ -161,6 +238,6 @@ mod tests {
         for n in 0..10_000 {
             columns.reshape(0, [8, 12, 0, 100][n % 4]);
         }
-        assert!(columns.columns[0].len() < 512, "{}", columns.columns[0].len());
+        assert!(columns.cells[0].len() < 512, "{}", columns.cells[0].len());
     }
 }

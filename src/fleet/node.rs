@@ -15,7 +15,7 @@ use crate::model::{state::State, time::Time};
 pub struct NodeId(u32);
 
 impl NodeId {
-    pub(super) fn at(index: usize) -> Self {
+    pub(crate) fn at(index: usize) -> Self {
         NodeId(index as u32)
     }
 

@@ -40,6 +40,7 @@ impl Fleet {
         if end < self.nodes.len() {
             return Some(Sweep { now, next: end });
         }
+        self.tiles.settle(self.directory.order());
         self.rollups.record(now);
         self.plan();
         None

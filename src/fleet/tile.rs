@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::column::{COLUMNS, Columns, Home, home};
+use super::{
+    column::{COLUMNS, Columns, Home, home},
+    node::NodeId,
+};
 use crate::model::{
     metric::{MetricId, Scope},
     raw::Raw,
@@ -162,6 +165,11 @@ impl Tiles {
         let position = self.allot(shape);
         self.positions.push(position);
         self.columns.add(shape.slots(Scope::Gpu));
+    }
+
+    /// As [`Columns::settle`].
+    pub(super) fn settle(&mut self, order: &[NodeId]) {
+        self.columns.settle(order);
     }
 
     /// One metric's values of the node at a position, as [`Tile::row`].

@@ -9,10 +9,11 @@ use crate::{
 };
 
 use super::{
-    evaluate::{all, any, compare, compare_known, has_flags, is_absent, is_unknown},
+    evaluate::{compare_known, has_flags, is_absent, is_unknown},
     row::{Item, Row},
     snapshot::Snapshot,
     text::holds_part,
+    told::Told,
     value::{Condition, Num, Number, Reach, Text},
     view::Kind,
 };
@@ -49,7 +50,7 @@ impl Num {
     /// The number of each thing of the run; `out` is as long as the run.
     pub(super) fn fill(&self, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Number]) {
         match self {
-            Num::Leaf(leaf) if leaf.reach == Reach::Own && snapshot.run(leaf, run, out).is_some() => {}
+            Num::Leaf(leaf) if snapshot.own_numbers(leaf, run, out).is_some() => {}
             Num::Arithmetic(left, operation, right) => {
                 let mut others = [Err(Gap::Unknown); LANES];
                 let others = &mut others[..out.len()];
@@ -64,18 +65,11 @@ impl Num {
         }
     }
 
-    /// What `is` makes of the number of each thing of the run.
-    fn fill_as(
-        &self,
-        snapshot: &Snapshot<'_>,
-        run: &Run,
-        out: &mut [Option<bool>],
-        is: impl Fn(Number) -> Option<bool>,
-    ) {
+    /// The number of each thing of the run.
+    pub(super) fn numbers(&self, snapshot: &Snapshot<'_>, run: &Run) -> [Number; LANES] {
         let mut numbers = [Err(Gap::Unknown); LANES];
-        let numbers = &mut numbers[..out.len()];
-        self.fill(snapshot, run, numbers);
-        out.iter_mut().zip(numbers).for_each(|(out, number)| *out = is(*number));
+        self.fill(snapshot, run, &mut numbers[..run.slots.len()]);
+        numbers
     }
 
     /// Whether it is the same for all things of a node.
@@ -125,53 +119,36 @@ impl Operation {
 }
 
 impl Condition {
-    /// Whether it is true of each thing of the run; `out` is as long as the run.
-    pub(super) fn fill(&self, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<bool>]) {
+    /// Of which things of the run it is true.
+    pub(super) fn tell(&self, snapshot: &Snapshot<'_>, run: &Run) -> Told {
+        let each =
+            |num: &Num, is: &dyn Fn(Number) -> Option<bool>| Told::each(num.numbers(snapshot, run).into_iter().map(is));
         match self {
-            Condition::And(parts) => fill_all(parts, snapshot, run, out, Some(false), |a, b| all([a, b])),
-            Condition::Or(parts) => fill_all(parts, snapshot, run, out, Some(true), |a, b| any([a, b])),
-            Condition::Not(inner) => {
-                inner.fill(snapshot, run, out);
-                for known in out {
-                    *known = known.map(|known| !known);
-                }
-            }
-            Condition::Compare(Num::Leaf(leaf), comparison, Num::Constant(right))
-                if leaf.reach == Reach::Own
-                    && let Some(cells) = snapshot.cells(leaf, run) =>
-            {
-                // The most frequent of all conditions, without a detour through numbers.
-                out.fill(None);
-                for (out, cell) in out.iter_mut().zip(cells) {
-                    *out = match cell.steps() {
-                        Some(steps) => Some(compare(f64::from(steps) * leaf.quantum, *comparison, *right)),
-                        None => compare_known(Err(cell.gap().unwrap_or(Gap::Unknown)), *comparison, Ok(*right)),
-                    };
-                }
-            }
+            Condition::Stored(leaf, stored, plain) => match snapshot.own_cells(leaf, run) {
+                Some(cells) => stored.tell(cells),
+                None => plain.tell(snapshot, run),
+            },
+            Condition::And(parts) => join(parts, snapshot, run, false, Told::and),
+            Condition::Or(parts) => join(parts, snapshot, run, true, Told::or),
+            Condition::Not(inner) => inner.tell(snapshot, run).not(),
             Condition::Compare(left, comparison, Num::Constant(right)) => {
-                left.fill_as(snapshot, run, out, |number| compare_known(number, *comparison, Ok(*right)));
+                each(left, &|number| compare_known(number, *comparison, Ok(*right)))
             }
             Condition::Compare(left, comparison, right) => {
-                let mut numbers = [[Err(Gap::Unknown); LANES]; 2];
-                let [a, b] = &mut numbers;
-                left.fill(snapshot, run, &mut a[..out.len()]);
-                right.fill(snapshot, run, &mut b[..out.len()]);
-                for (out, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
-                    *out = compare_known(*a, *comparison, *b);
-                }
+                let (left, right) = (left.numbers(snapshot, run), right.numbers(snapshot, run));
+                Told::each(left.into_iter().zip(right).map(|(a, b)| compare_known(a, *comparison, b)))
             }
-            _ if self.is_of_node() => out.fill(self.holds(snapshot, run.first())),
-            Condition::Absent(num) => num.fill_as(snapshot, run, out, is_absent),
-            Condition::Flags(num, bits) => num.fill_as(snapshot, run, out, |number| has_flags(number, *bits)),
-            Condition::UnknownNumber(num) => num.fill_as(snapshot, run, out, |number| Some(is_unknown(number))),
-            Condition::Name(part) if run.kind == Kind::Gpu => fill_names(part, snapshot, run, out),
+            _ if self.is_of_node() => Told::all(self.holds(snapshot, run.first())),
+            Condition::Absent(num) => each(num, &is_absent),
+            Condition::Flags(num, bits) => each(num, &|number| has_flags(number, *bits)),
+            Condition::UnknownNumber(num) => each(num, &|number| Some(is_unknown(number))),
+            Condition::Name(part) if run.kind == Kind::Gpu => tell_names(part, snapshot, run),
             Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text)
                 if text.is_shared(snapshot, run.kind, run.node) =>
             {
-                out.fill(self.holds(snapshot, run.first()));
+                Told::all(self.holds(snapshot, run.first()))
             }
-            _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.holds(snapshot, row)),
+            _ => Told::each(run.rows().map(|row| self.holds(snapshot, row))),
         }
     }
 
@@ -191,39 +168,25 @@ impl Condition {
 }
 
 /// GPUs whose node is so called all are; of others the models are looked at.
-fn fill_names(part: &str, snapshot: &Snapshot<'_>, run: &Run, out: &mut [Option<bool>]) {
+fn tell_names(part: &str, snapshot: &Snapshot<'_>, run: &Run) -> Told {
     let node = Row::Item(Kind::Node, Item { node: run.node, slot: 0 });
     if holds_part(snapshot, node, part) {
-        return out.fill(Some(true));
+        return Told::all(Some(true));
     }
-    if part.contains(':') {
-        return out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = Some(holds_part(snapshot, row, part)));
+    if !part.contains(':') && snapshot.fleet.model_of_all(run.node).is_some() {
+        return Told::all(Some(holds_part(snapshot, run.first(), part)));
     }
-    if snapshot.fleet.model_of_all(run.node).is_some() {
-        return out.fill(Some(holds_part(snapshot, run.first(), part)));
-    }
-    out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = Some(holds_part(snapshot, row, part)));
+    Told::each(run.rows().map(|row| Some(holds_part(snapshot, row, part))))
 }
 
 /// Joins what the parts say. Once all of it is `settled`, no other part can change it.
-fn fill_all(
-    parts: &[Condition],
-    snapshot: &Snapshot<'_>,
-    run: &Run,
-    out: &mut [Option<bool>],
-    settled: Option<bool>,
-    join: fn(Option<bool>, Option<bool>) -> Option<bool>,
-) {
-    out.fill(settled.map(|known| !known));
-    let mut others = [None; LANES];
-    let others = &mut others[..out.len()];
+fn join(parts: &[Condition], snapshot: &Snapshot<'_>, run: &Run, settled: bool, with: fn(Told, Told) -> Told) -> Told {
+    let mut told = Told::all(Some(!settled));
     for part in parts {
-        if out.iter().all(|known| *known == settled) {
-            return;
-        }
-        part.fill(snapshot, run, others);
-        for (a, b) in out.iter_mut().zip(others.iter()) {
-            *a = join(*a, *b);
+        told = with(told, part.tell(snapshot, run));
+        if told.is_all(settled, run.slots.len()) {
+            break;
         }
     }
+    told
 }

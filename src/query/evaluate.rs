@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    batch::{LANES, Run},
+    batch::Run,
     key::Tally,
     row::Row,
     snapshot::Snapshot,
@@ -70,14 +70,10 @@ fn count(snapshot: &Snapshot<'_>, row: Row<'_>, condition: &Condition) -> Number
 /// Of how many of the row's GPUs the condition is true, false, and unknown.
 fn tell(snapshot: &Snapshot<'_>, row: Row<'_>, condition: &Condition) -> [u32; 3] {
     let mut counts = [0; 3];
-    let mut holds = [None; LANES];
     row.gpus(snapshot, &mut |node, slots| {
         for run in Run::lanes(Kind::Gpu, node, slots) {
-            let holds = &mut holds[..run.slots.len()];
-            condition.fill(snapshot, &run, holds);
-            for known in holds {
-                counts[known.map_or(2, |known| usize::from(!known))] += 1;
-            }
+            let told = condition.tell(snapshot, &run).counts(run.slots.len());
+            counts.iter_mut().zip(told).for_each(|(all, some)| *all += some);
         }
     });
     counts
@@ -133,6 +129,7 @@ impl Condition {
             Condition::And(parts) => all(parts.iter().map(|part| part.holds(snapshot, row))),
             Condition::Or(parts) => any(parts.iter().map(|part| part.holds(snapshot, row))),
             Condition::Not(inner) => inner.holds(snapshot, row).map(|known| !known),
+            Condition::Stored(.., plain) => plain.holds(snapshot, row),
             Condition::Compare(left, comparison, right) => compare_known(number(left), *comparison, number(right)),
             Condition::Absent(num) => is_absent(number(num)),
             Condition::Flags(num, bits) => has_flags(number(num), *bits),

@@ -3,11 +3,13 @@
 
 use std::{cmp::Ordering, collections::HashMap, ops::Range};
 
-use crate::{fleet::natural, model::raw::Gap};
+use crate::{
+    fleet::natural,
+    model::raw::{Gap, Raw},
+};
 
 use super::{
-    batch::{LANES, Run},
-    row::Item,
+    batch::Run,
     scan::Matches,
     snapshot::{AT_ONCE, Snapshot},
     value::{Num, Number, Text, Value},
@@ -116,21 +118,35 @@ fn numbers(snapshot: &Snapshot<'_>, matches: &Matches, num: &Num, descending: bo
         return matches.rows().map(|row| rank(num.number(snapshot, row), descending)).collect();
     };
     let mut ranks = Vec::with_capacity(items.len());
-    let mut lanes = [Err(Gap::Unknown); LANES];
     let metrics = num.metrics();
-    let runs = items.chunk_by(|a, b| a.node == b.node && a.slot + 1 == b.slot);
-    let runs: Vec<(Item, u32)> = runs.filter_map(|run| Some((*run.first()?, run.len() as u32))).collect();
-    for some in runs.chunks(AT_ONCE) {
-        snapshot.fetch(some.iter().map(|(first, _)| first.node), &metrics);
-        for (Item { node, slot }, len) in some {
-            for run in Run::lanes(*kind, *node, *slot..slot + len) {
-                let lanes = &mut lanes[..run.slots.len()];
-                num.fill(snapshot, &run, lanes);
-                ranks.extend(lanes.iter().map(|number| rank(*number, descending)));
+    let mut runs = items.runs().peekable();
+    let mut some = Vec::with_capacity(AT_ONCE);
+    while runs.peek().is_some() {
+        some.extend(runs.by_ref().take(AT_ONCE));
+        snapshot.fetch(&some.iter().map(|(node, _)| *node), &metrics);
+        for (node, slots) in some.drain(..) {
+            for run in Run::lanes(*kind, node, slots) {
+                let len = run.slots.len();
+                match num {
+                    Num::Leaf(leaf) if let Some(cells) = snapshot.own_cells(leaf, &run) => {
+                        let missing = std::iter::repeat_n(&Raw::UNKNOWN, len);
+                        ranks.extend(cells.iter().chain(missing).take(len).map(|raw| rank_raw(*raw, descending)));
+                    }
+                    _ => ranks.extend(num.numbers(snapshot, &run)[..len].iter().map(|it| rank(*it, descending))),
+                }
             }
         }
     }
     ranks
+}
+
+/// As [`rank`], of a stored value.
+fn rank_raw(raw: Raw, descending: bool) -> u64 {
+    match raw.bits() {
+        bits if bits >= Raw::MIN => u64::from(if descending { !bits } else { bits }.wrapping_sub(i32::MIN) as u32),
+        _ if raw == Raw::ABSENT => ABSENT,
+        _ => UNKNOWN,
+    }
 }
 
 /// An integer that sorts as the number does.

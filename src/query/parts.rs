@@ -98,7 +98,7 @@ fn add(snapshot: &Snapshot<'_>, kind: Kind, members: &[Item], sums: &mut [(Leaf,
         let metrics: Vec<_> = sums.iter().map(|(leaf, _)| leaf.metric).collect();
         let mut waiting: Vec<(NodeId, std::ops::Range<u32>)> = Vec::with_capacity(AT_ONCE);
         let mut take = |waiting: &mut Vec<(NodeId, std::ops::Range<u32>)>| {
-            snapshot.fetch(waiting.iter().map(|(node, _)| *node), &metrics);
+            snapshot.fetch(&waiting.iter().map(|(node, _)| *node), &metrics);
             for (node, slots) in waiting.drain(..) {
                 for (leaf, pool) in sums.iter_mut() {
                     snapshot.pool(pool, leaf, node, slots.clone());

@@ -9,11 +9,11 @@ use std::{
 
 use crate::{
     fleet::NodeId,
-    model::{metric::MetricId, raw::Gap, syntax::PeerFunction},
+    model::{metric::MetricId, syntax::PeerFunction},
 };
 
 use super::{
-    batch::{LANES, Run},
+    batch::Run,
     evaluate::{majority, median},
     parts::{Access, NODES},
     row::Row,
@@ -84,9 +84,7 @@ impl Wanted {
                 let mut groups: Groups<Vec<f64>> = Groups::default();
                 let metrics = num.metrics();
                 each(access, seen, kind, &metrics, |snapshot, run| {
-                    let mut numbers = [Err(Gap::Unknown); LANES];
-                    let numbers = &mut numbers[..run.slots.len()];
-                    num.fill(snapshot, &run, numbers);
+                    let numbers = num.numbers(snapshot, &run);
                     let known = run.rows().zip(numbers).filter_map(|(row, number)| Some((row, number.ok()?)));
                     known.for_each(|(row, value)| by.each(snapshot, row, &mut |name| groups.of(name).push(value)));
                 })
@@ -133,7 +131,7 @@ async fn each(
         access.look(|fleet| {
             let snapshot = seen.of(fleet);
             for nodes in nodes.chunks(AT_ONCE) {
-                snapshot.fetch(nodes.iter().copied(), metrics);
+                snapshot.fetch(&nodes.iter().copied(), metrics);
                 for &node in nodes {
                     let all = 0..slots(&snapshot, kind, node, false);
                     Run::lanes(kind, node, all).for_each(|run| take(&snapshot, run));

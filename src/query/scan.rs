@@ -8,7 +8,8 @@ use crate::{
 };
 
 use super::{
-    batch::{LANES, Run},
+    batch::Run,
+    items::Items,
     parts::{Access, NODES, sum_up},
     plan::Plan,
     row::{Group, Item, Row},
@@ -21,7 +22,7 @@ use super::{
 /// The rows that match, in the order of their identity.
 pub(super) enum Matches {
     /// Things of one kind.
-    Items(Kind, Vec<Item>),
+    Items(Kind, Items),
     /// Groups of things of one kind.
     Groups(Kind, Vec<Group>),
 }
@@ -36,7 +37,7 @@ impl Matches {
 
     pub(super) fn row(&self, at: usize) -> Option<Row<'_>> {
         match self {
-            Matches::Items(kind, items) => items.get(at).map(|item| Row::Item(*kind, *item)),
+            Matches::Items(kind, items) => items.get(at).map(|item| Row::Item(*kind, item)),
             Matches::Groups(kind, groups) => groups.get(at).map(|group| Row::Group(*kind, group)),
         }
     }
@@ -50,7 +51,12 @@ impl Matches {
 
     /// Every row, in order.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.len()).filter_map(|at| self.row(at))
+        let (kind, items, groups) = match self {
+            Matches::Items(kind, items) => (*kind, Some(items), &[][..]),
+            Matches::Groups(kind, groups) => (*kind, None, &groups[..]),
+        };
+        let things = items.into_iter().flat_map(Items::iter).map(move |item| Row::Item(kind, item));
+        things.chain(groups.iter().map(move |group| Row::Group(kind, group)))
     }
 
     /// How many rows are not up.
@@ -58,7 +64,7 @@ impl Matches {
         if let Matches::Items(kind, items) = self
             && *kind != Kind::Metric
         {
-            return items.iter().filter(|item| !snapshot.is_up(item.node)).count() as u64;
+            return items.runs().filter(|(node, _)| !snapshot.is_up(*node)).map(|(_, slots)| slots.len() as u64).sum();
         }
         self.rows().filter(|row| row.state(snapshot) != State::Up).count() as u64
     }
@@ -103,21 +109,21 @@ async fn keep(access: &impl Access, seen: &Seen, plan: &Plan, mut places: Vec<Gr
 
 /// The things that match, in the order of their identity: in one look, so that what they are sorted by and what is
 /// shown of them is still what matched.
-pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Item> {
-    let mut items = Vec::with_capacity(snapshot.fleet.by_name().len());
+pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Items {
+    let mut items = Items::with_capacity(snapshot.fleet.by_name().len());
     add_items(snapshot, plan, snapshot.fleet.by_name(), &mut items);
     items
 }
 
 /// As [`items`], in many looks.
-pub(super) async fn items_in_parts(access: &impl Access, seen: &Seen, plan: &Plan) -> Vec<Item> {
-    let mut items = Vec::new();
-    each_part(access, seen, plan, |_, some| items.extend_from_slice(some)).await;
+pub(super) async fn items_in_parts(access: &impl Access, seen: &Seen, plan: &Plan) -> Items {
+    let mut items = Items::default();
+    each_part(access, seen, plan, |_, some| some.runs().for_each(|(node, slots)| items.push(node, slots))).await;
     items
 }
 
 /// Calls `take` with all things that match, those of a few nodes at a time.
-async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: impl FnMut(&Snapshot<'_>, &[Item])) {
+async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: impl FnMut(&Snapshot<'_>, &Items)) {
     let kind = plan.view.kind;
     if matches!(kind, Kind::Metric | Kind::Event) {
         return access.look(|fleet| {
@@ -126,7 +132,7 @@ async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: imp
         });
     }
     let nodes = access.look(|fleet| fleet.by_name().to_vec());
-    let mut items = Vec::new();
+    let mut items = Items::default();
     for nodes in nodes.chunks(NODES) {
         access.look(|fleet| {
             let snapshot = seen.of(fleet);
@@ -139,33 +145,40 @@ async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: imp
 }
 
 /// Adds those things of some nodes that match.
-fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut Vec<Item>) {
+fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut Items) {
     let kind = plan.view.kind;
     let keeps = |item: &Item| match &plan.filter {
         Some(filter) => filter.holds(snapshot, Row::Item(kind, *item)) == Some(true),
         None => true,
     };
-    let slot = |at: usize| Item { slot: at as u32, ..Item::default() };
+    let mut add = |item: Item| items.push(item.node, item.slot..item.slot + 1);
     match kind {
-        Kind::Metric => items.extend((0..snapshot.fleet.catalogue().iter().count()).map(slot).filter(keeps)),
-        Kind::Event => {
-            let events = snapshot.events.iter().enumerate();
-            let recent = events.filter(|(_, happening)| plan.since.is_none_or(|since| happening.event.time >= since));
-            items.extend(recent.map(|(at, it)| Item { node: it.node, slot: at as u32 }).filter(keeps));
+        Kind::Metric => {
+            let all = 0..snapshot.fleet.catalogue().iter().count() as u32;
+            all.map(|slot| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
         }
-        _ => {
+        Kind::Event => {
+            let events = (0..).zip(&snapshot.events);
+            let recent = events.filter(|(_, happening)| plan.since.is_none_or(|since| happening.event.time >= since));
+            recent.map(|(slot, it)| Item { node: it.node, slot }).filter(keeps).for_each(add);
+        }
+        Kind::Process | Kind::Mount => {
+            for &node in nodes {
+                let all = 0..slots(snapshot, kind, node, plan.mig);
+                let mut kept: Vec<Item> = all.map(|slot| Item { node, slot }).filter(keeps).collect();
+                by_identity(snapshot, kind, node, &mut kept);
+                kept.into_iter().for_each(&mut add);
+            }
+        }
+        Kind::Node | Kind::Gpu | Kind::Nic | Kind::Core => {
             let metrics = plan.filter.as_ref().map_or_else(Vec::new, Condition::metrics);
             for nodes in nodes.chunks(AT_ONCE) {
-                snapshot.fetch(nodes.iter().copied(), &metrics);
+                snapshot.fetch(&nodes.iter().copied(), &metrics);
                 for &node in nodes {
-                    let start = items.len();
                     let all = 0..slots(snapshot, kind, node, plan.mig);
                     match &plan.filter {
                         Some(filter) => keep_run(snapshot, filter, kind, node, all, items),
-                        None => items.extend(all.map(|slot| Item { node, slot })),
-                    }
-                    if matches!(kind, Kind::Process | Kind::Mount) {
-                        by_identity(snapshot, kind, node, &mut items[start..]);
+                        None => items.push(node, all),
                     }
                 }
             }
@@ -180,18 +193,19 @@ fn keep_run(
     kind: Kind,
     node: NodeId,
     slots: Range<u32>,
-    items: &mut Vec<Item>,
+    items: &mut Items,
 ) {
     if slots.len() == 1 {
-        let item = Item { node, slot: slots.start };
-        return items.extend((filter.holds(snapshot, Row::Item(kind, item)) == Some(true)).then_some(item));
+        let holds = filter.holds(snapshot, Row::Item(kind, Item { node, slot: slots.start }));
+        return if holds == Some(true) {
+            items.push(node, slots);
+        };
     }
-    let mut holds = [None; LANES];
     for run in Run::lanes(kind, node, slots) {
-        let holds = &mut holds[..run.slots.len()];
-        filter.fill(snapshot, &run, holds);
-        let kept = run.slots.clone().zip(holds).filter(|(_, holds)| **holds == Some(true));
-        items.extend(kept.map(|(slot, _)| Item { node, slot }));
+        let first = run.slots.start;
+        for (start, end) in filter.tell(snapshot, &run).runs(run.slots.len()) {
+            items.push(node, first + start..first + end);
+        }
     }
 }
 
@@ -255,7 +269,7 @@ fn places(snapshot: &Snapshot<'_>, level: usize) -> Vec<Group> {
 async fn group(access: &impl Access, seen: &Seen, plan: &Plan) -> Vec<Group> {
     let mut groups = Groups::default();
     each_part(access, seen, plan, |snapshot, items| {
-        items.chunk_by(|a, b| a.node == b.node).for_each(|run| groups.add_run(snapshot, plan, run));
+        items.runs().for_each(|(node, slots)| groups.add_run(snapshot, plan, node, slots));
     })
     .await;
     groups.finish()
@@ -275,18 +289,17 @@ struct Groups {
 
 impl Groups {
     /// Adds things of one node, which often share what they are grouped by.
-    fn add_run(&mut self, snapshot: &Snapshot<'_>, plan: &Plan, run: &[Item]) {
-        let row = |item: &Item| Row::Item(plan.view.kind, *item);
-        let Some((first, others)) = run.split_first() else { return };
+    fn add_run(&mut self, snapshot: &Snapshot<'_>, plan: &Plan, node: NodeId, slots: Range<u32>) {
+        let mut items = slots.map(|slot| Item { node, slot });
+        let row = |item: Item| Row::Item(plan.view.kind, item);
+        let Some(first) = items.next() else { return };
         self.add(snapshot, plan, row(first));
-        if plan.by.iter().all(|(_, text)| text.is_shared(snapshot, plan.view.kind, first.node)) {
+        if plan.by.iter().all(|(_, text)| text.is_shared(snapshot, plan.view.kind, node)) {
             let group = &mut self.all[self.last];
-            group.rows += others.len() as u64;
-            group.members.extend(others);
+            group.rows += items.len() as u64;
+            group.members.extend(items);
         } else {
-            for item in others {
-                self.add(snapshot, plan, row(item));
-            }
+            items.for_each(|item| self.add(snapshot, plan, row(item)));
         }
     }
 

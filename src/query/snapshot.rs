@@ -145,20 +145,17 @@ impl<'a> Snapshot<'a> {
 
     /// Has nodes' values of some metrics brought near, without waiting for one before asking for the next: a scan over
     /// half a million GPUs spends most of its time waiting for memory.
-    pub(super) fn fetch(&self, nodes: impl Iterator<Item = NodeId>, metrics: &[MetricId]) {
-        if metrics.is_empty() {
-            return;
-        }
-        for node in nodes {
-            for id in metrics {
+    pub(super) fn fetch(&self, nodes: &(impl Iterator<Item = NodeId> + Clone), metrics: &[MetricId]) {
+        for id in metrics.iter().filter(|id| !Fleet::is_near(**id)) {
+            for node in nodes.clone() {
                 std::hint::black_box(self.fleet.last_row(node, *id).first().copied());
             }
         }
     }
 
-    /// One metric of a run of a node's slots, where samples hold it; nothing where it is to be read one by one.
-    pub(super) fn run(&self, leaf: &Leaf, run: &Run, out: &mut [Number]) -> Option<()> {
-        let cells = self.cells(leaf, run)?;
+    /// A metric of each thing of a run, where samples hold it; nothing where it is to be read one by one.
+    pub(super) fn own_numbers(&self, leaf: &Leaf, run: &Run, out: &mut [Number]) -> Option<()> {
+        let cells = self.own_cells(leaf, run)?;
         out.fill(Err(Gap::Unknown));
         for (out, cell) in out.iter_mut().zip(cells) {
             *out = number(*cell, leaf.quantum);
@@ -166,9 +163,10 @@ impl<'a> Snapshot<'a> {
         Some(())
     }
 
-    /// The stored values of a run of a node's slots, as many as are to be believed; nothing where samples hold none.
-    pub(super) fn cells(&self, leaf: &Leaf, run: &Run) -> Option<&'a [Raw]> {
-        if self.window.is_some() || !matches!(leaf.metric.scope, Scope::Gpu | Scope::Nic) {
+    /// The stored values of a run's things, as many as are to be believed; nothing where samples hold none.
+    pub(super) fn own_cells(&self, leaf: &Leaf, run: &Run) -> Option<&'a [Raw]> {
+        let stored = leaf.reach == Reach::Own && matches!(leaf.metric.scope, Scope::Gpu | Scope::Nic);
+        if self.window.is_some() || !stored {
             return None;
         }
         if !self.believes(run.node) {

@@ -17,6 +17,7 @@ use super::{
     key::{About, Tally},
     measure::Measure,
     peers::Peers,
+    stored::Stored,
 };
 
 /// A number, or why there is none.
@@ -103,6 +104,8 @@ pub(super) enum Condition {
     Or(Vec<Condition>),
     Not(Box<Condition>),
     Compare(Num, Comparison, Num),
+    /// A condition that looks at nothing but one stored value, and what it says of each that may be stored.
+    Stored(Leaf, Stored, Box<Condition>),
     /// The number is a known absence.
     Absent(Num),
     /// Some of these bits are set.
@@ -178,7 +181,7 @@ impl Condition {
     fn leaves(&self) -> Vec<Leaf> {
         match self {
             Condition::And(parts) | Condition::Or(parts) => parts.iter().flat_map(Condition::leaves).collect(),
-            Condition::Not(inner) | Condition::Quantified(_, inner) => inner.leaves(),
+            Condition::Not(inner) | Condition::Quantified(_, inner) | Condition::Stored(.., inner) => inner.leaves(),
             Condition::Compare(left, _, right) => [left.leaves(), right.leaves()].concat(),
             Condition::Flags(num, _)
             | Condition::Choice(num, _)
@@ -203,7 +206,9 @@ impl Condition {
     pub(super) fn looks_back(&self) -> bool {
         match self {
             Condition::And(parts) | Condition::Or(parts) => parts.iter().any(Condition::looks_back),
-            Condition::Not(inner) | Condition::Quantified(_, inner) => inner.looks_back(),
+            Condition::Not(inner) | Condition::Quantified(_, inner) | Condition::Stored(.., inner) => {
+                inner.looks_back()
+            }
             Condition::Compare(left, _, right) => left.looks_back() || right.looks_back(),
             Condition::Held(..) => true,
             _ => false,

@@ -1,6 +1,8 @@
 //! What each kind of question costs, of 1,000 and of 62,500 nodes with 8 GPUs each.
 //! `cargo bench --bench query`
 
+use std::time::Duration;
+
 use divan::Bencher;
 use supertop::{
     fleet::{Fleet, Settings},
@@ -71,7 +73,9 @@ fn fleet(nodes: usize) -> Fleet {
         values.set(node::CPU, 0, Raw::new((n % 100) as f64, 0.5));
         fleet.sample(session, &Sample { time: NOW, generation: 0, values }, NOW);
     }
-    fleet.tick(NOW);
+    for ago in (0..3).rev() {
+        fleet.tick(NOW - Duration::from_secs(ago));
+    }
     fleet
 }
 

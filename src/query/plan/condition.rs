@@ -13,6 +13,7 @@ use super::{
     super::{
         measure::{comparable, flipped},
         pattern,
+        stored::Stored,
         suggest::hint,
         value::{Condition, Num, Numeric, Test, Text, Value},
         view::Kind,
@@ -24,6 +25,10 @@ use super::{
 impl Planner<'_> {
     /// A condition of a row.
     pub(super) fn condition(&self, expr: &Expr) -> Result<Condition, Complaint> {
+        self.plain(expr).map(prepared)
+    }
+
+    fn plain(&self, expr: &Expr) -> Result<Condition, Complaint> {
         let several = |parts: &[Expr]| parts.iter().map(|part| self.condition(part)).collect::<Result<Vec<_>, _>>();
         Ok(match expr {
             Expr::And(parts) => Condition::And(several(parts)?),
@@ -148,6 +153,15 @@ impl Planner<'_> {
             Value::Number(numeric) => Ok(Condition::Listed(numeric.num, hosts)),
             Value::Each(_) => Err(list(operand)),
         }
+    }
+}
+
+/// The condition, with what it says of each stored value where it looks at nothing else.
+fn prepared(condition: Condition) -> Condition {
+    match (Stored::of(&condition), condition) {
+        (Some((leaf, stored)), condition) => Condition::Stored(leaf, stored, Box::new(condition)),
+        (None, Condition::Not(inner)) => negated(prepared(*inner)),
+        (None, condition) => condition,
     }
 }
 

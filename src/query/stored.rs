@@ -1,0 +1,170 @@
+//! Conditions on one stored value, worked out in whole quanta before half a million values are looked at.
+
+use std::ops::RangeInclusive;
+
+use crate::model::{
+    raw::{Gap, Raw},
+    syntax::Comparison,
+};
+
+use super::{
+    batch::LANES,
+    evaluate::{compare, compare_known, is_absent, is_unknown},
+    told::Told,
+    value::{Condition, Leaf, Num, Number, Reach},
+};
+
+/// What a condition says of each value that may be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Counts of quanta of which it says `inside`; it says the opposite of all others.
+    quanta: RangeInclusive<i32>,
+    inside: bool,
+    absent: Option<bool>,
+    /// Of what is not known.
+    unknown: Option<bool>,
+}
+
+impl Stored {
+    /// What the condition says of the stored values of a metric, if that is all that it looks at.
+    pub(super) fn of(condition: &Condition) -> Option<(Leaf, Stored)> {
+        let tell: &dyn Fn(Number) -> Option<bool> = match condition {
+            Condition::Compare(_, comparison, Num::Constant(right)) => {
+                &|number| compare_known(number, *comparison, Ok(*right))
+            }
+            Condition::Absent(_) => &is_absent,
+            Condition::UnknownNumber(_) => &|number| Some(is_unknown(number)),
+            _ => return None,
+        };
+        let (Condition::Compare(num, ..) | Condition::Absent(num) | Condition::UnknownNumber(num)) = condition else {
+            return None;
+        };
+        let Num::Leaf(leaf @ Leaf { reach: Reach::Own, .. }) = num else { return None };
+        let (quanta, inside) = match condition {
+            Condition::Compare(_, comparison, Num::Constant(right)) => quanta(leaf.quantum, *comparison, *right),
+            // All numbers are alike.
+            _ => (Raw::MIN..=i32::MAX, tell(Ok(0.0)) == Some(true)),
+        };
+        Some((*leaf, Stored { quanta, inside, absent: tell(Err(Gap::Absent)), unknown: tell(Err(Gap::Unknown)) }))
+    }
+
+    /// What it says of each of a run's values. Those that are missing are not known.
+    pub(super) fn tell(&self, cells: &[Raw]) -> Told {
+        let (low, high) = (*self.quanta.start(), *self.quanta.end());
+        let numbers = lanes(cells, |bits| bits >= Raw::MIN);
+        let within = lanes(cells, |bits| (low..=high).contains(&bits));
+        let told = Told::these(numbers, if self.inside { within } else { !within });
+        if numbers.count_ones() as usize == LANES {
+            return told;
+        }
+        let absent = lanes(cells, |bits| bits == Raw::ABSENT.bits());
+        let unknown = !(numbers | absent);
+        told.with(Told::all(self.absent).only(absent)).with(Told::all(self.unknown).only(unknown))
+    }
+}
+
+/// A bit for each value that `is` true of.
+fn lanes(cells: &[Raw], is: impl Fn(i32) -> bool) -> u16 {
+    let cells = cells.get(..LANES).unwrap_or(cells);
+    // By eights, which the compiler looks at side by side.
+    let (eights, rest) = cells.as_chunks::<8>();
+    let mut lanes = 0;
+    for (at, eight) in (0..).step_by(8).zip(eights) {
+        let bits = eight.iter().zip(0..).fold(0, |bits, (cell, at)| bits | u16::from(is(cell.bits())) << at);
+        lanes |= bits << at;
+    }
+    let after = eights.len() * 8;
+    rest.iter().zip(after..).fold(lanes, |lanes, (cell, at)| lanes | u16::from(is(cell.bits())) << at)
+}
+
+/// The counts of quanta that compare so with a number; or, with false, those that don't.
+fn quanta(quantum: f64, comparison: Comparison, right: f64) -> (RangeInclusive<i32>, bool) {
+    // The first count for which something is true that stays true for all larger ones.
+    let first = |is: &dyn Fn(f64) -> bool| {
+        let (mut low, mut high) = (i64::from(Raw::MIN), i64::from(i32::MAX) + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is(middle as f64 * quantum) { high = middle } else { low = middle + 1 }
+        }
+        low
+    };
+    let equal = first(&|value| compare(value, Comparison::GreaterOrEqual, right));
+    let above = first(&|value| compare(value, Comparison::Greater, right));
+    let ((start, end), inside) = match comparison {
+        Comparison::Equal => ((equal, above), true),
+        Comparison::NotEqual => ((equal, above), false),
+        Comparison::Less => ((equal, i64::MAX), false),
+        Comparison::GreaterOrEqual => ((equal, i64::MAX), true),
+        Comparison::LessOrEqual => ((above, i64::MAX), false),
+        Comparison::Greater => ((above, i64::MAX), true),
+    };
+    match (i32::try_from(start), i32::try_from((end - 1).min(i64::from(i32::MAX)))) {
+        (Ok(start), Ok(end)) if start <= end => (start..=end, inside),
+        // None of them: those outside all that there are.
+        _ => (Raw::MIN..=i32::MAX, !inside),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::model::metric::{Aggregate, gpu};
+
+    const COMPARISONS: [Comparison; 6] = [
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+    ];
+
+    fn raw() -> impl Strategy<Value = Raw> {
+        let bits = prop_oneof![-20..220_i32, Raw::MIN..=i32::MAX, Just(Raw::MIN), i32::MIN..i32::MIN + 5];
+        bits.prop_map(Raw::from_bits)
+    }
+
+    proptest! {
+        /// Whole quanta tell the same as numbers do.
+        #[test]
+        fn quanta_tell_what_numbers_tell(
+            quantum in prop::sample::select(vec![0.001, 0.01, 0.5, 1.0, 100.0, 1_048_576.0]),
+            right in prop_oneof![(-10..110_i32).prop_map(|n| f64::from(n) / 2.0), (-10..110_i32).prop_map(|n| f64::from(n) * 0.001),
+                -1e300..1e300, Just(0.0)],
+            cells in vec(raw(), 0..=LANES),
+        ) {
+            let leaf = Leaf { metric: gpu::UTIL, quantum, reach: Reach::Own, fold: Aggregate::Mean };
+            let own = || Num::Leaf(leaf);
+            let compared = COMPARISONS.map(|it| Condition::Compare(own(), it, Num::Constant(right)));
+            for condition in compared.into_iter().chain([Condition::Absent(own()), Condition::UnknownNumber(own())]) {
+                let (of, stored) = Stored::of(&condition).expect("of one stored value");
+                prop_assert_eq!(of.metric, leaf.metric);
+                let tell = |cell: &Raw| {
+                    let number = match cell.steps() {
+                        Some(steps) => Ok(f64::from(steps) * quantum),
+                        None => Err(cell.gap().unwrap_or(Gap::Unknown)),
+                    };
+                    match &condition {
+                        Condition::Compare(_, it, _) => compare_known(number, *it, Ok(right)),
+                        Condition::Absent(_) => is_absent(number),
+                        _ => Some(is_unknown(number)),
+                    }
+                };
+                let expected = cells.iter().map(tell).chain(std::iter::repeat_n(tell(&Raw::UNKNOWN), LANES - cells.len()));
+                prop_assert_eq!(stored.tell(&cells).counts(LANES), Told::each(expected.clone()).counts(LANES), "{:?}", &stored);
+                prop_assert_eq!(stored.tell(&cells), if cells.is_empty() { stored.tell(&cells) } else { Told::each(expected) });
+            }
+        }
+    }
+
+    #[test]
+    fn what_looks_at_more_is_no_stored_value() {
+        let leaf = |reach| Num::Leaf(Leaf { metric: gpu::UTIL, quantum: 1.0, reach, fold: Aggregate::Mean });
+        let above = |num, limit| Condition::Compare(num, Comparison::Greater, limit);
+        assert!(Stored::of(&above(leaf(Reach::Several), Num::Constant(1.0))).is_none());
+        assert!(Stored::of(&above(leaf(Reach::Own), leaf(Reach::Own))).is_none());
+        assert!(Stored::of(&above(Num::State, Num::Constant(1.0))).is_none());
+    }
+}
