@@ -91,6 +91,9 @@ pub struct Fleet {
     events: Events,
     history: History,
     rollups: Rollups,
+    /// How many nodes there were at the last sweep, and when they last settled.
+    swept: usize,
+    settled: usize,
     sessions: u64,
     gpus: u64,
     drops: BTreeMap<&'static str, u64>,
@@ -117,6 +120,8 @@ impl Fleet {
             layouts: Vec::new(),
             events: Events::default(),
             history: History::new(),
+            swept: 0,
+            settled: 0,
             sessions: 0,
             gpus: 0,
             drops: BTreeMap::new(),
@@ -147,6 +152,11 @@ impl Fleet {
     /// The node that `name` means: so called, or its short form, or the short form's full name, if just one fits.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.directory.find(name)
+    }
+
+    /// A node's name.
+    pub fn name(&self, id: NodeId) -> &str {
+        self.directory.name(id)
     }
 
     /// What is known of a node.

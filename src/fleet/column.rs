@@ -71,9 +71,6 @@ pub(super) struct Columns {
     spans: Vec<Span>,
     /// Room that nodes have left, by its length.
     free: HashMap<usize, Vec<u32>>,
-    /// How many nodes there were when they were asked last to settle, and when they last did.
-    seen: usize,
-    settled: usize,
 }
 
 /// A node's part of each column.
@@ -122,14 +119,8 @@ impl Columns {
         self.cells[column].get_mut(first..first + usize::from(slots)).unwrap_or(&mut [])
     }
 
-    /// Puts nodes into the order in which they are scanned, once no new one came since the last call: memory that is
-    /// read in a row is there before it is asked for.
+    /// Puts nodes into the order in which they are scanned: memory that is read in a row is there before it is asked for.
     pub(super) fn settle(&mut self, order: &[NodeId]) {
-        let grows = std::mem::replace(&mut self.seen, order.len()) != order.len();
-        if grows || self.settled == order.len() {
-            return;
-        }
-        self.settled = order.len();
         self.free.clear();
         let mut next = 0;
         let mut spans = self.spans.clone();
@@ -215,9 +206,8 @@ mod tests {
                     _ => {
                         let order: Vec<NodeId> = (0..sizes.len()).rev().map(NodeId::at).collect();
                         columns.settle(&order);
-                        columns.settle(&order);
-                        let firsts: Vec<u32> = order.iter().map(|node| columns.spans[node.index()].first).collect();
-                        prop_assert!(columns.settled == sizes.len() && (sizes.contains(&0) || firsts.is_sorted() || !columns.free.is_empty()));
+                        let firsts = order.iter().map(|node| columns.spans[node.index()].first);
+                        prop_assert!(firsts.is_sorted());
                     }
                 }
                 for (node, slots) in sizes.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Which node has which name, in full or in short, and all of them in the order of their names.
 //! The order is kept as nodes come, so that no query sorts names.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::{
     name::{Name, natural},
@@ -11,7 +11,9 @@ use super::{
 /// Names to nodes.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    names: Vec<Name>,
+    /// All names, one after the other, and where each node's is: scans read them in a row.
+    text: String,
+    spans: Vec<Range<u32>>,
     exact: HashMap<Name, NodeId>,
     /// The first parts of names with a domain; nothing for one that several nodes have.
     short: HashMap<Box<str>, Option<NodeId>>,
@@ -21,15 +23,35 @@ pub(super) struct Directory {
 impl Directory {
     /// Enters a name that is not known yet, and says which node it is from now on.
     pub(super) fn add(&mut self, name: Name) -> NodeId {
-        let id = NodeId::at(self.names.len());
-        let at = self.order.partition_point(|other| natural(&self.names[other.index()], &name).is_lt());
+        let id = NodeId::at(self.spans.len());
+        let at = self.order.partition_point(|other| natural(self.name(*other), &name).is_lt());
         self.order.insert(at, id);
         if let Some((short, _)) = name.split_once('.') {
             self.short.entry(short.into()).and_modify(|one| *one = None).or_insert(Some(id));
         }
-        self.exact.insert(name.clone(), id);
-        self.names.push(name);
+        let start = self.text.len() as u32;
+        self.text.push_str(&name);
+        self.spans.push(start..self.text.len() as u32);
+        self.exact.insert(name, id);
         id
+    }
+
+    /// A node's name.
+    pub(super) fn name(&self, id: NodeId) -> &str {
+        let Range { start, end } = self.spans[id.index()];
+        self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Puts the names into their order, in which they are scanned.
+    pub(super) fn settle(&mut self) {
+        let mut text = String::with_capacity(self.text.len());
+        let mut spans = self.spans.clone();
+        for id in &self.order {
+            let start = text.len() as u32;
+            text.push_str(self.name(*id));
+            spans[id.index()] = start..text.len() as u32;
+        }
+        (self.text, self.spans) = (text, spans);
     }
 
     /// The node with exactly this name.
@@ -82,8 +104,13 @@ mod tests {
     #[test]
     fn nodes_are_in_the_order_of_their_names() {
         let names = ["gpu10", "gpu2", "gpu1", "cpu7", "gpu02"];
-        let directory = directory(&names);
+        let mut directory = directory(&names);
         let order: Vec<_> = directory.order().iter().map(|id| names[id.index()]).collect();
         assert_eq!(order, ["cpu7", "gpu1", "gpu02", "gpu2", "gpu10"]);
+        directory.settle();
+        directory.add("gpu3".into());
+        assert_eq!(directory.text, "cpu7gpu1gpu02gpu2gpu10gpu3");
+        assert_eq!(names.map(|name| directory.name(directory.find(name).unwrap())), names);
+        assert_eq!(directory.order().iter().map(|id| directory.name(*id)).collect::<Vec<_>>()[4], "gpu3");
     }
 }

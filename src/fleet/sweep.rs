@@ -40,10 +40,20 @@ impl Fleet {
         if end < self.nodes.len() {
             return Some(Sweep { now, next: end });
         }
-        self.tiles.settle(self.directory.order());
+        self.settle();
         self.rollups.record(now);
         self.plan();
         None
+    }
+
+    /// Puts what is scanned most into the order in which it is scanned, once no new node came since the last sweep.
+    fn settle(&mut self) {
+        let nodes = self.nodes.len();
+        let grows = std::mem::replace(&mut self.swept, nodes) != nodes;
+        if !grows && std::mem::replace(&mut self.settled, nodes) != nodes {
+            self.directory.settle();
+            self.tiles.settle(self.directory.order());
+        }
     }
 
     /// Nodes that are rolled up in one go: about a millisecond's work.

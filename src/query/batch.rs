@@ -85,6 +85,11 @@ impl Num {
 }
 
 impl Text {
+    /// Whether it is the name of a thing's node.
+    pub(super) fn is_node_name(&self) -> bool {
+        matches!(self, Text::Field(Field::Node, Reach::Own | Reach::Node))
+    }
+
     /// Whether all things of a kind that a node has share it.
     pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, kind: Kind, node: NodeId) -> bool {
         match self {

@@ -60,6 +60,25 @@ impl Items {
         Some(Item { node, slot: slot + (at - before) })
     }
 
+    /// The things at some positions, which rise.
+    pub(super) fn only(&self, places: impl Iterator<Item = usize>) -> Items {
+        let mut only = Items::default();
+        let mut runs = self.runs();
+        let (mut run, mut before) = (runs.next(), 0);
+        for at in places {
+            while let Some((_, slots)) = &run
+                && before + slots.len() <= at
+            {
+                before += slots.len();
+                run = runs.next();
+            }
+            let Some((node, slots)) = &run else { break };
+            let slot = slots.start + (at - before) as u32;
+            only.push(*node, slot..slot + 1);
+        }
+        only
+    }
+
     /// The runs, each of one node and as long as can be.
     pub(super) fn runs(&self) -> impl Iterator<Item = (NodeId, Range<u32>)> {
         let ends = self.runs.iter().skip(1).map(|next| next.before).chain([self.len]);
@@ -94,6 +113,11 @@ mod tests {
                 prop_assert_eq!(items.get(at), Some(*item));
             }
             prop_assert_eq!(items.get(expected.len()), None);
+            let some = |n: usize| (0..=expected.len()).filter(move |at| at % n == 0);
+            for n in 1..4 {
+                let only = some(n).filter_map(|at| expected.get(at).copied());
+                prop_assert_eq!(items.only(some(n)).iter().collect::<Vec<_>>(), only.collect::<Vec<_>>());
+            }
             let longest = items.runs().collect::<Vec<_>>();
             prop_assert!(longest.windows(2).all(|two| two[0].0 != two[1].0 || two[0].1.end != two[1].1.start));
         }

@@ -10,6 +10,8 @@ use crate::{
 
 use super::{
     batch::Run,
+    items::Items,
+    row::{Item, Row},
     scan::Matches,
     snapshot::{AT_ONCE, Snapshot},
     value::{Num, Number, Text, Value},
@@ -26,16 +28,28 @@ pub(super) fn order(
     keys: &[(Value, bool)],
     window: Range<usize>,
 ) -> Vec<usize> {
+    let Some(((value, descending), others)) = keys.split_first() else { return window.collect() };
+    let (mut rows, window) = narrow(&column(snapshot, matches, value, *descending), window);
+    // Of fewer rows, the other keys are looked up for these only. They then go by their positions among the fewer.
+    let fewer = if rows.len() < matches.len() { matches.only(rows.iter().map(|(_, at)| *at as usize)) } else { None };
+    let places: Option<Vec<usize>> = fewer.is_some().then(|| rows.iter().map(|(_, at)| *at as usize).collect());
+    let place = |at: usize| places.as_ref().map_or(at, |places| places[at]);
+    let of = fewer.as_ref().unwrap_or(matches);
+    if rows.windows(2).all(|two| two[0].0 == two[1].0) && rows.len() == of.len() {
+        return order(snapshot, of, others, window).into_iter().map(place).collect();
+    }
+    if fewer.is_some() {
+        rows.iter_mut().zip(0..).for_each(|((_, at), place)| *at = place);
+    }
     let columns: Vec<Vec<u64>> =
-        keys.iter().map(|(value, descending)| column(snapshot, matches, value, *descending)).collect();
-    let Some((first, rest)) = columns.split_first() else { return window.collect() };
-    let (mut rows, window) = narrow(first, window);
+        others.iter().map(|(value, descending)| column(snapshot, of, value, *descending)).collect();
     let compare = |a: &(u64, u32), b: &(u64, u32)| {
         let (x, y) = (a.1 as usize, b.1 as usize);
-        let tie = || rest.iter().fold(Ordering::Equal, |order, column| order.then_with(|| column[x].cmp(&column[y])));
+        let tie =
+            || columns.iter().fold(Ordering::Equal, |order, column| order.then_with(|| column[x].cmp(&column[y])));
         a.0.cmp(&b.0).then_with(tie).then_with(|| x.cmp(&y))
     };
-    select(&mut rows, window, compare).iter().map(|(_, at)| *at as usize).collect()
+    select(&mut rows, window, compare).iter().map(|(_, at)| place(*at as usize)).collect()
 }
 
 /// Columns shorter than this are not worth a histogram.
@@ -166,29 +180,77 @@ fn rank(number: Number, descending: bool) -> u64 {
 
 /// Integers that sort as the texts do: each different text is compared once, however many rows have it.
 fn texts(snapshot: &Snapshot<'_>, matches: &Matches, text: &Text, descending: bool) -> Vec<u64> {
-    let mut known: HashMap<String, u32> = HashMap::new();
-    let mut of_row: Vec<Option<u32>> = Vec::with_capacity(matches.len());
-    for row in matches.rows() {
-        let mut first: Option<u32> = None;
+    let mut known = Texts::default();
+    match matches {
+        Matches::Items(kind, items) if text.is_node_name() && kind.scope().is_some() => {
+            return node_names(snapshot, items, descending);
+        }
+        Matches::Items(kind, items) => {
+            for (node, slots) in items.runs() {
+                let mut rows = slots.map(|slot| Row::Item(*kind, Item { node, slot }));
+                if text.is_shared(snapshot, *kind, node) {
+                    let shared = rows.next().and_then(|row| known.of(snapshot, text, row));
+                    known.rows.extend(std::iter::repeat_n(shared, rows.len() + 1));
+                } else {
+                    rows.for_each(|row| known.add(snapshot, text, row));
+                }
+            }
+        }
+        Matches::Groups(..) => matches.rows().for_each(|row| known.add(snapshot, text, row)),
+    }
+    known.ranks(descending)
+}
+
+/// As [`texts`], of the names of the things' nodes: their order is known.
+fn node_names(snapshot: &Snapshot<'_>, items: &Items, descending: bool) -> Vec<u64> {
+    let order = snapshot.fleet.by_name();
+    let mut ranks = vec![0; order.len()];
+    for (rank, node) in (0..).zip(order) {
+        ranks[node.index()] = if descending { order.len() as u64 - rank } else { rank };
+    }
+    items.runs().flat_map(|(node, slots)| std::iter::repeat_n(ranks[node.index()], slots.len())).collect()
+}
+
+/// Different texts, numbered as they come.
+#[derive(Default)]
+struct Texts {
+    known: HashMap<String, u32>,
+    /// That of each row.
+    rows: Vec<Option<u32>>,
+}
+
+impl Texts {
+    fn add(&mut self, snapshot: &Snapshot<'_>, text: &Text, row: Row<'_>) {
+        let number = self.of(snapshot, text, row);
+        self.rows.push(number);
+    }
+
+    /// The number of a row's text.
+    fn of(&mut self, snapshot: &Snapshot<'_>, text: &Text, row: Row<'_>) -> Option<u32> {
+        let mut first = None;
         let mut several = false;
         text.each(snapshot, row, &mut |text| {
             several |= first.is_some();
             if first.is_none() {
-                first = Some(number_of(&mut known, text));
+                first = Some(number_of(&mut self.known, text));
             }
         });
         if several {
-            first = text.joined(snapshot, row).map(|joined| number_of(&mut known, &joined));
+            first = text.joined(snapshot, row).map(|joined| number_of(&mut self.known, &joined));
         }
-        of_row.push(first);
+        first
     }
-    let mut sorted: Vec<(&String, u32)> = known.iter().map(|(text, at)| (text, *at)).collect();
-    sorted.sort_unstable_by(|(a, _), (b, _)| if descending { natural(b, a) } else { natural(a, b) });
-    let mut ranks = vec![0u64; sorted.len()];
-    for (rank, (_, at)) in (0..).zip(&sorted) {
-        ranks[*at as usize] = rank;
+
+    /// Integers that sort as the rows' texts do.
+    fn ranks(self, descending: bool) -> Vec<u64> {
+        let mut sorted: Vec<(&String, u32)> = self.known.iter().map(|(text, at)| (text, *at)).collect();
+        sorted.sort_unstable_by(|(a, _), (b, _)| if descending { natural(b, a) } else { natural(a, b) });
+        let mut ranks = vec![0u64; sorted.len()];
+        for (rank, (_, at)) in (0..).zip(&sorted) {
+            ranks[*at as usize] = rank;
+        }
+        self.rows.into_iter().map(|at| at.map_or(UNKNOWN, |at| ranks[at as usize])).collect()
     }
-    of_row.into_iter().map(|at| at.map_or(UNKNOWN, |at| ranks[at as usize])).collect()
 }
 
 fn number_of(known: &mut HashMap<String, u32>, text: &str) -> u32 {

@@ -42,6 +42,12 @@ impl Matches {
         }
     }
 
+    /// The things at some positions, which rise; nothing of groups.
+    pub(super) fn only(&self, places: impl Iterator<Item = usize>) -> Option<Matches> {
+        let Matches::Items(kind, items) = self else { return None };
+        Some(Matches::Items(*kind, items.only(places)))
+    }
+
     /// Those groups, in this order.
     pub(super) fn into_groups(self, rows: &[usize]) -> Vec<Group> {
         let Matches::Groups(_, groups) = self else { return Vec::new() };

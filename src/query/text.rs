@@ -105,6 +105,9 @@ pub(super) fn place<'a>(snapshot: &Snapshot<'a>, level: usize, node: NodeId) -> 
 
 /// Calls `visit` with a field of a thing of the field's own kind.
 fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dyn FnMut(&str)) {
+    if field == Field::Node {
+        return visit(snapshot.fleet.name(item.node));
+    }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     match field.row().scope {
@@ -144,7 +147,6 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
 fn node_field(field: Field, node: &Node, visit: &mut dyn FnMut(&str)) {
     let inventory = &node.inventory;
     match field {
-        Field::Node => visit(&node.name),
         Field::Driver => visit(&inventory.driver),
         Field::Cuda => visit(&inventory.cuda),
         Field::Os => visit(&inventory.os),
@@ -265,11 +267,11 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
     if kind == Kind::Metric {
         return [About::Key, About::Title, About::Help].iter().any(|about| holds(&about.text(snapshot, item)));
     }
-    let node = snapshot.fleet.node(item.node);
-    let slot = item.slot as usize;
-    if holds(&node.name) {
+    if holds(snapshot.fleet.name(item.node)) {
         return true;
     }
+    let node = snapshot.fleet.node(item.node);
+    let slot = item.slot as usize;
     match kind {
         Kind::Node | Kind::Metric | Kind::Core => false,
         Kind::Gpu => {

@@ -94,6 +94,8 @@ const QUESTIONS: &[&str] = &[
     "gpus where model ~ B200 sort -power limit 50",
     "gpus where power > 0.9 * median(power by model) limit 50",
     "gpus where gpu004 limit 50",
+    "gpus sort -node,-index limit 50",
+    "gpus sort model,-power limit 50 offset 250000",
     "nodes sort -gpu.util limit 50",
     "nodes where any(temp > 99) limit 50",
     "nodes where node in gpu[00100-40000] limit 50",
