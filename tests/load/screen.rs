@@ -10,6 +10,29 @@ use crate::pty::Terminal;
 
 /// Keys of a kind that are pressed.
 const PRESSES: usize = 60;
+/// What all GPUs are sorted by in turn. Nobody asked for that order before, so no answer is there already.
+const SORTS: [&str; 20] = [
+    "util",
+    "power",
+    "temp",
+    "mem.used",
+    "mem.util",
+    "clock.sm",
+    "clock.mem",
+    "sm.active",
+    "tensor.active",
+    "dram.active",
+    "temp.mem",
+    "energy",
+    "throttle",
+    "pcie.rx",
+    "pcie.tx",
+    "nvlink.rx",
+    "nvlink.tx",
+    "xid",
+    "node",
+    "model",
+];
 
 /// A viewer in a terminal of 200×50.
 pub(crate) struct Viewer(Terminal);
@@ -43,7 +66,6 @@ impl Viewer {
     pub(crate) fn keys(&mut self, nodes: u32) -> super::Figures {
         let total = grouped(u64::from(nodes) * 8);
         let width = nodes.to_string().len().max(3);
-        let last = format!("gpu{nodes:0width$}");
         self.0.press(":gpus sort node,index\r");
         self.0.await_screen("all GPUs", |screen| screen.contains(&format!("of {total}")));
         self.look(Duration::from_secs(2));
@@ -51,15 +73,16 @@ impl Viewer {
         for _ in 0..PRESSES {
             cursor.push(self.until_drawn("j"));
         }
-        let mut ends = Vec::new();
-        for _ in 0..PRESSES / 4 {
-            ends.push(self.until("G", "the last GPU", |screen| screen.contains(&last)));
-            ends.push(self.until("gg", "the first GPU", |screen| !screen.contains(&last)));
-        }
-        let mut sorts = Vec::new();
-        for (query, first) in [(":gpus sort -node,-index\r", &*last), (":gpus sort node,index\r", "gpu")].repeat(4) {
-            let upside_down = first == last;
-            sorts.push(self.until(query, "the other order", |screen| screen.contains(&last) == upside_down));
+        // The caption counts the rows that are on screen, so it tells when others are.
+        let (first, last) = (" 1–", format!("–{total} of {total}"));
+        let (mut sorts, mut ends, mut pages) = (Vec::new(), Vec::new(), Vec::new());
+        for key in SORTS {
+            sorts.push(self.until(&format!(":gpus sort -{key}\r"), "the first rows", |screen| screen.contains(first)));
+            for _ in 0..3 {
+                pages.push(self.until("\x1b[6~", "the next rows", |screen| !screen.contains(first)));
+                self.until("gg", "the first rows", |screen| screen.contains(first));
+            }
+            ends.push(self.until("G", "the last rows", |screen| screen.contains(&last)));
         }
         let middle = format!("gpu{:0width$}", nodes / 2);
         let filter = format!("/node = {middle}\r");
@@ -73,7 +96,8 @@ impl Viewer {
         };
         vec![
             ("key to frame: cursor, p50 / p99", pair(cursor)),
-            ("key to frame: to the other end of all GPUs, p50 / p99", pair(ends)),
+            ("key to frame: a page, p50 / p99", pair(pages)),
+            ("key to frame: to the last of all GPUs, p50 / p99", pair(ends)),
             ("key to frame: another sort, p50 / p99", pair(sorts)),
             ("key to frame: a new filter", super::millis(filtered)),
         ]
