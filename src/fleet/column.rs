@@ -1,7 +1,7 @@
-//! The GPU metrics that fleets are mostly sorted and filtered by: each a column over all nodes' GPUs, so that a scan
-//! over half a million of them reads little memory. All other metrics of a node lie together in its tile.
+//! The GPU metrics that fleets are mostly sorted and filtered by: columns over all nodes' GPUs, close together, so that a
+//! scan over half a million of them reads little memory. All other metrics of a node lie in its tile.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::node::NodeId;
 use crate::model::{
@@ -64,24 +64,39 @@ static HOMES: [Home; ROWS] = {
     homes
 };
 
-/// The columns, in which each node has a span of its own, the same one in all of them.
+/// The columns. Each node has a span, in which its values of one column follow those of another: a scan in the order of
+/// spans goes through memory in even steps, and a sample touches few cache lines.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    cells: [Vec<Raw>; COLUMNS],
+    cells: Vec<Raw>,
     spans: Vec<Span>,
     /// Room that nodes have left, by its length.
     free: HashMap<usize, Vec<u32>>,
 }
 
-/// A node's part of each column.
+/// Where a node's values are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Span {
     first: u32,
     slots: u16,
 }
 
+impl Span {
+    /// Where its values of one column are.
+    fn of(self, column: usize) -> Range<usize> {
+        let slots = usize::from(self.slots);
+        let first = self.first as usize + column * room(slots);
+        first..first + slots
+    }
+
+    fn all(self) -> Range<usize> {
+        let first = self.first as usize;
+        first..first + COLUMNS * room(self.slots.into())
+    }
+}
+
 impl Columns {
-    /// Values that are fetched together, with which every span begins: half a cache line, and eight GPUs.
+    /// Values with which every node's part of a column begins: half a cache line, and eight GPUs.
     const EIGHT: usize = 8;
 
     /// The column of a metric, for those that have one.
@@ -107,49 +122,37 @@ impl Columns {
 
     /// A node's values of one column.
     pub(super) fn get(&self, node: usize, column: usize) -> &[Raw] {
-        let Span { first, slots } = self.spans[node];
-        let first = first as usize;
-        self.cells[column].get(first..first + usize::from(slots)).unwrap_or(&[])
+        self.cells.get(self.spans[node].of(column)).unwrap_or(&[])
     }
 
     /// As [`Columns::get`], to be written.
     pub(super) fn get_mut(&mut self, node: usize, column: usize) -> &mut [Raw] {
-        let Span { first, slots } = self.spans[node];
-        let first = first as usize;
-        self.cells[column].get_mut(first..first + usize::from(slots)).unwrap_or(&mut [])
+        self.cells.get_mut(self.spans[node].of(column)).unwrap_or(&mut [])
     }
 
     /// Puts nodes into the order in which they are scanned: memory that is read in a row is there before it is asked for.
     pub(super) fn settle(&mut self, order: &[NodeId]) {
         self.free.clear();
-        let mut next = 0;
-        let mut spans = self.spans.clone();
+        let mut cells = Vec::with_capacity(order.iter().map(|node| self.spans[node.index()].all().len()).sum());
         for node in order {
-            let span = &mut spans[node.index()];
-            span.first = next;
-            next += room(span.slots.into()) as u32;
+            let span = &mut self.spans[node.index()];
+            let first = cells.len() as u32;
+            cells.extend_from_slice(&self.cells[span.all()]);
+            span.first = first;
         }
-        for cells in &mut self.cells {
-            let mut settled = Vec::with_capacity(next as usize);
-            for node in order {
-                let Span { first, slots } = self.spans[node.index()];
-                settled.extend_from_slice(&cells[first as usize..first as usize + room(slots.into())]);
-            }
-            *cells = settled;
-        }
-        self.spans = spans;
+        self.cells = cells;
     }
 
     fn allot(&mut self, slots: usize) -> Span {
-        let room = room(slots);
-        let first = self.free.get_mut(&room).and_then(Vec::pop).unwrap_or_else(|| {
-            let first = self.cells[0].len();
-            self.cells.iter_mut().for_each(|column| column.resize(first + room, Raw::UNKNOWN));
-            first as u32
-        });
-        let cells = first as usize..first as usize + room;
-        self.cells.iter_mut().for_each(|column| column[cells.clone()].fill(Raw::UNKNOWN));
-        Span { first, slots: slots as u16 }
+        let span = |first: usize| Span { first: first as u32, slots: slots as u16 };
+        let Some(first) = self.free.get_mut(&room(slots)).and_then(Vec::pop) else {
+            let span = span(self.cells.len());
+            self.cells.resize(span.all().end, Raw::UNKNOWN);
+            return span;
+        };
+        let span = span(first as usize);
+        self.cells[span.all()].fill(Raw::UNKNOWN);
+        span
     }
 }
 
@@ -228,6 +231,6 @@ mod tests {
         for n in 0..10_000 {
             columns.reshape(0, [8, 12, 0, 100][n % 4]);
         }
-        assert!(columns.cells[0].len() < 512, "{}", columns.cells[0].len());
+        assert!(columns.cells.len() < 512 * COLUMNS, "{}", columns.cells.len());
     }
 }

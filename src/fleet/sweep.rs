@@ -1,6 +1,6 @@
 //! What is to be done every second: roll-ups, in small parts.
 
-use super::{Fleet, node::NodeId, rollup::Rollups};
+use super::{Fleet, rollup::Rollups};
 use crate::model::time::Time;
 
 /// A sweep over all nodes that is not done yet.
@@ -29,10 +29,11 @@ impl Fleet {
     pub fn go_on(&mut self, sweep: Sweep) -> Option<Sweep> {
         let Sweep { now, next } = sweep;
         let end = (next + Self::SWEPT_AT_ONCE).min(self.nodes.len());
-        for first in (next..end).step_by(Rollups::AT_ONCE) {
-            let some = first..(first + Rollups::AT_ONCE).min(end);
-            some.clone().for_each(|at| Rollups::fetch(self.tiles.get(at)));
-            for id in some.map(NodeId::at).filter(|id| now < self.up_until[id.index()]) {
+        for some in self.tiles.order()[next..end].chunks(Rollups::AT_ONCE) {
+            for id in some {
+                Rollups::fetch(self.tiles.get(id.index()));
+            }
+            for &id in some.iter().filter(|id| now < self.up_until[id.index()]) {
                 let gpus = self.whole_gpus(id);
                 self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
             }
@@ -46,11 +47,13 @@ impl Fleet {
         None
     }
 
-    /// Puts what is scanned most into the order in which it is scanned, once no new node came since the last sweep.
+    /// Puts nodes' values into the order in which they are scanned, once many came since the last time and no more came
+    /// since the last sweep.
     fn settle(&mut self) {
         let nodes = self.nodes.len();
         let grows = std::mem::replace(&mut self.swept, nodes) != nodes;
-        if !grows && std::mem::replace(&mut self.settled, nodes) != nodes {
+        if !grows && nodes > self.settled + self.settled / 16 {
+            self.settled = nodes;
             self.directory.settle();
             self.tiles.settle(self.directory.order());
         }

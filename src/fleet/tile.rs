@@ -52,6 +52,8 @@ pub(super) struct Tiles {
     columns: Columns,
     pieces: Vec<Vec<Raw>>,
     positions: Vec<Position>,
+    /// All nodes, in the order in which tiles lay when they settled; those that came later follow.
+    order: Vec<NodeId>,
     /// Room that tiles have left, by its length.
     free: HashMap<usize, Vec<(u32, u32)>>,
     /// Pieces that held one large tile and hold none now.
@@ -163,13 +165,27 @@ impl Tiles {
     /// Makes a tile for one more node, without values.
     pub(super) fn add(&mut self, shape: Shape) {
         let position = self.allot(shape);
+        self.order.push(NodeId::at(self.positions.len()));
         self.positions.push(position);
         self.columns.add(shape.slots(Scope::Gpu));
     }
 
-    /// As [`Columns::settle`].
+    /// All nodes, in about the order in which their values lie. New ones come last.
+    pub(super) fn order(&self) -> &[NodeId] {
+        &self.order
+    }
+
+    /// Puts tiles into the order in which they are scanned.
     pub(super) fn settle(&mut self, order: &[NodeId]) {
-        self.columns.settle(order);
+        let mut settled = Tiles { positions: self.positions.clone(), order: order.to_vec(), ..Tiles::default() };
+        for node in order {
+            let node = node.index();
+            settled.positions[node] = settled.allot(self.positions[node].shape);
+            settled.get_mut(node).cells.copy_from_slice(self.get(node).cells);
+        }
+        settled.columns = std::mem::take(&mut self.columns);
+        settled.columns.settle(order);
+        *self = settled;
     }
 
     /// One metric's values of the node at a position, as [`Tile::row`].
@@ -313,6 +329,9 @@ mod tests {
     };
     let (gpus, nics) = (from(gpus, Scope::Gpu), from(nics, Scope::Nic));
                    tiles.reshape(node, old.all_metrics(), &gpus, &nics);
+                   if gpus.len() % 7 == 0 {
+                       tiles.settle(&[3, 1, 4, 0, 2].map(NodeId::at));
+                   }
                    for id in ids() {
                        for (slot, value) in tiles.get(node).row(id).iter().enumerate() {
                            let expected = if slot < old.slots(id.scope) { marked(node, id, slot) } else { Raw::UNKNOWN };

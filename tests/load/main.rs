@@ -74,7 +74,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     let ages = system.ages();
     figures.push(("a sample's way into the hub, p50 / p99", format!("{} / {}", millis(ages.0), millis(ages.1))));
 
-    let (mut viewer, attached) = screen::Viewer::attach(&args.binary, system.socket(), nodes);
+    let (mut viewer, attached) = screen::Viewer::attach(&args.binary, system.socket());
     figures.push(("viewer: start to full screen, 200×50", millis(attached)));
     let (cpu, bytes) = (system::ticks(viewer.pid()), viewer.bytes());
     let watched = system.watch_while(span, || viewer.look(span));

@@ -39,12 +39,11 @@ pub(crate) struct Viewer(Terminal);
 
 impl Viewer {
     /// Starts one, and says how long it took until the overview was whole.
-    pub(crate) fn attach(binary: &Path, socket: &Path, nodes: u32) -> (Viewer, Duration) {
+    pub(crate) fn attach(binary: &Path, socket: &Path) -> (Viewer, Duration) {
         let began = Instant::now();
         let args = ["--hub", socket.to_str().unwrap()];
         let mut terminal = Terminal::start(binary.to_str().unwrap(), &args, 50, 200);
-        let gpus = format!("of {} GPUs", grouped(u64::from(nodes) * 8));
-        let parts = [" up ", &*gpus, "PROBLEMS", "UTIL", "HOTTEST GPUS"];
+        let parts = [" up ", " GPUs ", "PROBLEMS", "UTIL", "HOTTEST GPUS"];
         let drawn = terminal.await_frame("the overview", |screen| parts.iter().all(|part| screen.contains(part)));
         (Viewer(terminal), drawn - began)
     }
@@ -64,25 +63,23 @@ impl Viewer {
 
     /// Presses keys among all GPUs, and says how soon each kind shows.
     pub(crate) fn keys(&mut self, nodes: u32) -> super::Figures {
-        let total = grouped(u64::from(nodes) * 8);
         let width = nodes.to_string().len().max(3);
         self.0.press(":gpus sort node,index\r");
-        self.0.await_screen("all GPUs", |screen| screen.contains(&format!("of {total}")));
+        self.0.await_screen("all GPUs", |screen| screen.contains(FIRST));
         self.look(Duration::from_secs(2));
         let mut cursor = Vec::new();
         for _ in 0..PRESSES {
             cursor.push(self.until_drawn("j"));
         }
         // The caption counts the rows that are on screen, so it tells when others are.
-        let (first, last) = (" 1–", format!("–{total} of {total}"));
         let (mut sorts, mut ends, mut pages) = (Vec::new(), Vec::new(), Vec::new());
         for key in SORTS {
-            sorts.push(self.until(&format!(":gpus sort -{key}\r"), "the first rows", |screen| screen.contains(first)));
+            sorts.push(self.until(&format!(":gpus sort -{key}\r"), "the first rows", |screen| screen.contains(FIRST)));
             for _ in 0..3 {
-                pages.push(self.until("\x1b[6~", "the next rows", |screen| !screen.contains(first)));
-                self.until("gg", "the first rows", |screen| screen.contains(first));
+                pages.push(self.until("\x1b[6~", "the next rows", |screen| !screen.contains(FIRST)));
+                self.until("gg", "the first rows", |screen| screen.contains(FIRST));
             }
-            ends.push(self.until("G", "the last rows", |screen| screen.contains(&last)));
+            ends.push(self.until("G", "the last rows", is_last));
         }
         let middle = format!("gpu{:0width$}", nodes / 2);
         let filter = format!("/node = {middle}\r");
@@ -128,10 +125,12 @@ impl Viewer {
     }
 }
 
-/// `500,000`.
-fn grouped(number: u64) -> String {
-    match number / 1000 {
-        0 => number.to_string(),
-        thousands => format!("{},{:03}", grouped(thousands), number % 1000),
-    }
+/// How the caption begins to count when the first rows are on screen.
+const FIRST: &str = " 1–";
+
+/// Whether the last rows are on screen: `499,951–500,000 of 500,000`. Nodes that are silent from the start have no GPUs,
+/// so that there may be fewer.
+fn is_last(screen: &str) -> bool {
+    let counts = screen.lines().filter_map(|line| line.trim_end().rsplit_once('–')?.1.split_once(" of "));
+    counts.into_iter().any(|(last, total)| last == total)
 }
