@@ -36,7 +36,7 @@ pub use self::{
     name::{Name, natural},
     node::{Node, NodeId, Session},
     place::{Area, NOWHERE, Place},
-    processes::{Mount, Process, Processes},
+    processes::{Mount, Process, Processes, Workload},
     rollup::Rollup,
     roster::{Known, Roster},
     sweep::Sweep,

@@ -1,6 +1,8 @@
 //! A node's latest processes, cores and mounts, as the hub keeps them: with shared text.
 //! Every node replaces its own every 10 s, so a process of 62,500 nodes × 28 must stay small.
 
+use std::sync::Arc;
+
 use super::name::{Name, Names};
 use crate::model::{
     report::{self, GpuUse},
@@ -39,6 +41,21 @@ pub struct Process {
     pub started: Option<Time>,
     /// The GPUs that it uses.
     pub gpus: Box<[GpuUse]>,
+    /// Whose work it is; nothing for nobody's. Shared with the process before where that is of the same.
+    pub workload: Option<Arc<Workload>>,
+}
+
+/// What a process is a part of; see [`report::Workload`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Id of the scheduler's job.
+    pub job: Name,
+    /// The job's step.
+    pub step: Name,
+    /// UID of the Kubernetes pod.
+    pub pod: Name,
+    /// Id of the container.
+    pub container: Name,
 }
 
 /// A mounted filesystem; see [`report::Mount`].
@@ -70,9 +87,19 @@ impl Processes {
         self.time = Some(said.time);
         let list = &said.list[..said.list.len().min(Self::MOST)];
         if self.list.len() == list.len() {
-            self.list.iter_mut().zip(list).for_each(|(kept, said)| kept.take(said, names));
+            let mut before = None;
+            for (kept, said) in self.list.iter_mut().zip(list) {
+                kept.take(said, before.as_ref(), names);
+                before.clone_from(&kept.workload);
+            }
         } else {
-            self.list = list.iter().map(|said| Process::keep(said, names)).collect();
+            let mut before = None;
+            let keep = |said| {
+                let kept = Process::keep(said, before.as_ref(), names);
+                before.clone_from(&kept.workload);
+                kept
+            };
+            self.list = list.iter().map(keep).collect();
         }
         let cores = &said.cores[..said.cores.len().min(Self::MOST)];
         if self.cores.len() == cores.len() {
@@ -92,7 +119,7 @@ impl Processes {
 }
 
 impl Process {
-    fn keep(said: &report::Process, names: &mut Names) -> Self {
+    fn keep(said: &report::Process, before: Option<&Arc<Workload>>, names: &mut Names) -> Self {
         let mut kept = Process {
             user: names.share(&said.user),
             name: names.share(&said.name),
@@ -102,12 +129,13 @@ impl Process {
             mem: None,
             started: None,
             gpus: Box::default(),
+            workload: None,
         };
-        kept.take(said, names);
+        kept.take(said, before, names);
         kept
     }
 
-    fn take(&mut self, said: &report::Process, names: &mut Names) {
+    fn take(&mut self, said: &report::Process, before: Option<&Arc<Workload>>, names: &mut Names) {
         self.pid = said.pid;
         self.state = said.state.filter(char::is_ascii_graphic);
         names.renew(&mut self.user, &said.user);
@@ -121,6 +149,36 @@ impl Process {
         } else {
             self.gpus = gpus.into();
         }
+        if !is_of(self.workload.as_deref(), &said.workload) {
+            let same = before.filter(|before| is_of(Some(before), &said.workload));
+            self.workload = same.cloned().or_else(|| Workload::keep(&said.workload, names));
+        }
+    }
+}
+
+/// Whether what is kept is what was said.
+fn is_of(kept: Option<&Workload>, said: &report::Workload) -> bool {
+    let report::Workload { job, step, pod, container } = said;
+    match kept {
+        None => *said == report::Workload::default(),
+        Some(kept) => {
+            let pairs = [(&kept.job, job), (&kept.step, step), (&kept.pod, pod), (&kept.container, container)];
+            pairs.iter().all(|(kept, said)| ***kept == **said)
+        }
+    }
+}
+
+impl Workload {
+    /// What was said; nothing where that is nothing.
+    fn keep(said: &report::Workload, names: &mut Names) -> Option<Arc<Workload>> {
+        let report::Workload { job, step, pod, container } = said;
+        let kept = || Workload {
+            job: names.share(job),
+            step: names.share(step),
+            pod: names.share(pod),
+            container: names.share(container),
+        };
+        (*said != report::Workload::default()).then(kept).map(Arc::new)
     }
 }
 
@@ -145,5 +203,36 @@ impl Mount {
         self.free = said.free;
         self.used = said.used.map(|percent| percent as f32);
         self.inodes = said.inodes.map(|percent| percent as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_one_job_share_what_they_belong_to() {
+        let (mut kept, mut names) = (Processes::default(), Names::default());
+        let mut take = |jobs: &[&str]| {
+            let list = jobs.iter().map(|job| report::Process {
+                workload: report::Workload { job: (*job).into(), ..report::Workload::default() },
+                ..report::Process::default()
+            });
+            kept.take(&report::Processes { list: list.collect(), ..report::Processes::default() }, &mut names);
+            let workloads = kept.list.iter().map(|process| process.workload.clone()).collect::<Vec<_>>();
+            let told = workloads.iter().map(|workload| workload.as_ref().map_or("", |workload| &workload.job));
+            assert_eq!(told.collect::<Vec<_>>(), jobs);
+            workloads
+        };
+        let same = |a: &Option<Arc<Workload>>, b: &Option<Arc<Workload>>| {
+            a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        let first = take(&["7", "7", "", "8"]);
+        assert!(same(&first[0], &first[1]) && first[2].is_none());
+        let again = take(&["7", "7", "", "8"]);
+        assert!(same(&first[0], &again[0]) && same(&first[3], &again[3]), "nothing new is made of what is known");
+        let next = take(&["9", "9", "9", "8"]);
+        assert!(same(&next[0], &next[2]));
+        take(&["", "9"]);
     }
 }

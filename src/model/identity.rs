@@ -52,6 +52,14 @@ pub enum Field {
     ProcUser,
     /// A process's name.
     ProcName,
+    /// The scheduler's job that a process belongs to.
+    ProcJob,
+    /// The step of that job.
+    ProcStep,
+    /// UID of the Kubernetes pod that a process runs in.
+    ProcPod,
+    /// Id of the container that a process runs in.
+    ProcContainer,
     /// A process's state letter, as `ps` prints it.
     ProcState,
     /// The GPUs that a process uses: `0,1`.
@@ -124,6 +132,10 @@ fields! {
     NicGpu "nic.gpu" Nic "GPU" 4, "The GPU nearest to the port, by PCI topology.";
     ProcUser "proc.user" Process "USER" 10, "The user that owns the process.";
     ProcName "proc.name" Process "NAME" 20, "The process's name.";
+    ProcJob "proc.job" Process "JOB" 10, "The scheduler's job that the process belongs to, by its cgroup or environment.";
+    ProcStep "proc.job.step" Process "STEP" 8, "The step of that job.";
+    ProcPod "proc.pod" Process "POD" 36, "UID of the Kubernetes pod that the process runs in.";
+    ProcContainer "proc.container" Process "CONTAINER" 12, "Id of the container that the process runs in.";
     ProcState "proc.state" Process "S" 2, "The process's state letter, as ps prints it.";
     ProcGpu "proc.gpu" Process "GPU" 6, "The GPUs that the process uses.";
     MountPath "mount.path" Mount "MOUNT" 24, "Where the filesystem is mounted.";

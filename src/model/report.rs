@@ -227,6 +227,21 @@ pub struct Process {
     pub started: Option<Time>,
     /// The GPUs that it uses.
     pub gpus: Vec<GpuUse>,
+    /// Whose work it is.
+    pub workload: Workload,
+}
+
+/// What a process is a part of. Empty texts are of what it is not, or of what its agent cannot tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Id of the scheduler's job: `4711`.
+    pub job: String,
+    /// The job's step: `0`, `batch`, `extern`, `interactive`.
+    pub step: String,
+    /// UID of the Kubernetes pod.
+    pub pod: String,
+    /// Id of the container: 64 hexadecimal digits.
+    pub container: String,
 }
 
 /// A process's share of one GPU.

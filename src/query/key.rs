@@ -130,7 +130,11 @@ impl Keys<'_> {
         }
         let shown = text::clean(word, 40);
         let message = if WITHOUT_DATA.contains(&word.split('.').next().unwrap_or("")) {
-            let instead = if word == "user" { "; `proc.user` is the owner of processes" } else { "" };
+            let instead = match &**word {
+                "user" => "; `proc.user` is the owner of processes",
+                "job" => "; `proc.job` is the job of processes, by their cgroups",
+                _ => "",
+            };
             format!("`{shown}` has no data yet: no scheduler is read{instead}")
         } else if self.catalogue.find(word).is_some() || Field::find(word).is_some() {
             format!("`{shown}` is a key, but not one of {}", self.view)

@@ -178,6 +178,8 @@ fn keys_reach_up_down_and_sideways() {
     check("gpus where node.cpu > 50", "gpu002:0 gpu002:1 gpu002:2 gpu002:3");
     check("gpus where cpu > 50 and util > 35", "gpu002:2");
     check("gpus where proc.user = alice", "gpu001:0 gpu001:1");
+    check("gpus where proc.job = 14711", "gpu001:0 gpu001:1");
+    check("processes where job != none", "gpu001/4711 gpu001/4712");
     check("gpus where proc.cpu > 60", "gpu001:0 gpu001:1");
     check("processes where gpu.temp > 80", "gpu001/4711");
     check("gpus where nic.state = active", "gpu001:0 gpu002:0");
@@ -289,7 +291,7 @@ fn default_columns_are_all_there() {
     check("gpus", "node index state gpu.util", 15);
     check("nodes", "node state each(gpu.util) gpu.util", 15);
     check("nics", "node nic.name nic.kind nic.state", 10);
-    check("processes", "node proc.pid proc.user", 11);
+    check("processes", "node proc.pid proc.user", 12);
     check("events", "event.time node event.kind event.xid", 6);
     check("cores", "node core.index core.util", 3);
     check("mounts", "node mount.path", 8);

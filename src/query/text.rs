@@ -1,7 +1,7 @@
 //! Texts of rows: fields, labels, places; and the names by which a bare word finds a row.
 
 use crate::{
-    fleet::{NOWHERE, Name, Node, NodeId, natural},
+    fleet::{NOWHERE, Name, Node, NodeId, Process, Workload, natural},
     model::{
         identity::Field,
         metric::{Aggregate, Direction, Kind as Reading, Scope},
@@ -191,6 +191,10 @@ fn process_field(field: Field, node: &Node, slot: usize, visit: &mut dyn FnMut(&
     match field {
         Field::ProcUser => visit(&process.user),
         Field::ProcName => visit(&process.name),
+        Field::ProcJob => of_workload(process, |workload| &workload.job, visit),
+        Field::ProcStep => of_workload(process, |workload| &workload.step, visit),
+        Field::ProcPod => of_workload(process, |workload| &workload.pod, visit),
+        Field::ProcContainer => of_workload(process, |workload| &workload.container, visit),
         Field::ProcState => process.state.into_iter().for_each(|state| visit(state.encode_utf8(&mut [0; 4]))),
         Field::ProcGpu => {
             let index = |slot: u16| node.inventory.gpus.get(usize::from(slot)).map(|gpu| &*gpu.index);
@@ -199,6 +203,10 @@ fn process_field(field: Field, node: &Node, slot: usize, visit: &mut dyn FnMut(&
         }
         _ => {}
     }
+}
+
+fn of_workload(process: &Process, of: fn(&Workload) -> &Name, visit: &mut dyn FnMut(&str)) {
+    process.workload.iter().for_each(|workload| visit(of(workload)));
 }
 
 fn event_field(snapshot: &Snapshot<'_>, field: Field, node: &Node, slot: usize, visit: &mut dyn FnMut(&str)) {

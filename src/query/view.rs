@@ -154,6 +154,7 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "node",
             "proc.pid",
             "proc.user",
+            "proc.job",
             "proc.name",
             "proc.state",
             "proc.gpu",

@@ -149,6 +149,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("node", 1),
             col("proc.pid", 0),
             col("proc.user", 2),
+            col("proc.job", 3),
             col("proc.state", 7),
             col("proc.gpu", 3),
             col("proc.sm", 3),

@@ -210,6 +210,14 @@ pub(super) struct Process {
     pub(super) gpu_mem: Vec<u64>,
     #[prost(uint32, repeated, tag = "10")]
     pub(super) gpu_sm: Vec<u32>,
+    #[prost(string, tag = "11")]
+    pub(super) job: String,
+    #[prost(string, tag = "12")]
+    pub(super) step: String,
+    #[prost(string, tag = "13")]
+    pub(super) pod: String,
+    #[prost(string, tag = "14")]
+    pub(super) container: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,7 +7,7 @@ use super::{DecodeError, limit, proto};
 use crate::model::{
     Time,
     place::Label,
-    report::{Event, EventKind, Fault, Gpu, GpuUse, Inventory, Mount, Nic, Process, Processes, Subject},
+    report::{Event, EventKind, Fault, Gpu, GpuUse, Inventory, Mount, Nic, Process, Processes, Subject, Workload},
 };
 
 impl From<Inventory> for proto::Inventory {
@@ -157,6 +157,10 @@ impl From<Process> for proto::Process {
             cpu: process.cpu,
             mem: process.mem,
             started: process.started.map(Time::as_millis),
+            job: process.workload.job,
+            step: process.workload.step,
+            pod: process.workload.pod,
+            container: process.workload.container,
         }
     }
 }
@@ -183,6 +187,12 @@ fn process(process: proto::Process) -> Result<Process, DecodeError> {
         mem: process.mem,
         started: process.started.map(Time::from_millis),
         gpus: uses.collect::<Result<_, DecodeError>>()?,
+        workload: Workload {
+            job: limit::shown(process.job, limit::SHORT),
+            step: limit::shown(process.step, limit::SHORT),
+            pod: limit::shown(process.pod, limit::SHORT),
+            container: limit::shown(process.container, limit::SHORT),
+        },
     })
 }
 

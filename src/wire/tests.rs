@@ -13,7 +13,7 @@ use crate::model::{
     raw::Gap,
     report::{
         Event, EventKind, Fault, Gpu, GpuUse, Introduction, Inventory, Mount, Nic, Process, Processes, Sample, Subject,
-        Values,
+        Values, Workload,
     },
     series::{Line, Series},
     state::Census,
@@ -82,6 +82,12 @@ fn processes() -> Processes {
         mem: Some(u64::MAX),
         started: Some(Time::from_millis(-1)),
         gpus: uses,
+        workload: Workload {
+            job: "4711".into(),
+            step: "batch".into(),
+            pod: "8c4d1f2e-9a3b-4c5d-8e7f-0a1b2c3d4e5f".into(),
+            container: "3f1c".repeat(16),
+        },
     };
     let mount = Mount { path: "/".into(), state: "hung".into(), used: Some(0.0), ..Mount::default() };
     Processes {

@@ -5,6 +5,7 @@
 mod pick;
 mod title;
 mod user;
+mod workload;
 
 use std::{
     collections::HashMap,
@@ -44,9 +45,17 @@ pub struct Processes {
     seen: HashMap<(u32, u64), u64>,
     last: Option<Duration>,
     next: Duration,
-    /// Names of the processes that were reported last, by pid and start.
-    titles: HashMap<(u32, u64), String>,
+    /// What is known for good of the processes that were reported last, by pid and start.
+    known: HashMap<(u32, u64), Known>,
     noted: bool,
+}
+
+/// What does not change of a process.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    /// The job that its environment names.
+    job: String,
 }
 
 impl Processes {
@@ -66,7 +75,7 @@ impl Processes {
             seen: HashMap::new(),
             last: None,
             next: Duration::ZERO,
-            titles: HashMap::new(),
+            known: HashMap::new(),
             noted: false,
         })
     }
@@ -95,30 +104,34 @@ impl Processes {
 
     fn describe(&mut self, candidates: &[Candidate], elapsed: Option<Duration>, at: Duration) -> Vec<Process> {
         let folder = self.root.join("proc");
-        let mut titles = HashMap::with_capacity(candidates.len());
+        let mut known = HashMap::with_capacity(candidates.len());
         let mut list = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let Some(process) = self.system.process(Pid::from_u32(candidate.pid)) else { continue };
             let key = (candidate.pid, process.start_time());
-            let known = self.titles.remove(&key);
-            let name = known.unwrap_or_else(|| {
+            let own = folder.join(candidate.pid.to_string());
+            let Known { name, job } = known.entry(key).or_insert(self.known.remove(&key).unwrap_or_else(|| {
                 let kernel = process.name().to_string_lossy();
-                title::of(&folder.join(candidate.pid.to_string()), &clean(&kernel, LONGEST))
-            });
-            titles.insert(key, name.clone());
+                Known { name: title::of(&own, &clean(&kernel, LONGEST)), job: workload::job_of_environ(&own) }
+            }));
+            let mut workload = workload::of_cgroup(&own);
+            if workload.job.is_empty() {
+                workload.job.clone_from(job);
+            }
             let seconds = elapsed.map(|e| e.as_secs_f64()).filter(|seconds| *seconds > 0.0);
             list.push(Process {
                 pid: candidate.pid,
                 user: process.effective_user_id().map_or_else(String::new, |uid| self.users.name(**uid, at)),
-                name,
+                name: name.clone(),
                 state: letter(process.status()),
                 cpu: candidate.grown.zip(seconds).map(|(grown, seconds)| grown.as_secs_f64() / seconds * 100.0),
                 mem: Some(candidate.memory),
                 started: Some(Time::from_millis(process.start_time() as i64 * 1000)),
                 gpus: Vec::new(),
+                workload,
             });
         }
-        self.titles = titles;
+        self.known = known;
         list
     }
 

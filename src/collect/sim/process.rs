@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     Time,
     metric::gpu,
-    report::{GpuUse, Mount, Process, Processes},
+    report::{GpuUse, Mount, Process, Processes, Workload},
 };
 
 const MIB: f64 = 1_048_576.0;
@@ -70,6 +70,7 @@ fn ranks(moment: &Moment) -> Vec<Process> {
                 mem: values.get(gpu::MEM_USED, usize::from(slot)).value(MIB).map(|bytes| bytes as u64),
                 sm: values.get(gpu::UTIL, usize::from(slot)).steps().map(|percent| percent as u8),
             }],
+            workload: Workload { job: job.id.to_string(), step: "0".into(), ..Workload::default() },
         })
         .collect()
 }
@@ -88,6 +89,7 @@ fn daemons(moment: &Moment) -> impl Iterator<Item = Process> {
             mem: Some((mem * MIB) as u64),
             started: Some(Time::from_millis(booted.as_millis() + 900 * i as i64)),
             gpus: Vec::new(),
+            workload: Workload::default(),
         };
         pid += 190 + 37 * i as u32;
         process

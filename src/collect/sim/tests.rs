@@ -362,7 +362,9 @@ fn each_gpu_of_a_busy_node_has_a_rank() {
         assert!(rank.user.starts_with('u') && rank.name.starts_with("python3"), "{rank:?}");
         assert!(rank.gpus[0].mem.is_some_and(|mem| mem > 10 << 30));
         assert!(rank.cpu.is_some_and(|cpu| cpu > 10.0));
+        assert_eq!(rank.workload.job, sim.job(n, now).unwrap().id.to_string());
     }
+    assert!(processes.list.iter().all(|p| p.gpus.is_empty() == p.workload.job.is_empty()), "daemons have no job");
     assert!(processes.list.len() > 15);
     assert_eq!(processes.cores.len(), number(&sample(&sim, n, 5.0), node::CORES, 0) as usize);
     let cpu = processes.cores.iter().map(|c| f64::from(*c)).sum::<f64>() / processes.cores.len() as f64;

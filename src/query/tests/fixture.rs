@@ -8,7 +8,7 @@ use crate::{
         raw::Raw,
         report::{
             Event, EventKind, Fault, Gpu, GpuUse, Introduction, Inventory, Mount, Nic, Process, Processes, Sample,
-            Subject, Values,
+            Subject, Values, Workload,
         },
         time::Time,
     },
@@ -185,6 +185,11 @@ fn processes() -> Processes {
         mem: Some(1 << 30),
         started: Some(at(0)),
         gpus: gpus.iter().map(|slot| GpuUse { slot: *slot, mem: Some(1 << 30), sm: Some(40) }).collect(),
+        // Who uses a GPU does so for a job of his own.
+        workload: Workload {
+            job: if gpus.is_empty() { String::new() } else { format!("1{pid}") },
+            ..Workload::default()
+        },
     };
     let mount = |path: &str, state: &str, used| Mount {
         path: path.into(),

@@ -191,9 +191,9 @@ fn one(table: &Table, key: &str, rank: u8) -> Option<Shown> {
         });
     }
     let at = table.column(key)?;
-    // Half of the columns are about GPUs; where nobody has one, they only hide the rest.
-    let about_gpus =
-        ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu"].iter().any(|start| key.starts_with(start));
+    // Half of the columns are about GPUs and those who share them; where nobody has one, they only hide the rest.
+    let about_gpus = ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu", "proc.job"];
+    let about_gpus = about_gpus.iter().any(|start| key.starts_with(start));
     let idle = about_gpus && table.census.gpus == 0 && table.census.nodes() > 0;
     (!idle).then(|| answer(at, &table.columns[at], rank))
 }

@@ -312,6 +312,7 @@ impl Hub {
                     [
                         ("proc.pid", Cell::Number(pid as f64)),
                         ("proc.user", text(user)),
+                        ("proc.job", gpu.map_or(Cell::Gap(Gap::Absent), |_| text("4711"))),
                         ("proc.name", text(name)),
                         ("proc.state", text("S")),
                         ("proc.gpu", gpu.map_or(Cell::Gap(Gap::Absent), |g| text(g.to_string()))),

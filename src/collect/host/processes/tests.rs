@@ -74,3 +74,29 @@ fn a_process_that_comes_and_goes_is_told_while_it_is_there() {
     child.wait().unwrap();
     assert!(!sees(&bench.after(60)));
 }
+
+#[test]
+fn a_process_belongs_to_the_job_of_its_cgroup_or_else_of_its_environment() {
+    let mut child = std::process::Command::new("sleep").arg("60").env("SLURM_JOB_ID", "4711").spawn().unwrap();
+    let pid = child.id();
+    // What sysinfo knows comes from this machine; the rest from a tree of our own.
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join(format!("proc/{pid}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("environ"), std::fs::read(format!("/proc/{pid}/environ")).unwrap()).unwrap();
+    let (clock, hand) = Clock::by_hand();
+    let watchlist = Watchlist::default();
+    watchlist.set([pid]);
+    let mut processes = Processes::with(root.path(), watchlist, clock).unwrap();
+    let mut workload = |cgroup: &str| {
+        std::fs::write(folder.join("cgroup"), cgroup).unwrap();
+        hand.advance(Duration::from_mins(2));
+        let list = processes.collect(Time::from_millis(0)).processes.unwrap();
+        list.into_iter().find(|process| process.pid == pid).unwrap().workload
+    };
+    assert_eq!(workload("0::/user.slice").job, "4711");
+    let moved = workload("0::/system.slice/slurmstepd.scope/job_12/step_batch/user/task_0");
+    assert_eq!((&*moved.job, &*moved.step), ("12", "batch"), "a cgroup is not the process's to choose, and may change");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
