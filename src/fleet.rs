@@ -1,4 +1,5 @@
-//! The hub's memory: every node's values in a tile of its own, who the nodes are, what happened, and a short history.
+//! The hub's memory: every node's values in a tile of its own, those that are scanned most in columns, who the nodes are,
+//! what happened, and a short history.
 //! One owner, no locks, no I/O, no clock: `now` is an argument. Taking a known node's sample allocates nothing.
 
 mod block;

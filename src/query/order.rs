@@ -28,7 +28,9 @@ pub(super) fn order(
     keys: &[(Value, bool)],
     window: Range<usize>,
 ) -> Vec<usize> {
-    let Some(((value, descending), others)) = keys.split_first() else { return window.collect() };
+    let Some(((value, descending), others)) = keys.split_first().filter(|_| !window.is_empty()) else {
+        return window.collect();
+    };
     let (mut rows, window) = narrow(&column(snapshot, matches, value, *descending), window, others.is_empty());
     // Of fewer rows, the other keys are looked up for these only. They then go by their positions among the fewer.
     let fewer = if rows.len() < matches.len() { matches.only(rows.iter().map(|(_, at)| *at as usize)) } else { None };

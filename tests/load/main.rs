@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // What must be there and is not ends the run, and it prints.
 
 #[path = "../it/pty.rs"]
-#[allow(dead_code)] // The tests also resize it, and look at how it is left.
 mod pty;
 mod screen;
 mod system;
@@ -84,7 +83,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     let per_second = (viewer.bytes() - bytes) as f64 / watched.span.as_secs_f64();
     figures.push(("terminal output", format!("{:.1} kB/s", per_second / 1e3)));
     figures.extend(viewer.keys(nodes));
-    drop(viewer);
+    viewer.quit();
 
     let before = system.watch(Duration::from_secs(5));
     let crowd = viewers::Crowd::enter(system.socket(), VIEWERS, nodes);

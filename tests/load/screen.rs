@@ -69,7 +69,7 @@ impl Viewer {
         self.look(Duration::from_secs(2));
         let mut cursor = Vec::new();
         for _ in 0..PRESSES {
-            cursor.push(self.until_drawn("j"));
+            cursor.push(self.until_drawn_after(|terminal| terminal.press("j")));
         }
         // The caption counts the rows that are on screen, so it tells when others are.
         let (mut sorts, mut ends, mut pages) = (Vec::new(), Vec::new(), Vec::new());
@@ -85,6 +85,7 @@ impl Viewer {
         let filter = format!("/node = {middle}\r");
         let first = format!("gpu{:0width$}", 1);
         let filtered = self.until(&filter, "one node's GPUs", |s| s.contains(&middle) && !s.contains(&first));
+        let resized = self.until_drawn_after(|terminal| terminal.resize(40, 160));
         let pair = |mut times: Vec<Duration>| {
             times.sort();
             // Of few times, 99 of 100 are all of them.
@@ -97,16 +98,24 @@ impl Viewer {
             ("key to frame: to the last of all GPUs, p50 / p99", pair(ends)),
             ("key to frame: another sort, p50 / p99", pair(sorts)),
             ("key to frame: a new filter", super::millis(filtered)),
+            ("another size of the terminal to frame", super::millis(resized)),
         ]
     }
 
-    /// From a key to whatever is drawn next.
-    fn until_drawn(&mut self, keys: &str) -> Duration {
+    /// Quits, and sees to it that the terminal is left as it was.
+    pub(crate) fn quit(mut self) {
+        self.0.press("q");
+        let code = self.0.finish();
+        assert!(code == 0 && self.0.is_restored(), "the viewer ended with {code}");
+    }
+
+    /// From what is done to the terminal to whatever is drawn next.
+    fn until_drawn_after(&mut self, act: impl FnOnce(&mut Terminal)) -> Duration {
         // Between two refreshes, so that what is drawn is the key's doing.
         self.look(Duration::from_millis(130));
         let before = self.0.screen().state_formatted();
         let began = Instant::now();
-        self.0.press(keys);
+        act(&mut self.0);
         let mut drawn = None;
         while drawn.is_none() && began.elapsed() < Duration::from_secs(5) {
             let bytes = self.0.bytes;
@@ -131,6 +140,6 @@ const FIRST: &str = " 1–";
 /// Whether the last rows are on screen: `499,951–500,000 of 500,000`. Nodes that are silent from the start have no GPUs,
 /// so that there may be fewer.
 fn is_last(screen: &str) -> bool {
-    let counts = screen.lines().filter_map(|line| line.trim_end().rsplit_once('–')?.1.split_once(" of "));
-    counts.into_iter().any(|(last, total)| last == total)
+    let mut counts = screen.lines().filter_map(|line| line.trim_end().rsplit_once('–')?.1.split_once(" of "));
+    counts.any(|(last, total)| last == total)
 }
