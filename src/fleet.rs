@@ -28,8 +28,16 @@ mod writer;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
-    column::Columns, directory::Directory, event::Events, history::History, inventory::Brief, name::Names,
-    node::Presence, place::Places, rollup::Rollups, tile::Tiles, writer::Layout,
+    column::Columns,
+    directory::Directory,
+    event::Events,
+    history::History,
+    name::Names,
+    node::{Brief, Presence},
+    place::Places,
+    rollup::Rollups,
+    tile::Tiles,
+    writer::Layout,
 };
 pub use self::{
     event::Happening,
@@ -268,7 +276,7 @@ impl Fleet {
             metric::CLOCK_SKEW if !self.is_up(id, now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::SAMPLES => Some(Raw::new(presence.samples as f64, quantum)),
-            metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.nodes[id.index()].gpus_expected), quantum)),
+            metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.briefs[id.index()].gpus_expected), quantum)),
             _ => return None,
         };
         Some(raw.filter(|_| slot == 0).unwrap_or_default())

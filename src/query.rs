@@ -57,9 +57,9 @@ pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complai
     answer.unwrap_or_else(|| unreachable!("nobody else waits for this fleet, so it never pauses"))
 }
 
-/// As [`answer`], for a fleet that others wait for. Windows of things are answered in one look at it; what has to go over
-/// all of it for groups, for peers or for the past lets others go on in between. What it finds then is some moments
-/// younger than what it found first; which nodes are up is seen once.
+/// As [`answer`], for a fleet that others wait for. Windows of things are sorted and shown in one look at it; what has to
+/// go over all of it to find a few things, for groups, for peers or for the past lets others go on in between. What it
+/// finds then is some moments younger than what it found first; which nodes are up is seen once.
 pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> Result<Answer, Complaint> {
     let seen = access.look(|fleet| Seen::new(fleet, now, query.when));
     let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), query))?;

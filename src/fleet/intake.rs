@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{
     Fleet,
     event::Entry,
-    inventory::{Brief, Inventory},
+    inventory::Inventory,
     name::{self, Name},
-    node::{NEVER, Node, NodeId, Presence, Session},
+    node::{Brief, NEVER, Node, NodeId, Presence, Session},
     tile::Shape,
     writer::{Layout, Writer},
 };
@@ -228,7 +228,7 @@ impl Fleet {
         let (was, is) = (before.whole_gpus(), node.inventory.whole_gpus());
         self.gpus = self.gpus + is as u64 - was as u64;
         self.whole_gpus[at] = is as u16;
-        self.briefs[at] = node.inventory.brief();
+        self.briefs[at] = node.brief();
         let now = &node.inventory;
         let gpus = origins(&before.gpus, &now.gpus, |gpu| gpu.identity());
         let nics = origins(&before.nics, &now.nics, |nic| &nic.name);

@@ -33,14 +33,6 @@ pub struct Inventory {
     pub faults: Vec<Fault>,
 }
 
-/// What an inventory comes to, in few bytes.
-#[derive(Debug, Default)]
-pub(super) struct Brief {
-    /// The model of all GPUs and instances, where it is one.
-    pub(super) model: Option<Name>,
-    pub(super) has_faults: bool,
-}
-
 /// A label of a node: `rack=r12`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
@@ -104,11 +96,10 @@ impl Inventory {
         self.gpus.iter().position(|gpu| gpu.parent.is_some()).unwrap_or(self.gpus.len())
     }
 
-    /// What it comes to.
-    pub(super) fn brief(&self) -> Brief {
-        let model = self.gpus.first().map(|gpu| &gpu.model);
-        let of_all = model.filter(|model| self.gpus.iter().all(|gpu| gpu.model == **model));
-        Brief { model: of_all.cloned(), has_faults: !self.faults.is_empty() }
+    /// The model of all GPUs and instances, where it is one.
+    pub(super) fn model_of_all(&self) -> Option<&Name> {
+        let first = self.gpus.first().map(|gpu| &gpu.model);
+        first.filter(|model| self.gpus.iter().all(|gpu| gpu.model == **model))
     }
 
     /// The value of the label `key`.

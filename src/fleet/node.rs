@@ -68,6 +68,25 @@ pub struct Node {
     pub(super) is_unsaved: bool,
 }
 
+/// What queries look for in every node, kept apart from [`Node`] in few bytes.
+#[derive(Debug, Default)]
+pub(super) struct Brief {
+    /// The model of all GPUs and instances, where it is one.
+    pub(super) model: Option<Name>,
+    pub(super) has_faults: bool,
+    pub(super) gpus_expected: u32,
+}
+
+impl Node {
+    pub(super) fn brief(&self) -> Brief {
+        Brief {
+            model: self.inventory.model_of_all().cloned(),
+            has_faults: !self.inventory.faults.is_empty(),
+            gpus_expected: self.gpus_expected,
+        }
+    }
+}
+
 /// Before any time that there is.
 pub(super) const NEVER: Time = Time::from_millis(i64::MIN);
 

@@ -36,9 +36,11 @@ pub(super) async fn run(access: &impl Access, seen: &Seen, query: &Query, plan: 
         return of_groups(access, seen, query, plan, groups).await;
     }
     let items = if plan.looks_back() { Some(scan::items_in_parts(access, seen, plan).await) } else { None };
+    let few = if items.is_none() { scan::few_nodes(access, seen, plan).await } else { None };
     access.look(|fleet| {
         let snapshot = seen.view(fleet, kind);
-        let matches = Matches::Items(kind, items.unwrap_or_else(|| scan::items(&snapshot, plan)));
+        let nodes = few.as_deref().unwrap_or_else(|| fleet.by_name());
+        let matches = Matches::Items(kind, items.unwrap_or_else(|| scan::items(&snapshot, plan, nodes)));
         let window = plan.window(matches.len());
         let rows = order(&snapshot, &matches, &plan.sort, window.clone());
         let rows = rows.into_iter().filter_map(|at| matches.row(at));

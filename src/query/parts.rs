@@ -19,7 +19,7 @@ pub(super) const NODES: usize = 64;
 const THINGS: usize = NODES * 8;
 
 /// Nodes from which on going over all of them takes longer than the next frame can wait.
-const MANY: usize = 4096;
+pub(super) const MANY: usize = 4096;
 
 /// Where the fleet is to be looked at.
 pub trait Access {

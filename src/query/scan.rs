@@ -10,7 +10,7 @@ use crate::{
 use super::{
     batch::Run,
     items::Items,
-    parts::{Access, NODES, sum_up},
+    parts::{Access, MANY, NODES, sum_up},
     plan::Plan,
     row::{Group, Item, Row},
     snapshot::{AT_ONCE, Seen, Snapshot},
@@ -18,6 +18,9 @@ use super::{
     value::{Condition, Text},
     view::{Kind, Rows},
 };
+
+/// A small part of all nodes: one of so many.
+const FEW: usize = 16;
 
 /// The rows that match, in the order of their identity.
 pub(super) enum Matches {
@@ -113,12 +116,43 @@ async fn keep(access: &impl Access, seen: &Seen, plan: &Plan, mut places: Vec<Gr
     kept
 }
 
-/// The things that match, in the order of their identity: in one look, so that what they are sorted by and what is
-/// shown of them is still what matched.
-pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan) -> Items {
-    let mut items = Items::with_capacity(snapshot.fleet.by_name().len());
-    add_items(snapshot, plan, snapshot.fleet.by_name(), &mut items);
+/// The things of some nodes that match, in the order of their identity: in one look, so that what they are sorted by
+/// and what is shown of them is still what matched.
+pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId]) -> Items {
+    let mut items = Items::with_capacity(nodes.len());
+    add_items(snapshot, plan, nodes, &mut items);
     items
+}
+
+/// The nodes that have something that matches, looked for in many looks, where they are a small part of a large fleet:
+/// these are then looked at again in one look, and all others need not be.
+pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) -> Option<Vec<NodeId>> {
+    if plan.filter.is_none() || !is_of_nodes(plan.view.kind) {
+        return None;
+    }
+    let all = access.look(|fleet| if fleet.nodes().len() < MANY { Vec::new() } else { fleet.by_name().to_vec() });
+    let (mut few, mut items) = (Vec::new(), Items::default());
+    for nodes in all.chunks(NODES) {
+        access.look(|fleet| {
+            items.clear();
+            add_items(&seen.of(fleet), plan, nodes, &mut items);
+        });
+        for (node, _) in items.runs() {
+            if few.last() != Some(&node) {
+                few.push(node);
+            }
+        }
+        if few.len() > all.len() / FEW {
+            return None;
+        }
+        access.pause().await;
+    }
+    (!all.is_empty()).then_some(few)
+}
+
+/// Whether things of a kind are nodes', so that they can be looked for a few nodes at a time.
+fn is_of_nodes(kind: Kind) -> bool {
+    !matches!(kind, Kind::Metric | Kind::Event)
 }
 
 /// As [`items`], in many looks.
@@ -131,10 +165,10 @@ pub(super) async fn items_in_parts(access: &impl Access, seen: &Seen, plan: &Pla
 /// Calls `take` with all things that match, those of a few nodes at a time.
 async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: impl FnMut(&Snapshot<'_>, &Items)) {
     let kind = plan.view.kind;
-    if matches!(kind, Kind::Metric | Kind::Event) {
+    if !is_of_nodes(kind) {
         return access.look(|fleet| {
             let snapshot = seen.view(fleet, kind);
-            take(&snapshot, &items(&snapshot, plan));
+            take(&snapshot, &items(&snapshot, plan, &[]));
         });
     }
     let nodes = access.look(|fleet| fleet.by_name().to_vec());

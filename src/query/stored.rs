@@ -9,7 +9,7 @@ use crate::model::{
 
 use super::{
     batch::LANES,
-    evaluate::{compare, compare_known, is_absent, is_unknown},
+    evaluate::{compare, compare_known, has_flags, is_absent, is_unknown},
     told::Told,
     value::{Condition, Leaf, Num, Number, Reach},
 };
@@ -17,13 +17,24 @@ use super::{
 /// What a condition says of each value that may be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
-    /// Counts of quanta of which it says `inside`; it says the opposite of all others.
-    quanta: RangeInclusive<i32>,
+    /// Of which numbers it says `inside`; it says the opposite of all others.
+    numbers: Numbers,
     inside: bool,
     absent: Option<bool>,
     /// Of what is not known.
     unknown: Option<bool>,
 }
+
+/// Some of the numbers that may be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Numbers {
+    /// So many quanta.
+    Within(RangeInclusive<i32>),
+    /// Those with some of these bits set.
+    Flags(u32),
+}
+
+const ALL: RangeInclusive<i32> = Raw::MIN..=i32::MAX;
 
 impl Stored {
     /// What the condition says of the stored values of a metric, if that is all that it looks at.
@@ -34,25 +45,37 @@ impl Stored {
             }
             Condition::Absent(_) => &is_absent,
             Condition::UnknownNumber(_) => &|number| Some(is_unknown(number)),
+            Condition::Flags(_, bits) => &|number| has_flags(number, *bits),
             _ => return None,
         };
-        let (Condition::Compare(num, ..) | Condition::Absent(num) | Condition::UnknownNumber(num)) = condition else {
+        let (Condition::Compare(num, ..)
+        | Condition::Absent(num)
+        | Condition::UnknownNumber(num)
+        | Condition::Flags(num, _)) = condition
+        else {
             return None;
         };
         let Num::Leaf(leaf @ Leaf { reach: Reach::Own, .. }) = num else { return None };
-        let (quanta, inside) = match condition {
+        let (numbers, inside) = match condition {
             Condition::Compare(_, comparison, Num::Constant(right)) => quanta(leaf.quantum, *comparison, *right),
+            // Flags are counted in ones.
+            Condition::Flags(_, bits) => (Numbers::Flags(*bits), true),
             // All numbers are alike.
-            _ => (Raw::MIN..=i32::MAX, tell(Ok(0.0)) == Some(true)),
+            _ => (Numbers::Within(ALL), tell(Ok(0.0)) == Some(true)),
         };
-        Some((*leaf, Stored { quanta, inside, absent: tell(Err(Gap::Absent)), unknown: tell(Err(Gap::Unknown)) }))
+        Some((*leaf, Stored { numbers, inside, absent: tell(Err(Gap::Absent)), unknown: tell(Err(Gap::Unknown)) }))
     }
 
     /// What it says of each of a run's values. Those that are missing are not known.
     pub(super) fn tell(&self, cells: &[Raw]) -> Told {
-        let (low, high) = (*self.quanta.start(), *self.quanta.end());
         let numbers = lanes(cells, |bits| bits >= Raw::MIN);
-        let within = lanes(cells, |bits| (low..=high).contains(&bits));
+        let within = match &self.numbers {
+            Numbers::Within(quanta) => {
+                let (low, high) = (*quanta.start(), *quanta.end());
+                lanes(cells, |bits| (low..=high).contains(&bits))
+            }
+            Numbers::Flags(flags) => lanes(cells, |bits| bits.max(0).cast_unsigned() & flags != 0),
+        };
         let told = Told::these(numbers, if self.inside { within } else { !within });
         if numbers.count_ones() as usize == LANES {
             return told;
@@ -78,7 +101,7 @@ fn lanes(cells: &[Raw], is: impl Fn(i32) -> bool) -> u16 {
 }
 
 /// The counts of quanta that compare so with a number; or, with false, those that don't.
-fn quanta(quantum: f64, comparison: Comparison, right: f64) -> (RangeInclusive<i32>, bool) {
+fn quanta(quantum: f64, comparison: Comparison, right: f64) -> (Numbers, bool) {
     // The first count for which something is true that stays true for all larger ones.
     let first = |is: &dyn Fn(f64) -> bool| {
         let (mut low, mut high) = (i64::from(Raw::MIN), i64::from(i32::MAX) + 1);
@@ -99,9 +122,9 @@ fn quanta(quantum: f64, comparison: Comparison, right: f64) -> (RangeInclusive<i
         Comparison::Greater => ((above, i64::MAX), true),
     };
     match (i32::try_from(start), i32::try_from((end - 1).min(i64::from(i32::MAX)))) {
-        (Ok(start), Ok(end)) if start <= end => (start..=end, inside),
+        (Ok(start), Ok(end)) if start <= end => (Numbers::Within(start..=end), inside),
         // None of them: those outside all that there are.
-        _ => (Raw::MIN..=i32::MAX, !inside),
+        _ => (Numbers::Within(ALL), !inside),
     }
 }
 
@@ -110,7 +133,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::model::metric::{Aggregate, gpu};
+    use crate::model::metric::{Aggregate, Kind, Scope, gpu};
 
     const COMPARISONS: [Comparison; 6] = [
         Comparison::Equal,
@@ -134,11 +157,14 @@ mod tests {
             right in prop_oneof![(-10..110_i32).prop_map(|n| f64::from(n) / 2.0), (-10..110_i32).prop_map(|n| f64::from(n) * 0.001),
                 -1e300..1e300, Just(0.0)],
             cells in vec(raw(), 0..=LANES),
+            flags: u32,
         ) {
             let leaf = Leaf { metric: gpu::UTIL, quantum, reach: Reach::Own, fold: Aggregate::Mean };
             let own = || Num::Leaf(leaf);
             let compared = COMPARISONS.map(|it| Condition::Compare(own(), it, Num::Constant(right)));
-            for condition in compared.into_iter().chain([Condition::Absent(own()), Condition::UnknownNumber(own())]) {
+            let others = [Condition::Absent(own()), Condition::UnknownNumber(own()), Condition::Flags(own(), flags)];
+            for condition in compared.into_iter().chain(others) {
+                let quantum = if matches!(condition, Condition::Flags(..)) { 1.0 } else { quantum };
                 let (of, stored) = Stored::of(&condition).expect("of one stored value");
                 prop_assert_eq!(of.metric, leaf.metric);
                 let tell = |cell: &Raw| {
@@ -149,6 +175,7 @@ mod tests {
                     match &condition {
                         Condition::Compare(_, it, _) => compare_known(number, *it, Ok(right)),
                         Condition::Absent(_) => is_absent(number),
+                        Condition::Flags(..) => has_flags(number, flags),
                         _ => Some(is_unknown(number)),
                     }
                 };
@@ -156,6 +183,13 @@ mod tests {
                 prop_assert_eq!(stored.tell(&cells), Told::each(expected), "{:?}", &stored);
             }
         }
+    }
+
+    #[test]
+    fn flags_are_counted_in_ones() {
+        let metrics = Scope::SAMPLED.into_iter().flat_map(Scope::metrics);
+        let quanta: Vec<f64> = metrics.filter(|it| matches!(it.kind, Kind::Flags(_))).map(|it| it.quantum).collect();
+        assert_eq!(quanta, [1.0]);
     }
 
     #[test]

@@ -84,6 +84,17 @@ const GRID: &str = "racks sort region,pod,rack show region,pod,rack,node.age,nod
                     gpu.xid.age,gpu.remap.failed,gpu.remap.pending,gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,\
                     node.disk.used,node.mem.util,state,gpu.util limit 4000";
 
+/// What it asks of nodes and GPUs for its list of problems. (Here many have one: every value is as good as any other.)
+const PROBLEMS: [&str; 2] = [
+    "nodes where (state != up or gpus < gpus.expected or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92) \
+     sort -state,node show node,state,node.age,node.gpus,node.gpus.expected,node.mounts.bad,node.disk.used,\
+     node.mem.util limit 500",
+    "gpus where ((fault != none and not fault ~ '^gpu[.]') or xid != none or remap.failed > 0 or remap.pending > 0 \
+     or ecc.dbe > 0 or ecc.sram > 0 or temp >= 85 or throttle = hw_thermal or throttle = hw_slowdown or throttle = \
+     power_brake) sort -gpu.xid,node,index show node,index,fault,gpu.xid,gpu.xid.age,gpu.remap.failed,\
+     gpu.remap.pending,gpu.ecc.dbe,gpu.ecc.sram,gpu.throttle,gpu.temp limit 500",
+];
+
 const QUESTIONS: &[&str] = &[
     "gpus limit 50",
     "gpus where util > 100 limit 0",
@@ -103,6 +114,8 @@ const QUESTIONS: &[&str] = &[
     "fleet",
     "fleet show nodes,up,gpus,gpu.util,gpu.power,gpu.mem.util,gpu.temp,node.cpu",
     GRID,
+    PROBLEMS[0],
+    PROBLEMS[1],
     "gpus where xid != none or remap.failed > 0 or ecc.dbe > 0 or temp >= 85 sort -gpu.xid,node,index limit 40",
     "gpus by model",
     "gpus by rack show * limit 50",

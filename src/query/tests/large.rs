@@ -77,6 +77,23 @@ impl Access for Restless {
 }
 
 #[test]
+fn a_few_things_of_a_large_fleet_are_those_that_match_when_they_are_shown() {
+    let ask = |text: &str| {
+        let fleet = Restless { fleet: RefCell::new(of(4200)), pauses: Cell::new(0) };
+        let query = parse(text).expect("a query");
+        let answer = answer_in_parts(&fleet, &query, at(NOW)).now_or_never().expect("it is always ready");
+        assert_eq!(answer, super::ask(&fleet.fleet.borrow(), text), "{text}");
+        let Ok(Answer::Table(table)) = answer else { panic!("{text}: {answer:?}") };
+        (table.total, fleet.pauses.get())
+    };
+    let (total, pauses) = ask("gpus where node in gpu[0030-0045,4100-4101] and power >= 0 sort -power");
+    assert!((5..40).contains(&total) && pauses > 50, "{total} of which some went meanwhile, {pauses} pauses");
+    let (total, pauses) = ask("gpus where power >= 0 sort -power,node limit 5");
+    assert!(total > 8000 && pauses < 10, "{total} of one moment, {pauses} pauses before there were too many");
+    assert_eq!(ask("nodes where util > 100").0, 0);
+}
+
+#[test]
 fn a_fleet_may_change_while_a_long_question_is_answered() {
     let ask = |text: &str, rows: u64| {
         let fleet = Restless { fleet: RefCell::new(of(300)), pauses: Cell::new(0) };
