@@ -269,6 +269,9 @@ impl Fleet {
 
     /// The metrics that the hub derives, rather than storing what agents say of them.
     fn derived(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Option<Raw> {
+        if !Fleet::derives(metric) {
+            return None;
+        }
         let quantum = metric.builtin()?.quantum;
         let presence = &self.presence[id.index()];
         let raw = match metric {
