@@ -24,13 +24,17 @@ const MOST: Duration = Duration::from_secs(3);
 /// An answer is shared for so many times what it took to make: a question takes 2.5 % of a core at most, unless it is
 /// so dear that [`MOST`] comes first.
 const WORTH: u32 = 40;
+/// And for so many times that for each answer that is kept, so that all questions together take a fourth of a core at
+/// most, however many viewers there are.
+const WORTH_EACH: u32 = 4;
 /// An answer that took less is not worth sharing.
-const CHEAP: Duration = Duration::from_millis(1);
+const CHEAP: Duration = Duration::from_micros(200);
 /// An answer that took more is told in the log of whoever looks for what keeps a hub busy.
 const DEAR: Duration = Duration::from_millis(10);
-/// How many answers are kept, and rows of one: screens have hundreds, and whole fleets are asked for once.
-const KEPT: usize = 128;
+/// How many answers are kept, and rows of one and of all: screens have hundreds, and whole fleets are asked for once.
+const KEPT: usize = 1024;
 const ROWS: usize = 4096;
+const ALL_ROWS: usize = 128 * ROWS;
 /// How long a long question keeps the thread before others have a turn.
 const STRETCH: Duration = Duration::from_millis(2);
 
@@ -127,13 +131,17 @@ impl Answers {
 
     /// Keeps an answer that was begun at this time and took so long to make.
     fn keep(&mut self, query: &str, answer: &Answer, began: Instant, cost: Duration) {
-        if cost >= CHEAP && is_small(answer) {
-            if self.kept.len() >= KEPT {
-                self.kept.pop_front();
-            }
-            let until = began + (cost * WORTH).min(MOST);
-            self.kept.push_back(Kept { query: query.to_owned(), answer: answer.clone(), until });
+        let rows = rows(answer);
+        if cost < CHEAP || rows > ROWS {
+            return;
         }
+        let mut room = ALL_ROWS - rows;
+        let fits = |kept: &&Kept| room.checked_sub(self::rows(&kept.answer)).inspect(|left| room = *left).is_some();
+        let stay = self.kept.iter().rev().take(KEPT - 1).take_while(fits).count();
+        self.kept.drain(..self.kept.len() - stay);
+        let worth = WORTH.max(WORTH_EACH * self.kept.len() as u32);
+        let until = began + (cost * worth).min(MOST);
+        self.kept.push_back(Kept { query: query.to_owned(), answer: answer.clone(), until });
     }
 }
 
@@ -143,10 +151,10 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-fn is_small(answer: &Answer) -> bool {
+fn rows(answer: &Answer) -> usize {
     match answer {
-        Answer::Table(table) => table.rows.len() <= ROWS,
-        Answer::Series(series) => series.lines.len() <= ROWS,
+        Answer::Table(table) => table.rows.len(),
+        Answer::Series(series) => series.lines.len(),
     }
 }
 
@@ -204,6 +212,33 @@ mod tests {
         shared.borrow_mut().answers.keep("nodes", &empty, Instant::now(), MOST);
         tokio::time::advance(MOST).await;
         assert_eq!(total(&shared, "nodes").await, 1, "it would not be live");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_more_is_asked_the_longer_answers_are_shared() {
+        let (shared, cost) = (hub(), Duration::from_millis(2));
+        let empty = answer(&shared, "nodes").await.expect("an answer");
+        let began = Instant::now();
+        for limit in 0..100 {
+            shared.borrow_mut().answers.keep(&format!("nodes limit {limit}"), &empty, began, cost);
+        }
+        let worth = |asked: u32| shared.borrow().answers.kept[asked as usize].until - began;
+        assert_eq!((worth(0), worth(10), worth(99)), (cost * WORTH, cost * WORTH, cost * WORTH_EACH * 99));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_rows_that_are_kept_have_a_limit() {
+        let shared = hub();
+        for n in 0..ROWS {
+            join(&shared, &format!("gpu{n:04}"));
+        }
+        let whole = answer(&shared, "nodes show node").await.expect("an answer");
+        let answers = &mut shared.borrow_mut().answers;
+        for asked in 0..200 {
+            answers.keep(&format!("nodes show node limit {asked}"), &whole, Instant::now(), MOST);
+            assert!(answers.kept.iter().map(|kept| rows(&kept.answer)).sum::<usize>() <= ALL_ROWS);
+        }
+        assert_eq!(answers.kept.back().expect("some are kept").query, "nodes show node limit 199");
     }
 
     #[tokio::test(start_paused = true)]
