@@ -12,6 +12,7 @@ mod grid;
 mod history;
 mod intake;
 mod inventory;
+mod jobs;
 mod log;
 mod name;
 mod node;
@@ -32,6 +33,7 @@ use self::{
     directory::Directory,
     event::Events,
     history::History,
+    jobs::Jobs,
     name::Names,
     node::{Brief, Presence},
     place::Places,
@@ -42,6 +44,7 @@ use self::{
 pub use self::{
     event::Happening,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
+    jobs::{Job, Share},
     name::{Name, natural},
     node::{Node, NodeId, Session},
     place::{Area, NOWHERE, Place},
@@ -56,7 +59,7 @@ use crate::model::{
     metric::{Catalogue, MetricId, Scope, node as metric},
     place::Levels,
     raw::Raw,
-    state::{Census, State},
+    state::{Census, Scheduler, State},
     time::Time,
 };
 
@@ -100,6 +103,8 @@ pub struct Fleet {
     events: Events,
     history: History,
     rollups: Rollups,
+    jobs: Jobs,
+    scheduler: Option<Scheduler>,
     /// How many nodes there were at the last sweep, and when they last settled.
     swept: usize,
     settled: usize,
@@ -129,6 +134,8 @@ impl Fleet {
             layouts: Vec::new(),
             events: Events::default(),
             history: History::new(),
+            jobs: Jobs::default(),
+            scheduler: None,
             swept: 0,
             settled: 0,
             sessions: 0,
@@ -297,7 +304,8 @@ impl Fleet {
 
     /// How many nodes are in which state, how many GPUs there are, and what was dropped.
     pub fn census(&self, now: Time) -> Census {
-        let mut census = Census { gpus: self.gpus, history: self.reach(), ..Census::default() };
+        let scheduler = self.scheduler.clone();
+        let mut census = Census { gpus: self.gpus, history: self.reach(), scheduler, ..Census::default() };
         for id in self.nodes() {
             census.count(if self.is_up(id, now) { State::Up } else { self.state(id, now) });
         }

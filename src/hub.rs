@@ -6,6 +6,7 @@ mod agents;
 mod answers;
 mod connection;
 pub mod pages;
+mod schedule;
 pub mod state;
 mod viewers;
 
@@ -24,6 +25,7 @@ use tokio::{
 };
 
 use crate::{
+    feed::slurm::Slurm,
     fleet::{Fleet, Known, Settings as FleetSettings},
     link::{Address, Listener, Stream},
     model::time::Time,
@@ -47,6 +49,8 @@ pub struct Settings {
     pub fleet: FleetSettings,
     /// Folder for what outlives a restart; nothing keeps it in memory only.
     pub state: Option<PathBuf>,
+    /// The scheduler whose jobs are shown, and how often it is asked.
+    pub slurm: Option<(Slurm, Duration)>,
 }
 
 /// Where peers come in. Agents and viewers may use any of them.
@@ -102,6 +106,7 @@ pub fn wall_clock() -> Time {
 /// A hub that has read its state and can start to serve.
 pub struct Hub {
     core: Core,
+    slurm: Option<(Slurm, Duration)>,
 }
 
 impl Hub {
@@ -116,7 +121,8 @@ impl Hub {
             }
             kept = Some(state);
         }
-        Ok(Hub { core: Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) } })
+        let core = Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) };
+        Ok(Hub { core, slurm: settings.slurm })
     }
 
     /// Another clock than the wall's, by which nodes age and answers are dated.
@@ -141,6 +147,9 @@ impl Hub {
             }
             spawn_local(keep_time(shared.clone()));
             spawn_local(keep_roster(shared.clone()));
+            if let Some((slurm, every)) = self.slurm {
+                spawn_local(schedule::keep_asking(shared.clone(), slurm, every));
+            }
             if stop.wait_for(|stop| *stop).await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -17,7 +17,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 0 | [`model`] |
-//! | 1 | [`collect`], [`fleet`], [`wire`] |
+//! | 1 | [`collect`], [`feed`], [`fleet`], [`wire`] |
 //! | 2 | [`link`], [`query`] |
 //! | 3 | [`agent`], [`client`] |
 //! | 4 | [`hub`], [`tui`] |
@@ -40,6 +40,7 @@ pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod collect;
+pub mod feed;
 pub mod fleet;
 pub mod hub;
 pub mod link;

@@ -3,6 +3,7 @@
 
 pub mod hostlist;
 pub mod identity;
+pub mod job;
 pub mod metric;
 pub mod place;
 pub mod question;

@@ -59,7 +59,7 @@ pub(super) enum Command {
 
 const GET_HELP: &str = "\
 Queries: VIEW [where EXPR] [by KEY,…] [sort [-]KEY,…] [show KEY,…|*] [limit N] [offset N] [over DUR [step DUR]]
-Views:   gpus nodes nics processes events metrics cores mounts fleet, and racks pods regions
+Views:   gpus nodes jobs nics processes events metrics cores mounts fleet, and racks pods regions
 
   supertop get 'gpus where temp > 85 sort -power show node,index,temp,power limit 20'
   supertop get 'nodes where state != up' -o json
@@ -146,6 +146,9 @@ pub(super) struct Hub {
     /// Memory for history, such as 1GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) history_memory: Option<u64>,
+    /// Ask Slurm for its jobs, by this machine's `squeue`
+    #[arg(long)]
+    pub(super) slurm: bool,
 }
 
 /// `supertop sim`

@@ -54,6 +54,12 @@ pub(super) struct ServerConfig {
     pub(super) history_memory: Option<String>,
     /// Place levels, widest first: `["region", "pod", "rack"]`.
     pub(super) levels: Option<Vec<String>>,
+    /// Whether Slurm is asked for its jobs.
+    pub(super) slurm: bool,
+    /// Time between two questions to Slurm: `"15s"`.
+    pub(super) slurm_interval: Option<String>,
+    /// The `squeue` that is run, where it is not on the path.
+    pub(super) squeue: Option<PathBuf>,
 }
 
 impl Config {
@@ -117,6 +123,7 @@ mod tests {
 
     #[test]
     fn every_key_is_known_or_named() {
+        check("[server]\nslurm = true\nslurm_interval = \"5s\"\nsqueue = \"/opt/slurm/bin/squeue\"", Ok(()));
         check("hub = \"head:7077\"\n[agent]\nlabels = { rack = \"r12\" }\n[server]\nlevels = [\"pod\"]", Ok(()));
         check("", Ok(()));
         check("\n\nhubb = 1", Err("config.toml:3: unknown field `hubb`"));

@@ -1,6 +1,6 @@
 //! `supertop hub`: opens the doors, says that it is ready, serves until it is told to stop.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 
@@ -12,6 +12,7 @@ use super::{
     stop_signal,
 };
 use crate::{
+    feed::slurm::Slurm,
     fleet,
     hub::{Doors, Hub, Settings},
     link::{self, Address},
@@ -19,6 +20,8 @@ use crate::{
 
 /// Agents of this machine only, unless the operator opens the hub to others.
 const DEFAULT_LISTEN: &str = "127.0.0.1:7077";
+/// How often Slurm is asked, unless the operator says.
+const SLURM_EVERY: Duration = Duration::from_secs(15);
 /// The hub's user and group may open its socket.
 const SOCKET_MODE: u32 = 0o660;
 
@@ -37,7 +40,16 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         }
         (flag, _) => flag,
     };
+    let slurm = (args.slurm || server.slurm)
+        .then(|| {
+            let every = server.slurm_interval.as_deref().map_or(Ok(SLURM_EVERY), args::duration);
+            let every = every.map_err(|e| Usage(format!("server.slurm_interval in config.toml: {e}")))?;
+            let slurm = server.squeue.map_or_else(Slurm::default, |squeue| Slurm::default().with_squeue(squeue));
+            anyhow::Ok((slurm, every))
+        })
+        .transpose()?;
     let settings = Settings {
+        slurm,
         fleet: fleet::Settings { levels, history_bytes: history, ..fleet::Settings::default() },
         state: args.state.or(server.state).or_else(config::default_state),
     };

@@ -7,6 +7,7 @@ use super::{
     Fleet,
     event::Entry,
     inventory::Inventory,
+    jobs,
     name::{self, Name},
     node::{Brief, NEVER, Node, NodeId, Presence, Session},
     tile::Shape,
@@ -136,13 +137,17 @@ impl Fleet {
     }
 
     /// A node says its processes, cores and mounts.
-    pub fn processes(&mut self, session: Session, said: &report::Processes) {
+    pub fn processes(&mut self, session: Session, said: &report::Processes, now: Time) {
         if !self.admit(session) {
             return;
         }
-        let over = self.nodes[session.node.index()].processes.take(said, &mut self.names);
-        if over > 0 {
-            *self.drops.entry("process, core or mount beyond a node's limit").or_default() += over;
+        let processes = &mut self.nodes[session.node.index()].processes;
+        let over = processes.take(said, &mut self.names);
+        let refused = self.jobs.see(session.node, processes, now);
+        for (reason, n) in [("process, core or mount beyond a node's limit", over), (jobs::BEYOND, refused)] {
+            if n > 0 {
+                *self.drops.entry(reason).or_default() += n;
+            }
         }
     }
 
@@ -209,6 +214,7 @@ impl Fleet {
         self.briefs.push(Brief::default());
         self.layouts.push(Layout::default());
         self.history.add();
+        self.jobs.add_node();
         self.plan();
         self.roster_changed(id);
         id
@@ -414,10 +420,10 @@ mod tests {
             list: (0..n).map(|pid| report::Process { pid: pid as u32, ..report::Process::default() }).collect(),
             ..report::Processes::default()
         };
-        fleet.processes(session, &list(Processes::MOST + 3));
+        fleet.processes(session, &list(Processes::MOST + 3), at(0));
         assert_eq!(fleet.node(session.node).processes.list.len(), Processes::MOST);
         assert_eq!(drops(&fleet, "process, core or mount beyond a node's limit"), 3);
-        fleet.processes(session, &list(2));
+        fleet.processes(session, &list(2), at(0));
         assert_eq!(fleet.node(session.node).processes.list.len(), 2);
     }
 

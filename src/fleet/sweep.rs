@@ -43,6 +43,7 @@ impl Fleet {
         }
         self.settle();
         self.rollups.record(now);
+        self.jobs.forget(now);
         self.plan();
         None
     }

@@ -105,7 +105,9 @@ impl Agents<'_> {
             Message::Sample(encoded) => self.sample(channel, &encoded)?,
             Message::Processes(processes) => {
                 let session = self.channel(channel)?.session;
-                self.shared.borrow_mut().fleet.processes(session, &processes);
+                let mut core = self.shared.borrow_mut();
+                let now = core.now();
+                core.fleet.processes(session, &processes, now);
             }
             Message::Event(event) => {
                 let node = self.channel(channel)?.session.node;

@@ -70,6 +70,30 @@ pub enum Field {
     MountKind,
     /// `ok`, `hung`, `missing`, `failed`, `read-only` or `unknown`.
     MountState,
+    /// The id of a scheduler's job.
+    Job,
+    /// Which task of an array a job is.
+    JobArray,
+    /// Which component of a heterogeneous job a job is.
+    JobHet,
+    /// What its user calls a job.
+    JobName,
+    /// Who submitted a job.
+    JobUser,
+    /// Who pays for a job.
+    JobAccount,
+    /// A job's partition or queue.
+    JobPartition,
+    /// A job's quality of service.
+    JobQos,
+    /// A job's state in its scheduler's own word.
+    JobState,
+    /// Why a job waits, or how it ended.
+    JobReason,
+    /// What was noted of a job.
+    JobComment,
+    /// A job's nodes as a hostlist.
+    JobHosts,
     /// When an event happened.
     EventTime,
     /// What kind of event: `xid`, `sxid`, `link`, `boot`.
@@ -141,6 +165,18 @@ fields! {
     MountPath "mount.path" Mount "MOUNT" 24, "Where the filesystem is mounted.";
     MountKind "mount.kind" Mount "TYPE" 8, "The filesystem's type.";
     MountState "mount.state" Mount "STATE" 9, "ok, hung, missing, failed, read-only or unknown.";
+    Job "job" Job "JOB" 9, "The id of the scheduler's job, as its processes name it.";
+    JobArray "job.array" Job "ARRAY" 10, "Which task of an array the job is.";
+    JobHet "job.het" Job "HET" 8, "Which component of a heterogeneous job it is.";
+    JobName "job.name" Job "NAME" 16, "What its user calls the job.";
+    JobUser "job.user" Job "USER" 10, "Who submitted the job, or else who owns its processes.";
+    JobAccount "job.account" Job "ACCOUNT" 10, "Who pays for the job.";
+    JobPartition "job.partition" Job "PARTITION" 9, "The job's partition or queue.";
+    JobQos "job.qos" Job "QOS" 8, "The job's quality of service.";
+    JobState "job.state" Job "STATE" 10, "The job's state in its scheduler's own word.";
+    JobReason "job.reason" Job "REASON" 20, "Why the job waits, or how it ended.";
+    JobComment "job.comment" Job "COMMENT" 20, "What its user or an operator noted of the job.";
+    JobHosts "job.hosts" Job "HOSTS" 24, "The nodes that the job has, or had last.";
     EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
     EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
     EventXid "event.xid" Node "XID" 4, "The number of an XID or SXid.";

@@ -5,7 +5,7 @@ mod rows;
 
 use std::{borrow::Cow, fmt};
 
-pub use rows::{core, gpu, mount, nic, node, process};
+pub use rows::{core, gpu, job, mount, nic, node, process};
 
 use crate::model::unit::Unit;
 
@@ -24,11 +24,14 @@ pub enum Scope {
     Core,
     /// A mounted filesystem.
     Mount,
+    /// A scheduler's job.
+    Job,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 6] = [Scope::Node, Scope::Gpu, Scope::Nic, Scope::Process, Scope::Core, Scope::Mount];
+    pub const ALL: [Scope; 7] =
+        [Scope::Node, Scope::Gpu, Scope::Nic, Scope::Process, Scope::Core, Scope::Mount, Scope::Job];
     /// The scopes whose values come in samples, in the order in which a sample lists them.
     pub const SAMPLED: [Scope; 3] = [Scope::Node, Scope::Gpu, Scope::Nic];
 
@@ -41,6 +44,7 @@ impl Scope {
             Scope::Process => "proc",
             Scope::Core => "core",
             Scope::Mount => "mount",
+            Scope::Job => "job",
         }
     }
 
@@ -58,6 +62,7 @@ impl Scope {
             Scope::Process => process::METRICS,
             Scope::Core => core::METRICS,
             Scope::Mount => mount::METRICS,
+            Scope::Job => job::METRICS,
         }
     }
 }

@@ -81,6 +81,19 @@ pub struct Census {
     pub history: Option<Time>,
     /// What was dropped or refused since the hub started, by reason: `("oversized frame", 2)`.
     pub drops: Vec<(String, u64)>,
+    /// How the scheduler answers that the hub asks for jobs, if it asks one.
+    pub scheduler: Option<Scheduler>,
+}
+
+/// How a scheduler answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scheduler {
+    /// What it is: `slurm`.
+    pub name: String,
+    /// When it answered last; nothing before its first answer.
+    pub heard: Option<Time>,
+    /// Why it has not answered since; empty while it answers.
+    pub problem: String,
 }
 
 impl Census {

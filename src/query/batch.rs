@@ -93,6 +93,7 @@ impl Text {
     /// Whether all things of a kind that a node has share it.
     pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, kind: Kind, node: NodeId) -> bool {
         match self {
+            _ if !kind.has_a_node() => false,
             Text::Field(Field::Model, Reach::Own) if kind == Kind::Gpu => snapshot.fleet.model_of_all(node).is_some(),
             Text::Field(Field::Fault, Reach::Own) if kind == Kind::Gpu => !snapshot.fleet.has_faults(node),
             _ => self.is_of_node(),

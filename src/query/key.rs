@@ -107,7 +107,10 @@ pub struct KeyInfo {
 }
 
 /// Words that will be keys once something feeds them.
-const WITHOUT_DATA: [&str; 5] = ["job", "user", "account", "partition", "incident"];
+const WITHOUT_DATA: [&str; 1] = ["incident"];
+
+/// Keys of jobs that mean the same of all that jobs have, by their last words alone.
+const OF_JOBS: [&str; 4] = ["user", "account", "partition", "qos"];
 
 /// The keys of one view.
 #[derive(Clone, Copy)]
@@ -130,12 +133,7 @@ impl Keys<'_> {
         }
         let shown = text::clean(word, 40);
         let message = if WITHOUT_DATA.contains(&word.split('.').next().unwrap_or("")) {
-            let instead = match &**word {
-                "user" => "; `proc.user` is the owner of processes",
-                "job" => "; `proc.job` is the job of processes, by their cgroups",
-                _ => "",
-            };
-            format!("`{shown}` has no data yet: no scheduler is read{instead}")
+            format!("`{shown}` has no data yet: no rules are run")
         } else if self.catalogue.find(word).is_some() || Field::find(word).is_some() {
             format!("`{shown}` is a key, but not one of {}", self.view)
         } else {
@@ -159,7 +157,10 @@ impl Keys<'_> {
             return About::ALL.iter().find_map(named);
         }
         let level = || self.levels.position(word).map(Key::Level);
-        let wider = || self.short("node", word).or_else(|| self.short("gpu", word));
+        let of_job = || OF_JOBS.contains(&word).then(|| self.short("job", word)).flatten();
+        // A job is its GPUs before it is its nodes.
+        let prefixes = if self.kind == Kind::Job { ["gpu", "node"] } else { ["node", "gpu"] };
+        let wider = || prefixes.iter().find_map(|prefix| self.short(prefix, word)).or_else(of_job);
         self.short(self.kind.prefix(), word).or_else(|| self.exact(word)).or_else(level).or_else(wider).or_else(|| {
             let known = self.fleet.is_some_and(|fleet| is_label(fleet, word));
             known.then(|| Key::Label(word.to_owned()))
@@ -168,7 +169,7 @@ impl Keys<'_> {
 
     /// What can be counted of its rows: nothing of things, nodes of groups of things that have some.
     fn tallies(&self) -> impl Iterator<Item = Tally> + use<> {
-        let (grouped, of_nodes) = (self.grouped, self.kind != Kind::Metric);
+        let (grouped, of_nodes) = (self.grouped, self.kind.has_a_node());
         let tallies = Tally::ALL.iter().map(|(tally, ..)| *tally);
         tallies.filter(move |tally| grouped && (of_nodes || *tally == Tally::Rows))
     }
@@ -224,7 +225,8 @@ impl Keys<'_> {
     pub(super) fn own(&self) -> Vec<Key> {
         let shown = |key: &Key| match key {
             Key::Metric(id) => {
-                Some(id.scope) == self.kind.scope() || (self.kind == Kind::Node && id.scope == Scope::Gpu)
+                let sums_up = matches!(self.kind, Kind::Node | Kind::Job);
+                Some(id.scope) == self.kind.scope() || (sums_up && id.scope == Scope::Gpu)
             }
             Key::Field(Field::Node | Field::State) => !self.grouped,
             Key::Field(field) => !self.grouped && (is_of_event(*field) || Some(field.row().scope) == self.kind.scope()),

@@ -148,8 +148,9 @@ fn column(snapshot: &Snapshot<'_>, matches: &Matches, value: &Value, descending:
 }
 
 fn numbers(snapshot: &Snapshot<'_>, matches: &Matches, num: &Num, descending: bool) -> Vec<u64> {
-    let Matches::Items(kind, items) = matches else {
-        return matches.rows().map(|row| rank(num.number(snapshot, row), descending)).collect();
+    let (kind, items) = match matches {
+        Matches::Items(kind, items) if kind.has_a_node() => (kind, items),
+        _ => return matches.rows().map(|row| rank(num.number(snapshot, row), descending)).collect(),
     };
     let mut ranks = Vec::with_capacity(items.len());
     let metrics = num.metrics();

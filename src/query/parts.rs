@@ -17,6 +17,8 @@ use super::{
 pub(super) const NODES: usize = 64;
 /// Things of one look.
 const THINGS: usize = NODES * 8;
+/// Jobs of one look: each may have many nodes.
+const JOBS: usize = 4;
 
 /// Nodes from which on going over all of them takes longer than the next frame can wait.
 pub(super) const MANY: usize = 4096;
@@ -65,7 +67,7 @@ pub(super) async fn sum_up<'g>(
         });
         let mut rest = &group.members[..];
         while !rest.is_empty() && !sums.is_empty() {
-            let (some, others) = rest.split_at(whole_nodes(rest, THINGS));
+            let (some, others) = rest.split_at(some_of(kind, rest));
             access.look(|fleet| add(&seen.view(fleet, kind), kind, some, &mut sums));
             rest = others;
             access.pause().await;
@@ -83,10 +85,13 @@ fn rolled_up(snapshot: &Snapshot<'_>, group: &Group, leaf: &Leaf) -> Option<Numb
     }
 }
 
-/// How many of the first things to take, about `most`, so that no node's are torn apart.
-fn whole_nodes(things: &[Item], most: usize) -> usize {
-    let Some(last) = things.get(most.saturating_sub(1)) else { return things.len() };
-    things[most..].iter().position(|item| item.node != last.node).map_or(things.len(), |more| most + more)
+/// How many of the first things to look at in one look, so that no node's are torn apart.
+fn some_of(kind: Kind, things: &[Item]) -> usize {
+    if kind == Kind::Job {
+        return things.len().min(JOBS);
+    }
+    let Some(last) = things.get(THINGS - 1) else { return things.len() };
+    things[THINGS..].iter().position(|item| item.node != last.node).map_or(things.len(), |more| THINGS + more)
 }
 
 /// Adds what some of a group's members reach, in one walk over their nodes: each node's values lie together, and far

@@ -9,7 +9,7 @@ use crate::model::{
     identity::Field,
     question::Complaint,
     state::State,
-    syntax::{Expr, Moment, Operand, Query, Show, Spot, When, Word},
+    syntax::{Expr, Moment, Operand, Query, Reduction, Show, Spot, When, Word},
     time::Time,
 };
 
@@ -117,7 +117,7 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
     let now = snapshot.now;
     let placed = view.rows != Rows::Each && query.by.is_empty();
     let window = |span: Duration, step: Option<Duration>, spot: Spot| {
-        if matches!(view.kind, Kind::Event | Kind::Metric) {
+        if !view.kind.is_of_nodes() {
             return Err(complain(format!("{} have no values along time", view.name), spot));
         }
         if span > LONGEST {
@@ -231,7 +231,7 @@ impl Planner<'_> {
             };
             return level.into_iter().map(|level| key(level)).collect();
         }
-        let tallies: &[&str] = if view.kind == Kind::Metric { &["count"] } else { &["count", "nodes"] };
+        let tallies: &[&str] = if view.kind.has_a_node() { &["count", "nodes"] } else { &["count"] };
         query.by.iter().cloned().map(Operand::Key).chain(tallies.iter().map(|name| key(name))).collect()
     }
 
@@ -265,9 +265,10 @@ pub(super) fn is_line(shown: &Shown) -> bool {
 
 /// One of a view's own columns.
 fn default(name: &str) -> Operand {
-    match name.strip_prefix("each(").and_then(|rest| rest.strip_suffix(')')) {
-        Some(key) => Operand::Each(key.into()),
-        None => Operand::Key(name.into()),
+    match name.strip_suffix(')').and_then(|name| name.split_once('(')) {
+        Some(("each", key)) => Operand::Each(key.into()),
+        Some(("min", key)) => Operand::Below(Reduction::Min, key.into()),
+        _ => Operand::Key(name.into()),
     }
 }
 

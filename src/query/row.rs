@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    fleet::{Area, Fleet, Node, NodeId},
+    fleet::{Area, Fleet, Job, Node, NodeId, Share},
     model::{metric::Scope, report::Subject, state::State},
 };
 
@@ -61,7 +61,7 @@ impl Row<'_> {
     /// Whether the row can be believed. What is about no node always can.
     pub(super) fn state(self, snapshot: &Snapshot<'_>) -> State {
         match self {
-            Row::Item(Kind::Metric, _) => State::Up,
+            Row::Item(Kind::Metric | Kind::Job, _) => State::Up,
             Row::Item(_, item) => snapshot.state(item.node),
             Row::Group(_, group) => group.state,
         }
@@ -78,8 +78,10 @@ impl Row<'_> {
     /// Calls `visit` with each run of GPUs of the row's nodes, or of the row's members where these are GPUs.
     pub(super) fn gpus(self, snapshot: &Snapshot<'_>, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
         match self {
+            Row::Item(Kind::Job, _) | Row::Group(Kind::Gpu | Kind::Node | Kind::Job, _) => {
+                self.reach(snapshot, Scope::Gpu, visit);
+            }
             Row::Item(_, item) => reach(snapshot, Kind::Node, item, Scope::Gpu, visit),
-            Row::Group(Kind::Gpu | Kind::Node, _) => self.reach(snapshot, Scope::Gpu, visit),
             Row::Group(..) => self.reach(snapshot, Scope::Node, &mut |node, _| {
                 reach(snapshot, Kind::Node, Item { node, slot: 0 }, Scope::Gpu, visit);
             }),
@@ -96,6 +98,9 @@ pub(super) fn reach_all(
     scope: Scope,
     visit: &mut dyn FnMut(NodeId, Range<u32>),
 ) {
+    if kind == Kind::Job {
+        return members.iter().for_each(|item| reach(snapshot, kind, *item, scope, visit));
+    }
     for run in members.chunk_by(|a, b| a.node == b.node) {
         let Some(first) = run.first() else { continue };
         match scope {
@@ -141,8 +146,31 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
         return visit(id, slot..slot + 1);
     }
     let node = || snapshot.fleet.node(id);
+    let job_of = |is: &dyn Fn(&Share) -> bool, visit: &mut dyn FnMut(NodeId, Range<u32>)| {
+        let jobs = snapshot.fleet.jobs_of(id).filter(|(_, share)| is(share));
+        jobs.for_each(|(number, _)| visit(id, number..number + 1));
+    };
     match (kind, scope) {
         (Kind::Metric, _) => {}
+        (Kind::Job, Scope::Node | Scope::Gpu) => {
+            let job = snapshot.fleet.job(slot as usize);
+            for share in job.into_iter().flat_map(Job::held) {
+                match scope {
+                    Scope::Node => visit(share.node, 0..1),
+                    _ => share.runs().for_each(|slots| visit(share.node, slots)),
+                }
+            }
+        }
+        (Kind::Node, Scope::Job) => job_of(&|_| true, visit),
+        (Kind::Gpu, Scope::Job) => job_of(&|share| share.slots.contains(&(slot as u16)), visit),
+        (Kind::Process, Scope::Job) => {
+            let process = node().processes.list.get(slot as usize);
+            let job = process.and_then(|process| process.workload.as_ref()).map(|workload| &workload.job);
+            let number = job.and_then(|job| snapshot.fleet.find_job(job));
+            if let Some(number) = number {
+                visit(id, number..number + 1);
+            }
+        }
         (_, Scope::Node) => visit(id, 0..1),
         (Kind::Node, _) => visit(id, 0..count(snapshot.fleet, id, scope)),
         (Kind::Gpu, Scope::Process) => {
@@ -195,6 +223,7 @@ pub(super) fn count(fleet: &Fleet, id: NodeId, scope: Scope) -> u32 {
         Scope::Process => node().processes.list.len(),
         Scope::Core => node().processes.cores.len(),
         Scope::Mount => node().processes.mounts.len(),
+        Scope::Job => fleet.jobs_of(id).count(),
     };
     n as u32
 }

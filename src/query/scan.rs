@@ -71,7 +71,7 @@ impl Matches {
     /// How many rows are not up.
     pub(super) fn stale(&self, snapshot: &Snapshot<'_>) -> u64 {
         if let Matches::Items(kind, items) = self
-            && *kind != Kind::Metric
+            && !matches!(kind, Kind::Metric | Kind::Job)
         {
             return items.runs().filter(|(node, _)| !snapshot.is_up(*node)).map(|(_, slots)| slots.len() as u64).sum();
         }
@@ -127,7 +127,7 @@ pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId]) -> I
 /// The nodes that have something that matches, looked for in many looks, where they are a small part of a large fleet:
 /// these are then looked at again in one look, and all others need not be.
 pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) -> Option<Vec<NodeId>> {
-    if plan.filter.is_none() || !is_of_nodes(plan.view.kind) {
+    if plan.filter.is_none() || !plan.view.kind.is_of_nodes() {
         return None;
     }
     let all = access.look(|fleet| if fleet.nodes().len() < MANY { Vec::new() } else { fleet.by_name().to_vec() });
@@ -150,11 +150,6 @@ pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) ->
     (!all.is_empty()).then_some(few)
 }
 
-/// Whether things of a kind are nodes', so that they can be looked for a few nodes at a time.
-fn is_of_nodes(kind: Kind) -> bool {
-    !matches!(kind, Kind::Metric | Kind::Event)
-}
-
 /// As [`items`], in many looks.
 pub(super) async fn items_in_parts(access: &impl Access, seen: &Seen, plan: &Plan) -> Items {
     let mut items = Items::default();
@@ -165,7 +160,7 @@ pub(super) async fn items_in_parts(access: &impl Access, seen: &Seen, plan: &Pla
 /// Calls `take` with all things that match, those of a few nodes at a time.
 async fn each_part(access: &impl Access, seen: &Seen, plan: &Plan, mut take: impl FnMut(&Snapshot<'_>, &Items)) {
     let kind = plan.view.kind;
-    if !is_of_nodes(kind) {
+    if !kind.is_of_nodes() {
         return access.look(|fleet| {
             let snapshot = seen.view(fleet, kind);
             take(&snapshot, &items(&snapshot, plan, &[]));
@@ -196,6 +191,10 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
         Kind::Metric => {
             let all = 0..snapshot.fleet.catalogue().iter().count() as u32;
             all.map(|slot| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
+        }
+        Kind::Job => {
+            let all = snapshot.fleet.jobs().iter();
+            all.map(|number| Item { slot: *number, ..Item::default() }).filter(keeps).for_each(add);
         }
         Kind::Event => {
             let events = (0..).zip(&snapshot.events);

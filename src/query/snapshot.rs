@@ -4,9 +4,10 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    fleet::{Fleet, Happening, NodeId},
+    fleet::{Fleet, Happening, NodeId, Share},
     model::{
-        metric::{MetricId, Scope, core, mount, process},
+        job::Phase,
+        metric::{MetricId, Scope, core, job, mount, process},
         raw::{Gap, Raw},
         state::State,
         syntax::{Moment, When},
@@ -194,6 +195,7 @@ impl<'a> Snapshot<'a> {
             Scope::Process => self.of_process(leaf.metric, item),
             Scope::Core => self.of_core(leaf.metric, item),
             Scope::Mount => self.of_mount(leaf.metric, item),
+            Scope::Job => self.of_job(leaf.metric, item),
         }
     }
 
@@ -222,6 +224,38 @@ impl<'a> Snapshot<'a> {
                 let age = process.started.zip(processes.time).map(|(started, read)| read.seconds_after(started));
                 age.ok_or(Gap::Unknown)
             }
+            _ => Err(Gap::Unknown),
+        }
+    }
+
+    fn of_job(&self, metric: MetricId, item: Item) -> Number {
+        let job = self.fleet.job(item.slot as usize).ok_or(Gap::Unknown)?;
+        let count = |n: usize| Ok(n as f64);
+        let seconds = |from: Option<Time>, to: Option<Time>| {
+            from.zip(to).map(|(from, to)| to.seconds_after(from).max(0.0)).ok_or(Gap::Absent)
+        };
+        let until = job.ended.or(Some(self.now));
+        let limit = job.limit.map(|limit| limit.as_secs_f64());
+        match metric {
+            job::PHASE => Ok(match job.phase {
+                Phase::Running => 0.0,
+                Phase::Waiting => 1.0,
+                Phase::Ended => 2.0,
+            }),
+            job::NODES => count(job.nodes()),
+            job::GPUS => count(job.gpus()),
+            job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
+            // Without a scheduler, and where it does not say which GPUs, there is nothing to compare.
+            job::UNUSED | job::UNGIVEN if !job.is_scheduled => Err(Gap::Absent),
+            job::UNUSED => count(job.held().map(Share::unused).sum()),
+            job::UNGIVEN => count(job.held().map(Share::ungiven).sum()),
+            job::AGE => seconds(job.started, until),
+            job::WAIT => seconds(job.submitted, job.started.or(until)),
+            job::LIMIT => limit.ok_or(Gap::Absent),
+            job::LEFT if job.phase != Phase::Running => Err(Gap::Absent),
+            job::LEFT => Ok(limit.ok_or(Gap::Absent)? - seconds(job.started, until)?),
+            job::ENDED => seconds(job.ended, Some(self.now)),
+            job::RESTARTS => Ok(f64::from(job.restarts)),
             _ => Err(Gap::Unknown),
         }
     }

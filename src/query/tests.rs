@@ -1,6 +1,7 @@
 //! Questions to a small fleet, and their answers.
 
 mod fixture;
+mod jobs;
 mod large;
 mod windows;
 
@@ -288,7 +289,7 @@ fn default_columns_are_all_there() {
         assert!(table.columns.iter().all(|column| column.width > 0 && !column.title.is_empty()));
         assert!(table.rows.iter().all(|row| row.cells.len() == n));
     };
-    check("gpus", "node index state gpu.util", 15);
+    check("gpus", "node index state gpu.util", 16);
     check("nodes", "node state each(gpu.util) gpu.util", 15);
     check("nics", "node nic.name nic.kind nic.state", 10);
     check("processes", "node proc.pid proc.user", 12);
@@ -371,13 +372,13 @@ fn answers_along_time() {
 fn what_means_nothing_is_pointed_at() {
     wrong("{gpu} where util > 5", "did you mean `gpus`?");
     wrong("{frobs}", "views are gpus, nodes");
-    wrong("{jobs}", "no data yet");
+    wrong("{incidents}", "no data yet");
     wrong("gpus where {utl} > 5", "unknown key `utl` in gpus; did you mean `util`?");
     wrong("gpus sort -{powr}", "did you mean `power`?");
     wrong("gpus show node, {gpu.tmep}", "did you mean `gpu.temp`?");
     wrong("gpus by {modl}", "did you mean `model`?");
-    wrong("gpus where {job} = 4711", "no data yet");
-    wrong("gpus where util > median(util by {job})", "no data yet");
+    wrong("gpus where {incident} = 4711", "no data yet");
+    wrong("gpus where util > median(util by {incident})", "no data yet");
     wrong("gpus where {core.util} > 5", "not one of gpus");
     wrong("gpus where {mem.used/mem.total} > 5", "between blanks");
     wrong("gpus where power > {85C}", "`power` is in W, and this is in C");

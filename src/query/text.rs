@@ -3,6 +3,7 @@
 use crate::{
     fleet::{NOWHERE, Name, Node, NodeId, Process, Workload, natural},
     model::{
+        hostlist::Hostlist,
         identity::Field,
         metric::{Aggregate, Direction, Kind as Reading, Scope},
         report::{EventKind, Subject},
@@ -108,6 +109,9 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
     if field == Field::Node {
         return visit(snapshot.fleet.name(item.node));
     }
+    if field.row().scope == Scope::Job {
+        return job_field(snapshot, field, item.slot, visit);
+    }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     match field.row().scope {
@@ -140,7 +144,29 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
                 _ => {}
             }
         }
-        Scope::Core => {}
+        Scope::Core | Scope::Job => {}
+    }
+}
+
+fn job_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mut dyn FnMut(&str)) {
+    let Some(job) = snapshot.fleet.job(number as usize) else { return };
+    match field {
+        Field::Job => visit(&job.id),
+        Field::JobArray => visit(&job.array),
+        Field::JobHet => visit(&job.het),
+        Field::JobName => visit(&job.name),
+        Field::JobUser => visit(&job.user),
+        Field::JobAccount => visit(&job.account),
+        Field::JobPartition => visit(&job.partition),
+        Field::JobQos => visit(&job.qos),
+        Field::JobState => visit(&job.state),
+        Field::JobReason => visit(&job.reason),
+        Field::JobComment => visit(&job.comment),
+        Field::JobHosts => {
+            let known = job.shares.iter().map(|share| snapshot.fleet.name(share.node));
+            visit(&Hostlist::fold(known.chain(job.strangers.iter().map(|name| &**name))).to_string());
+        }
+        _ => {}
     }
 }
 
@@ -248,14 +274,16 @@ pub(super) fn id(snapshot: &Snapshot<'_>, row: Row<'_>) -> String {
         Row::Item(kind, item) => (kind, item),
         Row::Group(_, group) => return group.id.clone(),
     };
-    if kind == Kind::Metric {
-        return About::Key.text(snapshot, item);
+    match kind {
+        Kind::Metric => return About::Key.text(snapshot, item),
+        Kind::Job => return snapshot.fleet.job(item.slot as usize).map_or_else(String::new, |job| job.id.to_string()),
+        _ => {}
     }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     let name = &node.name;
     match kind {
-        Kind::Node | Kind::Metric => name.to_string(),
+        Kind::Node | Kind::Metric | Kind::Job => name.to_string(),
         Kind::Gpu => gpu_name(node, slot),
         Kind::Nic => format!("{name}/{}", node.inventory.nics.get(slot).map_or("", |nic| &nic.name)),
         Kind::Process => format!("{name}/{}", node.processes.list.get(slot).map_or(0, |process| process.pid)),
@@ -275,13 +303,17 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
     if kind == Kind::Metric {
         return [About::Key, About::Title, About::Help].iter().any(|about| holds(&about.text(snapshot, item)));
     }
+    if kind == Kind::Job {
+        let job = snapshot.fleet.job(item.slot as usize);
+        return job.is_some_and(|job| [&job.id, &job.array, &job.name, &job.user].into_iter().any(|text| holds(text)));
+    }
     if holds(snapshot.fleet.name(item.node)) {
         return true;
     }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     match kind {
-        Kind::Node | Kind::Metric | Kind::Core => false,
+        Kind::Node | Kind::Metric | Kind::Core | Kind::Job => false,
         Kind::Gpu => {
             let model = snapshot.fleet.model(item.node, slot).is_some_and(|model| holds(model));
             model || (part.contains(':') && holds(&gpu_name(node, slot)))

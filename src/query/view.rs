@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Process,
     Core,
     Mount,
+    Job,
     Event,
     Metric,
 }
@@ -28,6 +29,7 @@ impl Kind {
             Kind::Process => Scope::Process,
             Kind::Core => Scope::Core,
             Kind::Mount => Scope::Mount,
+            Kind::Job => Scope::Job,
             Kind::Event | Kind::Metric => return None,
         })
     }
@@ -41,6 +43,7 @@ impl Kind {
             Scope::Process => Kind::Process,
             Scope::Core => Kind::Core,
             Scope::Mount => Kind::Mount,
+            Scope::Job => Kind::Job,
         }
     }
 
@@ -53,14 +56,25 @@ impl Kind {
         }
     }
 
+    /// Whether each has a node.
+    pub(super) fn has_a_node(self) -> bool {
+        !matches!(self, Kind::Job | Kind::Metric)
+    }
+
+    /// Whether things of this kind are nodes', or are nodes themselves.
+    pub(super) fn is_of_nodes(self) -> bool {
+        !matches!(self, Kind::Job | Kind::Event | Kind::Metric)
+    }
+
     /// Whether such a row has anything to do with things of `scope`: its node, its GPUs, the processes on it.
     pub(super) fn reaches(self, scope: Scope) -> bool {
         match (self, scope) {
             (Kind::Metric, _) => false,
             (Kind::Node, _)
             | (_, Scope::Node)
-            | (Kind::Gpu, Scope::Process | Scope::Nic)
-            | (Kind::Process | Kind::Nic | Kind::Event, Scope::Gpu) => true,
+            | (Kind::Gpu, Scope::Process | Scope::Nic | Scope::Job)
+            | (Kind::Process, Scope::Job)
+            | (Kind::Process | Kind::Nic | Kind::Event | Kind::Job, Scope::Gpu) => true,
             _ => self.scope() == Some(scope),
         }
     }
@@ -107,6 +121,7 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "gpu.throttle",
             "gpu.xid",
             "gpu.procs",
+            "job",
             "proc.user",
         ],
     ),
@@ -165,6 +180,29 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "proc.age",
         ],
     ),
+    (
+        "jobs",
+        Kind::Job,
+        &[
+            "job",
+            "job.user",
+            "job.name",
+            "job.state",
+            "job.nodes",
+            "job.gpus",
+            "job.age",
+            "gpu.util",
+            "min(gpu.util)",
+            "gpu.tensor.active",
+            "gpu.power",
+            "gpu.mem.util",
+            "gpu.temp",
+            "gpu.clock.sm",
+            "job.unused",
+            "job.partition",
+            "job.account",
+        ],
+    ),
     ("events", Kind::Event, &["event.time", "node", "event.kind", "event.xid", "event.subject", "event.text"]),
     ("cores", Kind::Core, &["node", "core.index", "core.util"]),
     (
@@ -206,14 +244,8 @@ const PLACE: &[&str] = &[
 ];
 
 /// Views that the grammar has and that nothing feeds yet.
-const WITHOUT_DATA: &[(&str, &str)] = &[
-    ("jobs", "no scheduler is read"),
-    ("users", "no scheduler is read"),
-    ("accounts", "no scheduler is read"),
-    ("incidents", "no rules are run"),
-    ("energy", "no meter runs"),
-    ("rules", "no rules are run"),
-];
+const WITHOUT_DATA: &[(&str, &str)] =
+    &[("incidents", "no rules are run"), ("energy", "no meter runs"), ("rules", "no rules are run")];
 
 impl View {
     /// The view that `word` names.

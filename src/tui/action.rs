@@ -66,12 +66,12 @@ actions! {
     View1 "view-1" "overview" "1", "Goes to the overview.";
     View2 "view-2" "nodes" "2", "Goes to the nodes.";
     View3 "view-3" "gpus" "3", "Goes to the GPUs.";
-    View4 "view-4" "places" "4", "Goes to the narrowest places, usually racks.";
-    View5 "view-5" "processes" "5", "Goes to the processes.";
-    View6 "view-6" "nics" "6", "Goes to the network ports.";
-    View7 "view-7" "events" "7", "Goes to the events.";
-    View8 "view-8" "mounts" "8", "Goes to the mounted filesystems.";
-    View9 "view-9" "metrics" "9", "Goes to the catalogue of metrics.";
+    View4 "view-4" "jobs" "4", "Goes to the jobs.";
+    View5 "view-5" "places" "5", "Goes to the narrowest places, usually racks.";
+    View6 "view-6" "processes" "6", "Goes to the processes.";
+    View7 "view-7" "nics" "7", "Goes to the network ports.";
+    View8 "view-8" "events" "8", "Goes to the events.";
+    View9 "view-9" "mounts" "9", "Goes to the mounted filesystems.";
     HistoryBack "history-back" "before" "[", "Goes to the view that was left last.";
     HistoryForward "history-forward" "after" "]", "Goes forward again in the history of views.";
     Help "help" "all keys" "?", "Lists the keys of this screen.";

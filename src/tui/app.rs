@@ -143,7 +143,7 @@ impl App {
     /// Names of the views behind `1` to `9`.
     pub(super) fn views(&self) -> Vec<String> {
         let places = self.shared.levels.last().map_or_else(|| "fleet".to_owned(), |level| views::plural(level));
-        ["overview", "nodes", "gpus", &places, "processes", "nics", "events", "mounts", "metrics"]
+        ["overview", "nodes", "gpus", "jobs", &places, "processes", "nics", "events", "mounts"]
             .map(String::from)
             .to_vec()
     }

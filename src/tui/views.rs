@@ -96,7 +96,9 @@ pub(crate) static VIEWS: &[View] = &[
             col("gpu.nvlink.tx", 8),
             col("gpu.pcie.rx", 9),
             col("gpu.pcie.tx", 9),
-            col("gpu.procs", 7),
+            col("gpu.procs", 9),
+            col("job", 3),
+            col("job.user", 7),
             col("model", 7),
             col(WHY, 2),
             hidden("node.age"),
@@ -142,6 +144,32 @@ pub(crate) static VIEWS: &[View] = &[
         ],
         sort: "{level}",
         faults: "gpus < gpus.expected or gpu.xid != none or gpu.remap.failed > 0 or gpu.ecc.dbe > 0 or mounts.bad > 0",
+    },
+    View {
+        name: "jobs",
+        columns: &[
+            col("job", 0),
+            col("job.user", 0),
+            col("job.name", 3),
+            col("job.state", 2),
+            col("job.nodes", 4),
+            col("job.gpus", 0),
+            col("job.unused", 4),
+            col("gpu.util", 0),
+            col("min(gpu.util)", 3),
+            col("gpu.tensor.active", 5),
+            col("gpu.power", 1),
+            col("gpu.mem.util", 6),
+            col("gpu.temp", 6),
+            col("gpu.clock.sm", 7),
+            col("job.age", 1),
+            col("job.limit", 8),
+            col("job.partition", 7),
+            col("job.account", 8),
+            col("job.reason", 9),
+        ],
+        sort: "job.phase,-job.gpus,job",
+        faults: "job.unused > 0 or job.ungiven > 0",
     },
     View {
         name: "processes",
@@ -210,7 +238,7 @@ pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') o
 
 /// The names of all views, those included that show what the hub chooses, or nothing yet.
 pub(crate) fn names(levels: &[String]) -> Vec<String> {
-    const OTHERS: [&str; 8] = ["cores", "fleet", "jobs", "users", "accounts", "incidents", "energy", "rules"];
+    const OTHERS: [&str; 7] = ["cores", "fleet", "users", "accounts", "incidents", "energy", "rules"];
     let own = VIEWS.iter().map(|view| view.name).filter(|name| *name != "places");
     own.chain(OTHERS).map(String::from).chain(levels.iter().map(|level| plural(level))).collect()
 }
@@ -273,6 +301,8 @@ pub(crate) enum Target {
     Process(String, String),
     /// A place: level and name.
     Place(String, String),
+    /// A scheduler's job.
+    Job(String),
 }
 
 /// What the row `id` of the view `name` stands for.
@@ -281,6 +311,7 @@ pub(crate) fn target(name: &str, id: &str, levels: &[String]) -> Option<Target> 
     match name {
         "metrics" => None,
         "nodes" => Some(Target::Node(id.into())),
+        "jobs" => Some(Target::Job(id.into())),
         "processes" => id.split_once('/').map(owned).map(|(node, pid)| Target::Process(node, pid)),
         _ if level_of(name, levels).is_some() => {
             id.split_once('=').map(owned).map(|(level, place)| Target::Place(level, place))
@@ -308,7 +339,7 @@ mod tests {
     fn columns_are_keys_of_the_catalogue() {
         for view in VIEWS {
             for wanted in view.columns {
-                let key = wanted.key.strip_prefix("each(").map_or(wanted.key, |k| k.trim_end_matches(')'));
+                let key = wanted.key.split_once('(').map_or(wanted.key, |(_, key)| key.trim_end_matches(')'));
                 let known = MetricId::find(key).is_some() || Field::find(key).is_some();
                 assert!(known || [WHY, "{level}", "nodes", "up"].contains(&key), "{}: {key}", view.name);
             }
@@ -342,6 +373,7 @@ mod tests {
         check("gpus", "gpu017:3.0", Some(Target::Gpu("gpu017".into(), "3.0".into())));
         check("processes", "gpu017/4711", Some(Target::Process("gpu017".into(), "4711".into())));
         check("nics", "gpu017/mlx5_0/2", Some(Target::Node("gpu017".into())));
+        check("jobs", "4711", Some(Target::Job("4711".into())));
         check("racks", "rack=r12", Some(Target::Place("rack".into(), "r12".into())));
         check("metrics", "gpu.util", None);
     }

@@ -11,7 +11,7 @@ use crate::model::{
     metric::{Direction, Kind},
     question::{Answer, Complaint, Reply},
     series::{Line, Series},
-    state::Census,
+    state::{Census, Scheduler},
     table::{Column, Table},
 };
 
@@ -189,16 +189,26 @@ impl From<proto::Column> for Column {
 
 impl From<Census> for proto::Census {
     fn from(census: Census) -> Self {
-        let Census { up, stale, down, missing, gpus, history, drops } = census;
+        let Census { up, stale, down, missing, gpus, history, drops, scheduler } = census;
         let drops = drops.into_iter().map(|(reason, count)| proto::Drop { reason, count }).collect();
-        proto::Census { up, stale, down, missing, gpus, drops, history: history.map(Time::as_millis) }
+        let scheduler = scheduler.map(|Scheduler { name, heard, problem }| proto::Scheduler {
+            name,
+            heard: heard.map(Time::as_millis),
+            problem,
+        });
+        proto::Census { up, stale, down, missing, gpus, drops, history: history.map(Time::as_millis), scheduler }
     }
 }
 
 impl From<proto::Census> for Census {
     fn from(census: proto::Census) -> Self {
-        let proto::Census { up, stale, down, missing, gpus, drops, history } = census;
+        let proto::Census { up, stale, down, missing, gpus, drops, history, scheduler } = census;
         let drops = drops.into_iter().map(|d| (limit::shown(d.reason, limit::LINE), d.count)).collect();
-        Census { up, stale, down, missing, gpus, history: history.map(Time::from_millis), drops }
+        let scheduler = scheduler.map(|proto::Scheduler { name, heard, problem }| Scheduler {
+            name: limit::shown(name, limit::LINE),
+            heard: heard.map(Time::from_millis),
+            problem: limit::shown(problem, limit::LINE),
+        });
+        Census { up, stale, down, missing, gpus, history: history.map(Time::from_millis), drops, scheduler }
     }
 }

@@ -400,6 +400,18 @@ pub(super) struct Census {
     pub(super) drops: Vec<Drop>,
     #[prost(sint64, optional, tag = "7")]
     pub(super) history: Option<i64>,
+    #[prost(message, optional, tag = "8")]
+    pub(super) scheduler: Option<Scheduler>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Scheduler {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(sint64, optional, tag = "2")]
+    pub(super) heard: Option<i64>,
+    #[prost(string, tag = "3")]
+    pub(super) problem: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

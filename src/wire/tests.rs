@@ -16,7 +16,7 @@ use crate::model::{
         Values, Workload,
     },
     series::{Line, Series},
-    state::Census,
+    state::{Census, Scheduler},
     table::{Cell, Column, Row, Table},
 };
 
@@ -116,6 +116,7 @@ fn census() -> Census {
         gpus: 40,
         history: Some(Time::from_millis(1_800_000_000_000)),
         drops: vec![("oversized frame".into(), 2)],
+        scheduler: Some(Scheduler { name: "slurm".into(), heard: Some(Time::from_millis(9)), problem: "late".into() }),
     }
 }
 

@@ -13,6 +13,7 @@ mod readme;
 mod screenshot;
 mod session;
 mod simulated;
+mod slurm;
 mod source;
 mod terminal;
 mod tidy;

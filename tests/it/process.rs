@@ -77,9 +77,15 @@ pub(crate) struct Hub {
 impl Hub {
     /// Starts a hub that keeps its socket and state in `dir`, on `listen`.
     pub(crate) fn start(dir: &Path, listen: &str) -> Hub {
+        Hub::start_with(dir, listen, |_| {})
+    }
+
+    /// As [`Hub::start`], with more on its command line or in its environment.
+    pub(crate) fn start_with(dir: &Path, listen: &str, more: impl FnOnce(&mut Command)) -> Hub {
         let socket = dir.join("hub.sock");
         let mut command = supertop();
         command.args(["hub", "--listen", listen, "--socket"]).arg(&socket).arg("--state").arg(dir.join("state"));
+        more(&mut command);
         let mut process = Running::start(command.stderr(Stdio::piped()));
         let mut stderr = BufReader::new(process.0.stderr.take().expect("stderr is piped"));
         let mut line = String::new();

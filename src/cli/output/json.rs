@@ -11,6 +11,7 @@ use crate::model::{
     raw::Raw,
     report::{Inventory, Values},
     series::Series,
+    state::Scheduler,
     table::{Cell, Table},
 };
 
@@ -50,6 +51,9 @@ fn table(table: &Table) -> Value {
     if !table.census.drops.is_empty() {
         answer["drops"] = table.census.drops.iter().map(|(reason, n)| (reason.clone(), Value::from(*n))).collect();
     }
+    if let Some(Scheduler { name, heard, problem }) = &table.census.scheduler {
+        answer["scheduler"] = json!({ "name": name, "heard": heard.map(|time| time.to_string()), "problem": problem });
+    }
     answer
 }
 
@@ -81,6 +85,7 @@ fn identity<'a>(view: &str, id: &'a str) -> Vec<(&'static str, &'a str)> {
             None => vec![],
         },
         "nodes" => vec![("node", id)],
+        "jobs" => vec![("job", id)],
         "processes" | "nics" | "cores" | "mounts" => {
             id.split_once('/').map(|(node, _)| ("node", node)).into_iter().collect()
         }

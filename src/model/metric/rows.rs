@@ -301,3 +301,39 @@ pub mod mount {
             "Share of the filesystem's inodes that is in use.", "statvfs";
     }
 }
+
+/// Metrics of a scheduler's job.
+pub mod job {
+    use super::{Aggregate, Cow, Direction, Kind, Metric, MetricId, Scope, Unit};
+    use Kind::{Choice, Counter, Gauge};
+
+    /// Names of how far a job has come.
+    pub const PHASES: &[&str] = &["running", "waiting", "ended"];
+
+    rows! { Job
+        PHASE "job.phase" "PHASE" One 7 / 1.0, Min Neutral Choice(PHASES),
+            "Whether the job runs, waits or has ended.", "scheduler, or else its processes";
+        NODES "job.nodes" "NODES" One 6 / 1.0, Sum Neutral Gauge,
+            "Nodes that the job has, or had last.", "scheduler, or else its processes";
+        GPUS "job.gpus" "GPUS" One 6 / 1.0, Sum Neutral Gauge,
+            "GPUs that the job has, or had last.", "scheduler, or else its processes";
+        HELD "job.held" "HELD" One 6 / 1.0, Sum Neutral Gauge,
+            "GPUs that the job has now.", "scheduler, or else its processes";
+        UNUSED "job.unused" "UNUSED" One 6 / 1.0, Sum HighIsBad Gauge,
+            "GPUs that the scheduler gave the job and that none of its processes uses.", "scheduler and processes";
+        UNGIVEN "job.ungiven" "UNGIVEN" One 7 / 1.0, Sum HighIsBad Gauge,
+            "GPUs that the job's processes use and that the scheduler did not give it.", "scheduler and processes";
+        AGE "job.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
+            "How long the job has run, or ran.", "scheduler, or else its oldest process";
+        WAIT "job.wait" "WAIT" Seconds 6 / 1.0, Max HighIsBad Gauge,
+            "How long the job waited, or has waited, for its start.", "scheduler";
+        LIMIT "job.limit" "LIMIT" Seconds 6 / 1.0, Max Neutral Gauge,
+            "How long the job may run.", "scheduler";
+        LEFT "job.left" "LEFT" Seconds 6 / 1.0, Min LowIsBad Gauge,
+            "How long the job may go on.", "scheduler";
+        ENDED "job.ended" "ENDED" Seconds 6 / 1.0, Min Neutral Gauge,
+            "How long ago the job ended.", "scheduler, or else its last process";
+        RESTARTS "job.restarts" "RESTARTS" One 8 / 1.0, Sum HighIsBad Counter,
+            "How often the job was requeued.", "scheduler";
+    }
+}

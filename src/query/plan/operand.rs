@@ -104,6 +104,9 @@ impl Planner<'_> {
     fn peers(&self, function: PeerFunction, key: &Word, by: &Word) -> Result<Value, Complaint> {
         self.now_only("what peers have in common", key.spot)?;
         let kind = Kind::of(self.leaf(key)?.metric.scope);
+        if !kind.is_of_nodes() {
+            return Err(complain("peers are things of nodes; jobs have none", key.spot));
+        }
         let things = self.of_kind(kind);
         let Numeric { num, measure, reading } = things.numeric(&Operand::Key(key.clone()))?;
         if function != PeerFunction::Majority && matches!(reading, Reading::Flags(_) | Reading::Choice(_)) {
@@ -121,6 +124,9 @@ impl Planner<'_> {
             return Err(complain("expected a key that is text", key.spot));
         };
         let kind = Kind::of(field.row().scope);
+        if !kind.is_of_nodes() {
+            return Err(complain("peers are things of nodes; jobs have none", key.spot));
+        }
         let things = self.of_kind(kind);
         let text = things.group_key(key)?.1;
         let peers = Peers::new(self.group_key(by)?.1);
@@ -159,7 +165,7 @@ impl Planner<'_> {
         match kind {
             _ if self.keys.grouped => Reach::Several,
             own if own == self.keys.kind => Reach::Own,
-            Kind::Node => Reach::Node,
+            Kind::Node if self.keys.kind.has_a_node() => Reach::Node,
             _ => Reach::Several,
         }
     }
@@ -222,8 +228,14 @@ impl Planner<'_> {
         if column.width == 0 {
             // The text that made it tells columns of one metric apart.
             column.key = operand.to_string();
-            column.title =
-                if matches!(operand, Operand::Each(_)) { format!("{}/GPU", column.title) } else { column.key.clone() };
+            column.title = match operand {
+                Operand::Each(_) => format!("{}/GPU", column.title),
+                Operand::Below(..) => {
+                    let function = column.key.split_once('(').map_or("", |(function, _)| function);
+                    format!("{} {}", function.to_uppercase(), column.title)
+                }
+                _ => column.key.clone(),
+            };
             let least = if matches!(operand, Operand::Each(_)) { 12 } else { 6 };
             column.width = column.title.chars().count().clamp(least, 24) as u8;
         }

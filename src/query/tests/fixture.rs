@@ -143,7 +143,7 @@ pub(crate) fn fleet() -> Fleet {
         now,
     );
     send(&mut fleet, cpu, &[(node::CPU, &[5.0])], &[], now);
-    fleet.processes(one, &processes());
+    fleet.processes(one, &processes(), at(NOW));
     for (number, kind) in [EventKind::Boot, EventKind::Xid(79), EventKind::Link { up: false }].into_iter().enumerate() {
         let subject = match number {
             0 => Subject::Node,

@@ -5,8 +5,9 @@ use super::{Asked, Objection, Screen, Step, ledger::Ledger};
 use crate::{
     model::{
         question::{Answer, Complaint},
-        table::Cell,
-        unit::grouped,
+        state::Scheduler,
+        table::{Cell, Table},
+        unit::{Unit, grouped},
     },
     tui::{
         action::Action,
@@ -44,6 +45,13 @@ impl TableScreen {
         ask.scope = scope.to_vec();
         ask.scope.push(format!("{level} = {}", quoted(place)));
         TableScreen { crumb: place.into(), ..Self::new(ask, shared) }
+    }
+
+    /// The GPUs of a job.
+    pub(crate) fn of_job(job: &str, shared: &Shared) -> Self {
+        let mut ask = views::ask("gpus", &shared.levels);
+        ask.scope.push(format!("job = {}", quoted(job)));
+        TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) }
     }
 
     /// The nodes whose names have this in them.
@@ -117,6 +125,12 @@ impl TableScreen {
         if !ask.by.is_empty() {
             part(Role::Dim, &format!("· by {}", ask.by));
         }
+        if ask.view == "jobs"
+            && let Some(table) = self.ledger.list.table()
+        {
+            let (role, words) = source(table);
+            part(role, &words);
+        }
         if let Some(id) = self.ledger.list.strayed() {
             part(Role::Warn, &format!("· {id} has moved out of these rows"));
         }
@@ -158,6 +172,20 @@ impl TableScreen {
             (false, true) => format!("no {}", ask.view),
         };
         Some((words, if ask.faults.is_some() { Role::Fine } else { Role::Dim }))
+    }
+}
+
+/// Who says what jobs there are, and how long ago.
+fn source(table: &Table) -> (Role, String) {
+    let Some(Scheduler { name, heard, problem }) = &table.census.scheduler else {
+        return (Role::Dim, "· as their processes show; no scheduler is asked".into());
+    };
+    let ago = heard.map(|heard| Unit::Seconds.cell(table.time.seconds_after(heard)));
+    match (ago, problem.is_empty()) {
+        (Some(ago), true) => (Role::Dim, format!("· {name} {ago} ago")),
+        (Some(ago), false) => (Role::Warn, format!("▲ {name} has not answered for {ago}: {problem}")),
+        (None, true) => (Role::Dim, format!("· {name} is being asked")),
+        (None, false) => (Role::Warn, format!("▲ {name} does not answer: {problem}")),
     }
 }
 

@@ -58,7 +58,7 @@ fn the_cursor_moves_by_rows_screens_and_to_the_ends() {
 #[test]
 fn enter_goes_in_esc_comes_back_and_never_quits() {
     let mut stage = stage();
-    stage.press("4 enter");
+    stage.press("5 enter");
     assert_eq!(trail(&stage), "racks › r01");
     stage.press("j j j enter");
     assert_eq!(trail(&stage), "racks › r01 › gpu004");
@@ -88,7 +88,7 @@ fn q_goes_back_and_quits_at_the_root_only() {
 #[test]
 fn digits_and_tab_go_to_views() {
     let mut stage = stage();
-    let views = ["overview", "nodes", "gpus", "racks", "processes", "nics", "events", "mounts", "metrics"];
+    let views = ["overview", "nodes", "gpus", "jobs", "racks", "processes", "nics", "events", "mounts"];
     for (at, view) in views.iter().enumerate() {
         stage.press(&(at + 1).to_string());
         assert_eq!(trail(&stage), *view);
@@ -230,7 +230,7 @@ fn exclamation_narrows_to_faults_and_shows_all_again() {
     stage.press("1 !");
     assert_eq!(trail(&stage), "overview › nodes");
     assert!(stage.screen().contains("a disk is 98 % full"));
-    stage.press("9 !");
+    stage.press(": m e t r i c s enter !");
     assert!(stage.app.notice().unwrap().contains("no faults"));
 }
 
@@ -368,7 +368,7 @@ fn the_cursor_stays_on_its_row_when_rows_move() {
 #[test]
 fn nothing_is_redrawn_when_nothing_changed() {
     let mut stage = Stage::new(256, 8, SIZE);
-    for keys in ["1", "2", "enter", "3", "enter", "4", "5", "6", "7", "8"] {
+    for keys in ["1", "2", "enter", "3", "enter", "4", "enter", "5", "6", "7", "8", "9"] {
         stage.press(keys);
         let questions = stage.app.questions();
         for question in &questions {

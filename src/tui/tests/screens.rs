@@ -48,13 +48,23 @@ fn faulty_gpus() {
 }
 
 #[test]
+fn jobs() {
+    check("jobs", 256, 8, "4");
+}
+
+#[test]
+fn job() {
+    check("job", 256, 8, "4 enter");
+}
+
+#[test]
 fn racks() {
-    check("racks", 256, 8, "4");
+    check("racks", 256, 8, "5");
 }
 
 #[test]
 fn node() {
-    check("node", 256, 8, "4 enter j j j enter");
+    check("node", 256, 8, "5 enter j j j enter");
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn process() {
 
 #[test]
 fn events() {
-    check("events", 256, 8, "7");
+    check("events", 256, 8, "8");
 }
 
 #[test]
@@ -136,7 +146,7 @@ fn colours_stay_within_the_terminals_depth() {
 #[test]
 fn where_the_locale_has_no_unicode_only_ascii_is_shown() {
     let mut stage = Stage::with(Settings { symbols: Symbols::Ascii, ..settings() }, 256, 8, (120, 40));
-    for keys in ["m", "2 j", "enter", "p p", "enter", "esc", "7", "?"] {
+    for keys in ["m", "2 j", "enter", "p p", "enter", "esc", "4", "8", "?"] {
         stage.press(keys);
         assert!(stage.screen().is_ascii(), "{keys}: {}", stage.screen());
     }

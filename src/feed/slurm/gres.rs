@@ -1,0 +1,62 @@
+//! Generic resources as Slurm writes them: `gpu:h100:8(IDX:0-7)`.
+
+/// The numbers of the GPUs in a node's resources; nothing where it has GPUs and does not say which, or has none.
+pub(super) fn gpus(detail: &str) -> Option<Vec<u16>> {
+    let mut found = None;
+    for part in parts(detail) {
+        let (what, rest) = part.split_once('(').unwrap_or((part, ""));
+        if what.split(':').next() != Some("gpu") {
+            continue;
+        }
+        let Some(list) = rest.strip_prefix("IDX:").and_then(|rest| rest.strip_suffix(')')) else { continue };
+        let all = found.get_or_insert_with(Vec::new);
+        for range in list.split(',') {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
+                all.extend((first..=last).take(MOST));
+            }
+        }
+    }
+    found
+}
+
+/// GPUs of a node that are listed at most, of each kind.
+const MOST: usize = 4096;
+
+/// What stands between commas that are not in parentheses.
+fn parts(detail: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0u32;
+    detail.split(move |c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpus_are_told_by_their_numbers() {
+        let check = |detail, expected: Option<&[u16]>| assert_eq!(gpus(detail).as_deref(), expected, "{detail}");
+        check("gpu:h100:8(IDX:0-7)", Some(&[0, 1, 2, 3, 4, 5, 6, 7]));
+        check("gpu:4(IDX:0-2,5)", Some(&[0, 1, 2, 5]));
+        check("gpu:a100:2(IDX:0,2),gpu:v100:1(IDX:4),mps:10(IDX:7)", Some(&[0, 2, 4]));
+        check("gpu:1g.10gb:2(IDX:0-1)", Some(&[0, 1]));
+        check("gpu:0(IDX:)", Some(&[]));
+        check("gpu:fake1:0(IDX:N/A)", Some(&[]));
+        check("gpu:h100:2(CNT:2)", None);
+        check("gpu:8", None);
+        check("craynetwork:1", None);
+        check("", None);
+        check("gpu:1(IDX:9-3)", Some(&[]));
+        check("gpu:1(IDX:0-65535", None);
+        check("(,gpu(IDX:1)", None);
+        check("),gpu(IDX:1)", Some(&[1]));
+        assert_eq!(gpus("gpu:x(IDX:0-65535)").map(|all| all.len()), Some(MOST));
+    }
+}

@@ -1,0 +1,187 @@
+//! What is read of Slurm, in the shapes of several versions; and a `squeue` that fails, hangs, or stops halfway.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Instant};
+
+use super::*;
+use crate::model::{
+    job::{Phase, Share},
+    time::Time,
+};
+
+fn read(text: &str) -> (Vec<Job>, Result<(), String>) {
+    let mut jobs = Vec::new();
+    let result = squeue::read(text.as_bytes(), &mut |job| jobs.push(job));
+    (jobs, result)
+}
+
+fn share(node: &str, gpus: &[u16]) -> Share {
+    Share { node: node.into(), gpus: Some(gpus.into()) }
+}
+
+/// The same job in the shapes of three families of versions.
+#[test]
+fn a_job_is_the_same_in_every_version() {
+    // As 21.08 and 22.05 have it: plain numbers, one word of state.
+    let plain = r#"{ "meta": { "plugin": { "type": "openapi\/dbv0.0.37" }, "Slurm": { "version": { "major": 22 } } },
+        "errors": [],
+        "jobs": [ { "account": "physics", "array_job_id": 0, "array_task_id": null, "comment": "", "flags": [],
+            "end_time": 1795446270, "gres_detail": [ "gpu:h100:2(IDX:0-1)", "gpu:h100:2(IDX:2,5)" ],
+            "het_job_id": 0, "het_job_offset": 0, "job_id": 4711, "job_resources": { "nodes": "gpu[001-002]",
+            "allocated_nodes": { "0": { "sockets": { "0": "unassigned" } } } }, "job_state": "RUNNING",
+            "name": "llama-pre", "nodes": "gpu[001-002]", "partition": "main", "qos": "normal", "restart_cnt": 1,
+            "start_time": 1795442670, "state_reason": "None", "submit_time": 1795442600, "time_limit": 60,
+            "user_id": 1042, "user_name": "u1042" } ] }"#;
+    // As 23.02 has it: numbers that may not be set.
+    let set = r#"{ "jobs": [ { "account": "physics", "array_job_id": { "set": true, "infinite": false, "number": 0 },
+            "array_task_id": { "set": false, "infinite": false, "number": 0 }, "comment": "",
+            "end_time": 1795446270, "gres_detail": [ "gpu:h100:2(IDX:0-1)", "gpu:h100:2(IDX:2,5)" ],
+            "het_job_id": { "set": true, "infinite": false, "number": 0 }, "job_id": 4711,
+            "job_resources": { "nodes": "gpu[001-002]", "allocated_nodes": [ { "nodename": "gpu001" } ] },
+            "job_state": "RUNNING", "name": "llama-pre", "nodes": "gpu[001-002]", "partition": "main",
+            "qos": "normal", "restart_cnt": 1, "start_time": 1795442670, "state_reason": "None",
+            "submit_time": 1795442600, "time_limit": { "set": true, "infinite": false, "number": 60 },
+            "user_id": 1042, "user_name": "u1042" } ], "warnings": [], "errors": [] }"#;
+    // As 23.11 to 25.11 have it: several words of state, times that may not be set, resources of another shape.
+    let words = r#"{ "jobs": [ { "account": "physics", "array_job_id": { "set": true, "infinite": false, "number": 0 },
+            "array_task_id": { "set": false, "infinite": false, "number": 0 }, "comment": "",
+            "end_time": { "set": true, "infinite": false, "number": 1795446270 }, "exit_code": { "status": [ "SUCCESS" ],
+            "signal": { "id": { "set": false, "infinite": false, "number": 0 }, "name": "" } },
+            "gres_detail": [ "gpu:h100:2(IDX:0-1)", "gpu:h100:2(IDX:2,5)" ],
+            "het_job_id": { "set": true, "infinite": false, "number": 0 }, "job_id": 4711,
+            "job_resources": { "select_type": [ "CORE" ], "nodes": { "count": 2, "list": "gpu[001-002]",
+            "allocation": [ { "index": 0, "name": "gpu001" }, { "index": 1, "name": "gpu002" } ] } },
+            "job_state": [ "RUNNING" ], "name": "llama-pre", "nodes": "gpu[001-002]", "partition": "main",
+            "qos": "normal", "restart_cnt": 1, "start_time": { "set": true, "infinite": false, "number": 1795442670 },
+            "state_reason": "None", "submit_time": { "set": true, "infinite": false, "number": 1795442600 },
+            "time_limit": { "set": true, "infinite": false, "number": 60 }, "user_id": 1042, "user_name": "u1042",
+            "a_word_of_tomorrow": [ { "x": 1 } ] } ],
+        "last_update": { "set": true, "infinite": false, "number": 1795442670 }, "meta": {}, "errors": [] }"#;
+    let expected = Job {
+        id: "4711".into(),
+        name: "llama-pre".into(),
+        user: "u1042".into(),
+        account: "physics".into(),
+        partition: "main".into(),
+        qos: "normal".into(),
+        phase: Phase::Running,
+        state: "running".into(),
+        submitted: Some(Time::from_millis(1_795_442_600_000)),
+        started: Some(Time::from_millis(1_795_442_670_000)),
+        limit: Some(Duration::from_hours(1)),
+        restarts: 1,
+        shares: vec![share("gpu001", &[0, 1]), share("gpu002", &[2, 5])],
+        ..Job::default()
+    };
+    for text in [plain, set, words] {
+        assert_eq!(read(text), (vec![expected.clone()], Ok(())), "{text}");
+    }
+}
+
+fn one(fields: &str) -> Job {
+    let (mut jobs, result) = read(&format!(r#"{{"jobs": [{{"job_id": 7, {fields}}}]}}"#));
+    assert_eq!(result, Ok(()), "{fields}");
+    jobs.pop().expect("a job")
+}
+
+#[test]
+fn jobs_that_wait_and_have_ended_are_told_apart() {
+    let waits = one(r#""job_state": ["PENDING"], "state_reason": "Resources", "nodes": "", "start_time": 1795442670"#);
+    assert_eq!((waits.phase, &*waits.reason, waits.started), (Phase::Waiting, "Resources", None));
+    let completing = one(r#""job_state": ["CANCELLED", "COMPLETING"], "nodes": "gpu001", "end_time": 5"#);
+    assert_eq!((completing.phase, &*completing.state), (Phase::Running, "cancelled+completing"));
+    assert_eq!((completing.ended, completing.shares.len()), (None, 1));
+    let ended =
+        one(r#""job_state": "NODE_FAIL", "nodes": "gpu001", "start_time": 3, "end_time": 5, "gres_detail": []"#);
+    assert_eq!((ended.phase, ended.ended), (Phase::Ended, Some(Time::from_millis(5000))));
+    assert_eq!(ended.shares, [Share { node: "gpu001".into(), gpus: None }]);
+    assert_eq!(one(r#""job_state": "OF_TOMORROW", "nodes": "gpu001""#).phase, Phase::Running);
+    assert_eq!(one(r#""job_state": "OF_TOMORROW""#).phase, Phase::Waiting);
+}
+
+#[test]
+fn arrays_and_components_are_called_as_slurm_calls_them() {
+    assert_eq!(one(r#""array_job_id": 4, "array_task_id": 0"#).array, "4_0");
+    assert_eq!(
+        one(r#""array_job_id": {"set": true, "number": 4}, "array_task_id": {"set": true, "number": 3}"#).array,
+        "4_3"
+    );
+    assert_eq!(one(r#""array_job_id": 4, "array_task_id": null, "array_task_string": "1-9%2""#).array, "4_[1-9%2]");
+    assert_eq!(one(r#""het_job_id": 6, "het_job_offset": 1"#).het, "6+1");
+    assert_eq!(one(r#""user_name": "", "user_id": 1042"#).user, "1042");
+    assert_eq!(one(r#""time_limit": 4294967295"#).limit, None);
+}
+
+#[test]
+fn an_answer_that_is_no_whole_one_says_so() {
+    let check = |text: &str, jobs: usize, part: &str| {
+        let (read, result) = read(text);
+        let error = result.expect_err(text);
+        assert!(error.contains(part) && read.len() == jobs, "{error}, {} jobs: {text}", read.len());
+    };
+    check(r#"{"jobs": [{"job_id": 1}, {"job_id": 2}, {"job_i"#, 2, "ends before it is whole");
+    check("", 0, "ends before it is whole");
+    check("slurm_load_jobs error", 0, "no answer that can be read");
+    check("{}", 0, "no jobs");
+    check(r#"{"jobs": {"1": 2}}"#, 0, "no answer that can be read");
+    check(r#"{"errors": [{"error": "Unable to contact slurm controller"}]}"#, 0, "Unable to contact");
+    // As 22.05 says that its controller is not there.
+    let absent = r#"{"meta": {"plugin": {"type": "openapi\/v0.0.38"}}, "errors": [{"description": "Failed while looking for jobs",
+        "error_number": -1, "error": "Unspecified error", "source": "slurm_load_jobs"}], "jobs": []}"#;
+    check(absent, 0, "Failed while looking for jobs: Unspecified error");
+}
+
+#[test]
+fn what_cannot_be_read_costs_one_field() {
+    let job = one(
+        r#""name": {"x": [1, {"y": 2}]}, "user_name": 5, "nodes": "gpu[001-", "gres_detail": "x", "start_time": "soon""#,
+    );
+    assert_eq!((job.name.as_str(), job.user.as_str(), job.shares.len(), job.started), ("", "", 0, None));
+    let huge = one(r#""nodes": "gpu[000000000-999999999]", "job_state": "RUNNING""#);
+    assert_eq!(huge.shares.len(), 0, "more nodes than there are");
+    let (jobs, result) = read(r#"{"jobs": [{}, {"job_id": 0}, {"job_id": -3}, {"job_id": null}]}"#);
+    assert_eq!((jobs.len(), result), (0, Ok(())), "a job without an id is none");
+    let (jobs, result) = read(r#"{"jobs": [3]}"#);
+    assert!(jobs.is_empty() && result.is_err());
+}
+
+/// Slurm of this script as its `squeue`.
+fn script(text: &str) -> (tempfile::TempDir, Slurm) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("squeue");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("may run");
+    (dir, Slurm::default().with_squeue(path))
+}
+
+fn ask(slurm: &Slurm) -> (Vec<String>, Result<(), String>) {
+    let mut ids = Vec::new();
+    let result = slurm.jobs(|job| ids.push(job.id));
+    (ids, result)
+}
+
+#[test]
+fn a_command_is_run_and_its_failure_told() {
+    let (_dir, slurm) =
+        script(r#"[ "$*" = "--all --states=all --json" ] && echo '{"jobs": [{"job_id": 1}, {"job_id": 2}]}'"#);
+    assert_eq!(ask(&slurm), (vec!["1".into(), "2".into()], Ok(())));
+    let (_dir, slurm) = script("echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1");
+    let (ids, result) = ask(&slurm);
+    assert!(
+        ids.is_empty() && result.as_ref().is_err_and(|error| error.ends_with("Unable to contact slurm controller")),
+        "{result:?}"
+    );
+    let (_dir, slurm) = script("echo '{\"jobs\": [{\"job_id\": 1},'");
+    assert!(ask(&slurm).1.is_err_and(|error| error.contains("ends before")));
+    let slurm = Slurm::default().with_squeue("/nowhere/squeue");
+    assert!(ask(&slurm).1.is_err_and(|error| error.starts_with("cannot run /nowhere/squeue: ")));
+}
+
+#[test]
+fn a_command_that_hangs_is_stopped() {
+    let (_dir, slurm) = script("echo '{\"jobs\": [{\"job_id\": 1},'; exec sleep 600");
+    let slurm = Slurm { deadline: Duration::from_millis(300), ..slurm };
+    let began = Instant::now();
+    let (ids, result) = ask(&slurm);
+    assert_eq!(ids, ["1"]);
+    assert!(result.is_err_and(|error| error.contains("took longer")), "after {:?}", began.elapsed());
+}

@@ -1,0 +1,67 @@
+//! Jobs: work that a scheduler gives GPUs to.
+
+use std::time::Duration;
+
+use super::time::Time;
+
+/// One job, as a scheduler tells of it. Texts are empty where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Job {
+    /// The id by which its processes name it: `4711`.
+    pub id: String,
+    /// Which task of an array it is: `4700_3`.
+    pub array: String,
+    /// Which component of a heterogeneous job it is: `4710+1`.
+    pub het: String,
+    /// What its user calls it.
+    pub name: String,
+    /// Who submitted it.
+    pub user: String,
+    /// Who pays for it.
+    pub account: String,
+    /// The partition or queue that it was submitted to.
+    pub partition: String,
+    /// Its quality of service.
+    pub qos: String,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The same in the scheduler's own word, in lower case: `completing`.
+    pub state: String,
+    /// Why it waits, or how it ended.
+    pub reason: String,
+    /// What its user or an operator noted.
+    pub comment: String,
+    /// When it was submitted.
+    pub submitted: Option<Time>,
+    /// When it started.
+    pub started: Option<Time>,
+    /// When it ended; nothing while it waits or runs.
+    pub ended: Option<Time>,
+    /// How long it may run.
+    pub limit: Option<Duration>,
+    /// How often it was requeued.
+    pub restarts: u32,
+    /// What it was given.
+    pub shares: Vec<Share>,
+}
+
+/// What a job was given of one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The node, as the scheduler calls it.
+    pub node: String,
+    /// Its GPUs' numbers, as the scheduler counts them; nothing where it does not say.
+    pub gpus: Option<Vec<u16>>,
+}
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It waits for nodes.
+    #[default]
+    Waiting,
+    /// It holds nodes.
+    Running,
+    /// It holds none any more.
+    Ended,
+}

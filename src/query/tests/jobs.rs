@@ -1,0 +1,118 @@
+//! Questions about jobs, and about whose things are.
+
+use std::time::Duration;
+
+use super::{ask, at, fixture::NOW};
+use crate::{
+    fleet::Fleet,
+    model::{
+        job::{Job, Phase, Share},
+        question::Answer,
+        table::{Row, Table},
+    },
+};
+
+/// The small fleet, whose scheduler has given GPUs to two jobs, one of which uses none of them; a third waits, and a
+/// fourth has ended.
+fn fleet() -> Fleet {
+    let mut fleet = super::fleet();
+    let job = |id: &str, user: &str, phase, shares: &[(&str, &[u16])]| Job {
+        id: id.into(),
+        name: format!("train-{id}"),
+        user: user.into(),
+        account: "physics".into(),
+        phase,
+        state: format!("{phase:?}").to_lowercase(),
+        submitted: Some(at(NOW - 120)),
+        started: (phase != Phase::Waiting).then(|| at(NOW - 60)),
+        ended: (phase == Phase::Ended).then(|| at(NOW - 10)),
+        limit: Some(Duration::from_mins(3)),
+        shares: shares.iter().map(|(node, gpus)| Share { node: (*node).into(), gpus: Some(gpus.to_vec()) }).collect(),
+        ..Job::default()
+    };
+    fleet.begin_schedule("slurm");
+    for said in [
+        job("7", "alice", Phase::Running, &[("gpu001", &[0, 1]), ("gpu002", &[0, 1, 2, 3])]),
+        job("8", "bob", Phase::Running, &[("gpu010", &[1]), ("gpu404", &[0])]),
+        job("9", "alice", Phase::Waiting, &[]),
+        job("6", "carol", Phase::Ended, &[("gpu010", &[0])]),
+    ] {
+        fleet.schedule(&said, at(NOW));
+    }
+    fleet.end_schedule(Ok(()), at(NOW));
+    fleet
+}
+
+fn table(text: &str) -> Table {
+    match ask(&fleet(), text) {
+        Ok(Answer::Table(table)) => table,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn check(text: &str, expected: &str) {
+    let ids: Vec<String> = table(text).rows.into_iter().map(|row| row.id).collect();
+    assert_eq!(ids.join(" "), expected, "{text}");
+}
+
+fn cells(text: &str, expected: &str) {
+    let table = table(text);
+    let show = |row: &Row| {
+        row.cells.iter().zip(&table.columns).map(|(cell, column)| cell.show(column)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(table.rows.iter().map(show).collect::<Vec<_>>().join(" / "), expected, "{text}");
+}
+
+#[test]
+fn jobs_are_rows() {
+    check("jobs where account = physics", "6 7 8 9");
+    check("jobs where account = physics sort phase,-gpus,job", "7 8 9 6");
+    check("jobs where train-8", "8");
+    check("jobs where user = alice and phase = waiting", "9");
+    check("jobs where state = ended", "6");
+    cells("jobs where job = 7 show job,user,gpus,nodes,age,wait,job.limit,left", "7 alice 6 2 1m00s 1m00s 3m00s 2m00s");
+    cells("jobs where job = 6 show job,gpus,held,age,ended,left", "6 1 0 50s 10s none");
+    cells("jobs where job = 8 show job,nodes,gpus,hosts", "8 2 1 gpu404,gpu010.site.example");
+    check("jobs where left < 150s", "7 8");
+}
+
+#[test]
+fn a_jobs_gpus_sum_up_to_it() {
+    cells("jobs where job = 7 show util,min(util),max(temp),power,cpu", "52% 20% 88° 2.0kW 50%");
+    cells("jobs where job = 6 show util,power", "– –");
+    check("jobs where phase = running and power > 2 * 700W", "7");
+    check("jobs where any(temp > 85)", "7 14711");
+    check("jobs where count(temp > 49) >= 5", "7");
+}
+
+#[test]
+fn things_know_whose_they_are() {
+    check("gpus where job = 7", "gpu001:0 gpu001:1 gpu002:0 gpu002:1 gpu002:2 gpu002:3");
+    check("gpus where user = bob and account = physics", "gpu010.site.example:1");
+    check("nodes where job = 8", "gpu010.site.example");
+    check("gpus where job = 7 and util < 25", "gpu002:0");
+    check("nodes where user = carol", "");
+    cells("gpus where job = 8 show job,user,account,job.name", "8 bob physics train-8");
+}
+
+#[test]
+fn things_are_grouped_by_their_jobs() {
+    // Processes of gpu001 say that they are of a job of their own.
+    cells("gpus where account = physics by job show job,count,power", "7 4 900W / 7,14711 2 1.1kW / 8 1 200W");
+    cells("jobs where account = physics by user show user,count,held", "alice 2 6 / bob 1 1 / carol 1 0");
+    cells("jobs where account = physics by account show account,count,power,nodes", "physics 4 2.2kW 5");
+    check("gpus where power > 1.2 * median(power by job) and user = alice", "gpu001:0 gpu001:1");
+}
+
+#[test]
+fn what_is_given_and_what_is_used_are_told_apart() {
+    cells("jobs where job = 8 show unused,ungiven", "1 0");
+    check("jobs where unused > 0", "7 8");
+}
+
+#[test]
+fn jobs_have_no_past_and_no_peers_yet() {
+    let complaint = |text: &str| ask(&fleet(), text).expect_err(text).message;
+    assert!(complaint("jobs show util over 10m").contains("no values along time"));
+    assert!(complaint("jobs where age > median(age by user)").contains("peers"));
+}
