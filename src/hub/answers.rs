@@ -24,9 +24,9 @@ const MOST: Duration = Duration::from_secs(3);
 /// An answer is shared for so many times what it took to make: a question takes 2.5 % of a core at most, unless it is
 /// so dear that [`MOST`] comes first.
 const WORTH: u32 = 40;
-/// And for so many times that for each answer that is kept, so that all questions together take a fourth of a core at
+/// And for so many times that for each answer that is kept, so that all questions together take a fifth of a core at
 /// most, however many viewers there are.
-const WORTH_EACH: u32 = 4;
+const WORTH_EACH: u32 = 5;
 /// An answer that took less is not worth sharing.
 const CHEAP: Duration = Duration::from_millis(1);
 /// An answer that took more is told in the log of whoever looks for what keeps a hub busy.

@@ -59,9 +59,12 @@ fn print_changes() {
     let sim = fleet(1_000);
     let start = sim.plan().start;
     let (mut before, mut after) = (sim.values(), sim.values());
-    println!("values that change each second: of what moves on a busy machine, and of all that are numbers");
+    println!(
+        "what changes each second: of values that move on a busy machine, of all that are numbers, and of metrics, in \
+         any of a node's values"
+    );
     for (what, is_busy) in [("busy nodes", true), ("idle nodes", false)] {
-        let (mut moving, mut all) = (Share::default(), Share::default());
+        let (mut moving, mut all, mut metrics) = (Share::default(), Share::default(), Share::default());
         for n in (0..1_000).filter(|n| sim.job(*n, start).is_some() == is_busy) {
             for second in 1..10 {
                 sim.sample(n, start + Duration::from_secs(second), &mut before);
@@ -69,6 +72,9 @@ fn print_changes() {
                 for scope in Scope::SAMPLED {
                     for row in 0..before.metrics(scope) as u16 {
                         let id = MetricId { scope, row };
+                        if before.row(id).iter().any(|value| value.gap().is_none()) {
+                            metrics.count(before.row(id) != after.row(id));
+                        }
                         for (a, b) in before.row(id).iter().zip(after.row(id)).filter(|(a, _)| a.gap().is_none()) {
                             all.count(a != b);
                             if moves(id) {
@@ -79,7 +85,7 @@ fn print_changes() {
                 }
             }
         }
-        println!("  {what}: {:.0} % and {:.0} %", moving.percent(), all.percent());
+        println!("  {what}: {:.0} %, {:.0} %, {:.0} %", moving.percent(), all.percent(), metrics.percent());
     }
 }
 
