@@ -25,10 +25,9 @@ use tokio::{
 };
 
 use crate::{
-    feed::slurm::Slurm,
     fleet::{Fleet, Known, Settings as FleetSettings},
     link::{Address, Listener, Stream},
-    model::time::Time,
+    model::{job::Scheduler, time::Time},
 };
 use answers::Answers;
 use state::State;
@@ -50,7 +49,7 @@ pub struct Settings {
     /// Folder for what outlives a restart; nothing keeps it in memory only.
     pub state: Option<PathBuf>,
     /// The scheduler whose jobs are shown, and how often it is asked.
-    pub slurm: Option<(Slurm, Duration)>,
+    pub scheduler: Option<(Arc<dyn Scheduler>, Duration)>,
 }
 
 /// Where peers come in. Agents and viewers may use any of them.
@@ -106,7 +105,7 @@ pub fn wall_clock() -> Time {
 /// A hub that has read its state and can start to serve.
 pub struct Hub {
     core: Core,
-    slurm: Option<(Slurm, Duration)>,
+    scheduler: Option<(Arc<dyn Scheduler>, Duration)>,
 }
 
 impl Hub {
@@ -122,7 +121,7 @@ impl Hub {
             kept = Some(state);
         }
         let core = Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) };
-        Ok(Hub { core, slurm: settings.slurm })
+        Ok(Hub { core, scheduler: settings.scheduler })
     }
 
     /// Another clock than the wall's, by which nodes age and answers are dated.
@@ -147,8 +146,8 @@ impl Hub {
             }
             spawn_local(keep_time(shared.clone()));
             spawn_local(keep_roster(shared.clone()));
-            if let Some((slurm, every)) = self.slurm {
-                spawn_local(schedule::keep_asking(shared.clone(), slurm, every));
+            if let Some((scheduler, every)) = self.scheduler {
+                spawn_local(schedule::keep_asking(shared.clone(), scheduler, every));
             }
             if stop.wait_for(|stop| *stop).await.is_err() {
                 std::future::pending::<()>().await;

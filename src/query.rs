@@ -24,6 +24,7 @@ mod stored;
 mod suggest;
 mod text;
 mod told;
+mod usage;
 mod value;
 mod view;
 
@@ -61,6 +62,9 @@ pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complai
 /// go over all of it to find a few things, for groups, for peers or for the past lets others go on in between. What it
 /// finds then is some moments younger than what it found first; which nodes are up is seen once.
 pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> Result<Answer, Complaint> {
+    let grouped = view::grouping(&query.view).filter(|_| query.by.is_empty());
+    let grouped = grouped.map(|key| Query { by: vec![key.into()], ..query.clone() });
+    let query = grouped.as_ref().unwrap_or(query);
     let seen = access.look(|fleet| Seen::new(fleet, now, query.when));
     let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), query))?;
     for peers in wanted {

@@ -76,6 +76,8 @@ pub struct Settings {
     pub levels: Vec<String>,
     /// Whether one machine is all that is watched: its own screen is the first.
     pub alone: bool,
+    /// Who looks, so that own jobs are found; empty when nobody knows.
+    pub user: String,
     /// A command to begin with, as after `:`.
     pub start: Option<String>,
 }
@@ -93,6 +95,8 @@ impl Default for Settings {
             zone: TimeZone::system(),
             levels: Levels::default().names().to_vec(),
             alone: false,
+            // Who became root to look is still who has jobs.
+            user: var("SUDO_USER").or_else(|| var("USER")).unwrap_or_default(),
             start: None,
         }
     }

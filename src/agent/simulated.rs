@@ -24,11 +24,10 @@ pub struct Simulated {
 
 impl Simulated {
     /// All nodes of a simulation, spread evenly over so many links.
-    pub fn spread(sim: Sim, links: usize) -> Vec<Simulated> {
-        let sim = Arc::new(sim);
+    pub fn spread(sim: &Arc<Sim>, links: usize) -> Vec<Simulated> {
         let (nodes, links) = (sim.plan().nodes as usize, links.max(1));
         let first = |link: usize| (nodes * link / links) as u32;
-        (0..links).map(|link| Simulated::new(&sim, first(link)..first(link + 1))).collect()
+        (0..links).map(|link| Simulated::new(sim, first(link)..first(link + 1))).collect()
     }
 
     fn new(sim: &Arc<Sim>, nodes: Range<u32>) -> Simulated {

@@ -1,6 +1,6 @@
 //! `supertop hub`: opens the doors, says that it is ready, serves until it is told to stop.
 
-use std::{io::Write as _, process::ExitCode, time::Duration};
+use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Result;
 
@@ -16,6 +16,7 @@ use crate::{
     fleet,
     hub::{Doors, Hub, Settings},
     link::{self, Address},
+    model::job::Scheduler,
 };
 
 /// Agents of this machine only, unless the operator opens the hub to others.
@@ -40,16 +41,17 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         }
         (flag, _) => flag,
     };
-    let slurm = (args.slurm || server.slurm)
+    let scheduler = (args.slurm || server.slurm)
         .then(|| {
             let every = server.slurm_interval.as_deref().map_or(Ok(SLURM_EVERY), args::duration);
             let every = every.map_err(|e| Usage(format!("server.slurm_interval in config.toml: {e}")))?;
             let slurm = server.squeue.map_or_else(Slurm::default, |squeue| Slurm::default().with_squeue(squeue));
+            let slurm: Arc<dyn Scheduler> = Arc::new(slurm);
             anyhow::Ok((slurm, every))
         })
         .transpose()?;
     let settings = Settings {
-        slurm,
+        scheduler,
         fleet: fleet::Settings { levels, history_bytes: history, ..fleet::Settings::default() },
         state: args.state.or(server.state).or_else(config::default_state),
     };

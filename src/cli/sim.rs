@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         interval: args.interval,
         ..Plan::default()
     };
-    let shares = Simulated::spread(Sim::new(plan), connections);
+    let shares = Simulated::spread(&Arc::new(Sim::new(plan)), connections);
     block_on(async {
         let stop = match args.duration {
             Some(duration) => stop_after(duration, stop_signal()?),

@@ -1,6 +1,6 @@
 //! The terminal interface: of a hub, of this machine, or of a simulated cluster.
 
-use std::{path::Path, process::ExitCode, thread, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 use tokio::sync::{mpsc, watch};
@@ -16,9 +16,10 @@ use super::{
 use crate::{
     agent::simulated::Simulated,
     client,
-    collect::sim::{Plan, Sim},
+    collect::sim::{Plan, Queue, Sim},
     hub::{self, wall_clock},
     link,
+    model::job::Scheduler,
     tui::{self, Exit, Port},
 };
 
@@ -26,6 +27,9 @@ use crate::{
 const NEWS_WAITING: usize = 64;
 /// Someone who watches one machine wants its processes fresher than a hub does.
 const PROCESSES_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the simulated cluster's scheduler is asked.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// `supertop`: attaches to a hub, or else watches this machine.
 pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCode> {
@@ -50,9 +54,11 @@ pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCo
 pub(super) fn demo(args: Demo, config: &Config) -> Result<ExitCode> {
     let mut settings = settings(args.theme.or_else(|| config.theme.clone()), config)?;
     settings.title = "supertop demo".into();
-    let inside = Inside::start(hub_settings(config))?;
     let plan = Plan { nodes: args.nodes, seed: args.seed, start: wall_clock(), ..Plan::default() };
-    for share in Simulated::spread(Sim::new(plan), 1) {
+    let sim = Arc::new(Sim::new(plan));
+    let queue: Arc<dyn Scheduler> = Arc::new(Queue::new(sim.clone(), wall_clock));
+    let inside = Inside::start(hub::Settings { scheduler: Some((queue, ASK_EVERY)), ..hub_settings(config) })?;
+    for share in Simulated::spread(&sim, 1) {
         inside.simulate(share)?;
     }
     show(Target::Inside(inside), settings)

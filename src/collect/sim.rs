@@ -15,6 +15,7 @@ mod machine;
 mod moment;
 mod place;
 mod process;
+mod queue;
 mod schedule;
 mod wave;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use fault::{Ailment, FIRST, Fault, Faults, Subject};
 pub use job::{Job, Kind};
 pub use place::RACK;
+pub use queue::Queue;
 
 use crate::model::{
     MetricId, Raw, Time,

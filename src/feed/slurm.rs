@@ -8,13 +8,19 @@ mod squeue;
 use std::{
     ffi::OsString,
     io::{BufReader, Read},
-    process::{Child, Command, Stdio},
-    sync::{Mutex, mpsc},
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+    sync::mpsc,
     thread,
     time::Duration,
 };
 
-use crate::model::{job::Job, text::clean};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::model::{
+    job::{Job, Scheduler},
+    text::clean,
+};
 
 /// How long an answer may take: a busy controller lets whoever asks wait.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -40,19 +46,6 @@ impl Slurm {
         Slurm { squeue: squeue.into(), ..self }
     }
 
-    /// Calls `each` with every job as it is read, those included that ended a short while ago, and waits for the end.
-    /// Takes as long as Slurm does, at most a minute.
-    ///
-    /// # Errors
-    /// One line that says what went wrong: the command does not run, fails, says nothing in time, or says what is no
-    /// whole answer. Jobs that came before it are true.
-    pub fn jobs(&self, mut each: impl FnMut(Job)) -> Result<(), String> {
-        let mut command = Command::new(&self.squeue);
-        command.args(["--all", "--states=all", "--json"]);
-        let name = self.squeue.to_string_lossy().into_owned();
-        self.run(&name, command, |reader| squeue::read(reader, &mut each))
-    }
-
     /// Runs a command, has its output read, and stops it when it takes too long.
     fn run(
         &self,
@@ -60,49 +53,72 @@ impl Slurm {
         mut command: Command,
         read: impl FnOnce(BufReader<&mut dyn Read>) -> Result<(), String>,
     ) -> Result<(), String> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| format!("cannot run {name}: {error}"))?;
         let (Some(mut output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(format!("{name} has no output"));
         };
-        let child = Mutex::new(child);
+        let pid = Pid::from_child(&child);
         let (done, is_done) = mpsc::channel::<()>();
         thread::scope(|scope| {
-            let child = &child;
-            let watch = scope.spawn(move || {
-                let late = is_done.recv_timeout(self.deadline) == Err(mpsc::RecvTimeoutError::Timeout);
-                if late {
-                    stop(child);
+            let watch = thread::Builder::new().spawn_scoped(scope, move || {
+                let is_late = is_done.recv_timeout(self.deadline) == Err(mpsc::RecvTimeoutError::Timeout);
+                if is_late {
+                    stop(pid);
                 }
-                late
+                is_late
             });
-            let complaint = scope.spawn(|| complaint(errors));
+            let complaint = thread::Builder::new().spawn_scoped(scope, || complaint(errors));
+            let (Ok(watch), Ok(complaint)) = (watch, complaint) else {
+                stop(pid);
+                let _ = child.wait();
+                return Err(format!("no thread can be started to read {name}"));
+            };
             let result = read(BufReader::with_capacity(1 << 16, &mut output));
-            // Whoever stopped reading must not be waited for.
+            if result.is_ok() {
+                // Whoever says more than that is not to fail for it.
+                let _ = std::io::copy(&mut output, &mut std::io::sink());
+            }
             drop(output);
             let complaint = complaint.join().unwrap_or_default();
+            let status = child.wait();
             drop(done);
             let is_late = watch.join().unwrap_or(false);
-            let mut child = child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let status = child.wait().map_err(|error| format!("cannot wait for {name}: {error}"))?;
+            let status = status.map_err(|error| format!("cannot wait for {name}: {error}"))?;
             match result {
                 _ if is_late => Err(format!("{name} took longer than {} s", self.deadline.as_secs())),
-                _ if !status.success() && complaint.is_empty() => Err(format!("{name} failed: {status}")),
-                _ if !status.success() => Err(format!("{name} failed: {complaint}")),
-                Err(problem) => Err(format!("{name}: {problem}")),
-                Ok(()) => Ok(()),
+                _ if !status.success() && !complaint.is_empty() => Err(format!("{name} failed: {complaint}")),
+                Err(problem) if status.success() => Err(format!("{name}: {problem}")),
+                // It may have failed because nobody read on.
+                Err(problem) => Err(format!("{name}: {problem} ({status})")),
+                Ok(()) if status.success() => Ok(()),
+                Ok(()) => Err(format!("{name} failed: {status}")),
             }
         })
     }
 }
 
-fn stop(child: &Mutex<Child>) {
-    let mut child = child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    // It may have ended by itself.
-    let _ = child.kill();
+/// Each job is told as it is read. Takes as long as Slurm does, at most a minute.
+impl Scheduler for Slurm {
+    fn name(&self) -> &'static str {
+        "slurm"
+    }
+
+    fn jobs(&self, each: &mut dyn FnMut(Job)) -> Result<(), String> {
+        let mut command = Command::new(&self.squeue);
+        command.args(["--all", "--states=all", "--json"]);
+        let name = self.squeue.to_string_lossy().into_owned();
+        self.run(&name, command, |reader| squeue::read(reader, each))
+    }
 }
 
-/// The last line that a command complained in.
+/// Stops a command and all that it has started.
+fn stop(pid: Pid) {
+    // It may have ended by itself.
+    let _ = kill_process_group(pid, Signal::KILL);
+}
+
+/// The last line of what a command complained first.
 fn complaint(mut errors: impl Read) -> String {
     let mut text = Vec::new();
     let _ = errors.by_ref().take(COMPLAINT).read_to_end(&mut text);

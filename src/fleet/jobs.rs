@@ -18,6 +18,8 @@ use super::{
 };
 use crate::model::{
     job::{self, Phase},
+    state::Scheduler,
+    text::clean,
     time::Time,
 };
 
@@ -78,7 +80,9 @@ pub struct Job {
 pub struct Share {
     /// The node.
     pub node: NodeId,
-    /// Slots of the GPUs that the scheduler gave it; nothing where it gave none, or does not say which.
+    /// Whether the scheduler gave the job something of it.
+    pub is_given: bool,
+    /// Slots of the GPUs that it gave; nothing where it does not say which.
     pub given: Option<Box<[u16]>>,
     /// Slots of the GPUs that its processes use.
     pub used: Box<[u16]>,
@@ -114,26 +118,33 @@ impl Share {
         })
     }
 
-    /// How many of its GPUs were given and are not used.
-    pub fn unused(&self) -> usize {
-        self.given.iter().flatten().filter(|slot| !self.used.contains(slot)).count()
+    /// How many of its GPUs were given and are not used; nothing where the scheduler does not say which it gave.
+    pub fn unused(&self) -> Option<usize> {
+        let given = self.gave()?;
+        Some(given.iter().filter(|slot| !self.used.contains(slot)).count())
     }
 
-    /// How many of its GPUs are used and were not given.
-    pub fn ungiven(&self) -> usize {
-        let given = self.given.as_deref().unwrap_or_default();
-        self.used.iter().filter(|slot| !given.contains(slot)).count()
+    /// How many of its GPUs are used and were not given; nothing where the scheduler does not say which it gave.
+    pub fn ungiven(&self) -> Option<usize> {
+        let given = self.gave()?;
+        Some(self.used.iter().filter(|slot| !given.contains(slot)).count())
+    }
+
+    /// The GPUs that the scheduler gave, as far as it says.
+    fn gave(&self) -> Option<&[u16]> {
+        if self.is_given { self.given.as_deref() } else { Some(&[]) }
     }
 
     fn of(node: NodeId) -> Share {
-        Share { node, given: None, used: Box::default(), slots: Box::default(), is_held: false }
+        let (used, slots) = Default::default();
+        Share { node, is_given: false, given: None, used, slots, is_held: false }
     }
 
     /// Brings what is held up to date with what is given and used.
     fn settle(&mut self) {
-        self.is_held = self.given.is_some() || !self.used.is_empty();
+        self.is_held = self.is_given || !self.used.is_empty();
         if self.is_held {
-            let given = self.given.iter().flat_map(|slots| slots.iter().copied());
+            let given = self.given.iter().filter(|_| self.is_given).flat_map(|slots| slots.iter().copied());
             let mut slots: Vec<u16> = given.chain(self.used.iter().copied()).collect();
             slots.sort_unstable();
             slots.dedup();
@@ -158,6 +169,8 @@ pub(super) struct Jobs {
     round: u64,
     /// When those that ended long ago were forgotten last.
     forgot: Option<Time>,
+    /// Whether there was no room for a job since then, and none that could be forgotten for it.
+    is_full: bool,
 }
 
 /// A share: the number of its job, and its position among that job's shares.
@@ -170,7 +183,7 @@ struct Held {
 /// What a scheduler says of a job, with the fleet's own nodes and slots.
 struct Said<'a> {
     job: &'a job::Job,
-    given: Vec<(NodeId, Box<[u16]>)>,
+    given: Vec<(NodeId, Option<Box<[u16]>>)>,
     strangers: Vec<Name>,
 }
 
@@ -187,6 +200,8 @@ impl Jobs {
     pub(super) const MOST: usize = 200_000;
     /// How long those are kept that have ended.
     const KEPT: Duration = Duration::from_hours(24);
+    /// Jobs that are forgotten for a new one when there is no room left: so many, so that it is seldom.
+    const AT_ONCE: usize = 4096;
     const FORGET_EVERY: Duration = Duration::from_mins(1);
 
     /// Makes room for one more node.
@@ -207,7 +222,7 @@ impl Jobs {
     /// no room.
     pub(super) fn see(&mut self, node: NodeId, processes: &Processes, now: Time) -> u64 {
         let came_to = fingerprint(processes);
-        if std::mem::replace(&mut self.seen[node.index()], came_to) == came_to {
+        if self.seen[node.index()] == came_to {
             return 0;
         }
         let uses = uses(processes);
@@ -219,8 +234,8 @@ impl Jobs {
             };
             let Some(job) = self.get_mut(number) else { continue };
             if !job.is_scheduled {
-                if job.phase != Phase::Running {
-                    // A new one, or an id that came back.
+                if job.phase != Phase::Running && job.holds == 0 {
+                    // A new one, or an id that came back. What holds GPUs after its end was left behind.
                     job.begin();
                 }
                 job.user = one.user.clone();
@@ -240,6 +255,8 @@ impl Jobs {
                 self.let_go(held, now);
             }
         }
+        // Who found no room tries again.
+        self.seen[node.index()] = if refused > 0 { 0 } else { came_to };
         refused
     }
 
@@ -259,26 +276,26 @@ impl Jobs {
         }
         if phase == Phase::Ended && job.shares.is_empty() {
             // It came and went unseen.
-            let had = said.given.iter().map(|(node, slots)| Share { slots: slots.clone(), ..Share::of(*node) });
-            job.shares = had.collect();
+            let had = said.given.iter().map(|(node, slots)| (*node, slots.clone().unwrap_or_default()));
+            job.shares = had.map(|(node, slots)| Share { slots, ..Share::of(node) }).collect();
         }
         let given = if phase == Phase::Running { said.given } else { Vec::new() };
         if begins {
             self.take_back(number, now);
-            if let Some(job) = self.get_mut(number).filter(|job| job.holds == 0) {
-                job.shares.clear();
-            }
+            self.forget_past(number);
         }
         let Some(job) = self.get_mut(number) else { return };
-        let before = job.shares.iter().filter_map(|share| Some((share.node, share.given.as_ref()?)));
+        let before = job.shares.iter().filter(|share| share.is_given).map(|share| (share.node, &share.given));
         if before.eq(given.iter().map(|(node, slots)| (*node, slots))) {
             return;
         }
-        job.shares.iter_mut().for_each(|share| share.given = None);
+        job.shares.iter_mut().for_each(|share| share.is_given = false);
         for (node, slots) in given {
             let share = self.share_of(number, node);
             if let Some(share) = self.share_mut(Held { job: number, share }) {
-                share.given = Some(slots);
+                share.is_given = true;
+                // Of a job that is about to end it may not be said any more.
+                share.given = slots.or_else(|| share.given.take());
             }
         }
         self.settle(number, now);
@@ -287,8 +304,20 @@ impl Jobs {
     /// Takes all that was given to a job.
     fn take_back(&mut self, number: u32, now: Time) {
         let Some(job) = self.get_mut(number) else { return };
-        job.shares.iter_mut().for_each(|share| share.given = None);
+        job.shares.iter_mut().for_each(|share| (share.is_given, share.given) = (false, None));
         self.settle(number, now);
+    }
+
+    /// Lets a job keep only what it holds.
+    fn forget_past(&mut self, number: u32) {
+        let Jobs { list, held, .. } = self;
+        let Some(job) = list.get_mut(number as usize).and_then(Option::as_mut) else { return };
+        job.shares.retain(|share| share.is_held);
+        for (share, at) in job.shares.iter().zip(0..) {
+            if let Some(held) = held[share.node.index()].iter_mut().find(|held| held.job == number) {
+                held.share = at;
+            }
+        }
     }
 
     /// Brings what a job holds up to date with what is given and used.
@@ -323,7 +352,7 @@ impl Jobs {
         if let Some(number) = self.known.get(id) {
             return Some(*number);
         }
-        if self.known.len() >= Self::MOST {
+        if self.known.len() >= Self::MOST && !self.make_room() {
             return None;
         }
         let number = self.vacant.pop().unwrap_or_else(|| {
@@ -373,9 +402,27 @@ impl Jobs {
         let Some(at) = of_node.iter().position(|other| *other == held) else { return };
         of_node.remove(at);
         job.holds -= 1;
-        if !job.is_scheduled && job.phase == Phase::Running && job.holds == 0 {
+        if !job.is_scheduled && job.phase != Phase::Ended && job.holds == 0 {
             job.end(now);
         }
+    }
+
+    /// Forgets those that ended first, though it is less than a day ago. Says whether there were any.
+    fn make_room(&mut self) -> bool {
+        if self.is_full {
+            return false;
+        }
+        let has_ended = |job: &Job| job.phase == Phase::Ended && job.holds == 0;
+        let ended = self.list.iter().flatten().filter(|job| has_ended(job));
+        let mut times: Vec<Option<Time>> = ended.map(|job| job.ended).collect();
+        self.is_full = times.is_empty();
+        if self.is_full {
+            return false;
+        }
+        let last = (times.len() - 1).min(Self::AT_ONCE);
+        let until = *times.select_nth_unstable(last).1;
+        self.forget_those(|job| has_ended(job) && job.ended <= until);
+        true
     }
 
     /// Forgets those that ended long ago; once a minute is enough.
@@ -383,10 +430,13 @@ impl Jobs {
         if self.forgot.is_some_and(|last| now.since(last) < Self::FORGET_EVERY) {
             return;
         }
-        self.forgot = Some(now);
-        let is_old = |job: &Job| {
+        (self.forgot, self.is_full) = (Some(now), false);
+        self.forget_those(|job| {
             job.phase == Phase::Ended && job.ended.is_none_or(|ended| now.since(ended) > Self::KEPT) && job.holds == 0
-        };
+        });
+    }
+
+    fn forget_those(&mut self, is_old: impl Fn(&Job) -> bool) {
         let Jobs { list, vacant, known, order, .. } = self;
         order.retain(|number| {
             let place = &mut list[*number as usize];
@@ -402,8 +452,6 @@ impl Job {
     /// Becomes what the scheduler says, but for its shares.
     fn renew(&mut self, said: &job::Job, names: &mut Names) {
         let texts = [
-            (&mut self.array, &said.array),
-            (&mut self.het, &said.het),
             (&mut self.name, &said.name),
             (&mut self.user, &said.user),
             (&mut self.account, &said.account),
@@ -416,16 +464,20 @@ impl Job {
         for (kept, said) in texts {
             names.renew(kept, said);
         }
+        for (kept, said) in [(&mut self.array, &said.array), (&mut self.het, &said.het)] {
+            if **kept != **said {
+                *kept = own(said);
+            }
+        }
         (self.phase, self.restarts, self.limit) = (said.phase, said.restarts, said.limit);
         (self.submitted, self.started, self.ended) = (said.submitted, said.started, said.ended);
     }
 
     /// Starts anew.
     fn begin(&mut self) {
-        (self.phase, self.started, self.ended) = (Phase::Running, None, None);
-        self.state = "running".into();
-        // It holds none of them.
-        self.shares.clear();
+        // Nothing of the run before is true of it, and it holds nothing.
+        let id = std::mem::take(&mut self.id);
+        *self = Job { id, phase: Phase::Running, state: "running".into(), ..Job::default() };
     }
 
     fn end(&mut self, now: Time) {
@@ -487,15 +539,15 @@ impl Fleet {
         let (mut given, mut strangers) = (Vec::with_capacity(said.shares.len()), Vec::new());
         for share in &said.shares {
             match self.find(&share.node) {
-                Some(node) => given.push((node, self.slots_of(node, share.gpus.as_deref().unwrap_or_default()))),
+                Some(node) => given.push((node, share.gpus.as_deref().map(|gpus| self.slots_of(node, gpus)))),
                 None => strangers.push(own(&share.node)),
             }
         }
         self.jobs.tell(number, Said { job: said, given, strangers }, &mut self.names, now);
     }
 
-    /// Ends a round. Of a whole one, the scheduler's jobs that did not come up in it are over; of one that a `problem`
-    /// cut short, all others stay as they are.
+    /// Ends a round. Of a whole one, the scheduler's jobs that did not come up in it are over; of one that an error cut
+    /// short, all others stay as they are.
     pub fn end_schedule(&mut self, result: Result<(), String>, now: Time) {
         let scheduler = self.scheduler.get_or_insert_default();
         match result {
@@ -503,7 +555,7 @@ impl Fleet {
                 (scheduler.heard, scheduler.problem) = (Some(now), String::new());
                 self.jobs.end_round(now);
             }
-            Err(problem) => scheduler.problem = problem,
+            Err(problem) => scheduler.problem = clean(&problem, 200).into_owned(),
         }
     }
 
@@ -512,6 +564,11 @@ impl Fleet {
         let gpus = &self.node(node).inventory.gpus;
         let is_one = |gpu: &Gpu| gpu.parent.is_none() && gpu.index.parse().is_ok_and(|index| numbers.contains(&index));
         (0..).zip(gpus).filter(|(_, gpu)| is_one(gpu)).map(|(slot, _)| slot).collect()
+    }
+
+    /// How the scheduler answers, if one is asked.
+    pub fn scheduler(&self) -> Option<&Scheduler> {
+        self.scheduler.as_ref()
     }
 
     /// The job with this number; a number may be vacant.

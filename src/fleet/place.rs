@@ -9,9 +9,7 @@ use super::{
     node::NodeId,
 };
 use crate::model::place::Levels;
-
-/// The place of nodes that have no label for a level.
-pub const NOWHERE: &str = "–";
+pub use crate::model::place::NOWHERE;
 
 /// One place of a level.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -224,7 +224,7 @@ mod tests {
         }
         let last = shared.borrow().answers.kept.len() as u32 - 1;
         let worth = |at: u32| shared.borrow().answers.kept[at as usize].until - began;
-        assert_eq!((worth(last - 90), worth(last)), (cost * WORTH, cost * WORTH_EACH * last));
+        assert_eq!((worth(last - 95), worth(last)), (cost * WORTH, cost * WORTH_EACH * last));
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,6 +42,8 @@ pub enum Field {
     Notes,
     /// Why a GPU does not answer: lost, released, driver hung.
     Fault,
+    /// What is made of a GPU: `free`, `used`, `unused`, `ungiven` or `hollow`.
+    Use,
     /// A NIC's name: `mlx5_0`, `eth0`.
     NicName,
     /// What a NIC speaks: `infiniband`, `roce`, `efa`, `ethernet`.
@@ -151,6 +153,7 @@ fields! {
     Agent "agent" Node "AGENT" 8, "The agent's version.";
     Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
+    Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job) or hollow (busy, and its SMs do nothing).";
     NicName "nic.name" Nic "NIC" 10, "The port's name.";
     NicKind "nic.kind" Nic "KIND" 10, "What the port speaks: infiniband, roce, efa or ethernet.";
     NicGpu "nic.gpu" Nic "GPU" 4, "The GPU nearest to the port, by PCI topology.";

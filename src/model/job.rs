@@ -1,8 +1,20 @@
 //! Jobs: work that a scheduler gives GPUs to.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::time::Time;
+
+/// Who knows all jobs.
+pub trait Scheduler: fmt::Debug + Send + Sync {
+    /// What it is called on screen: `slurm`.
+    fn name(&self) -> &str;
+
+    /// Calls `each` with every job that waits or runs, and with those that ended a short while ago. It may take long.
+    ///
+    /// # Errors
+    /// One line that says what went wrong. The answer is then not whole; jobs that came before are true.
+    fn jobs(&self, each: &mut dyn FnMut(Job)) -> Result<(), String>;
+}
 
 /// One job, as a scheduler tells of it. Texts are empty where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

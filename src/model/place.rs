@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The name of what nobody named: the place of nodes that have no label for a level, the group of rows without a text.
+pub const NOWHERE: &str = "–";
+
 /// One label of a node: `rack=r12`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Label {

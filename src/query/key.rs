@@ -196,6 +196,13 @@ impl Keys<'_> {
         if is_of_event(field) { self.kind == Kind::Event } else { self.kind.reaches(field.row().scope) }
     }
 
+    /// Whether metrics of a scope would be counted once in each row: a job may be on several nodes of a group, and a node
+    /// may be of several of a group's jobs.
+    pub(super) fn counts_once(&self, scope: Scope) -> bool {
+        let of_jobs = self.kind == Kind::Job;
+        !self.grouped || scope != if of_jobs { Scope::Node } else { Scope::Job }
+    }
+
     /// Every key but labels: the view's own first.
     pub(super) fn all(&self) -> Vec<Key> {
         let mut keys: Vec<Key> = self.tallies().map(Key::Tally).collect();
@@ -215,7 +222,7 @@ impl Keys<'_> {
             if scope == Scope::Node {
                 keys.extend((0..self.levels.names().len()).map(Key::Level));
             }
-            let rows = 0..self.catalogue.scope(scope).len();
+            let rows = if self.counts_once(scope) { 0..self.catalogue.scope(scope).len() } else { 0..0 };
             keys.extend(rows.map(|row| Key::Metric(MetricId { scope, row: row as u16 })));
         }
         keys

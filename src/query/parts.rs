@@ -3,7 +3,10 @@
 
 use std::future::{Future, ready};
 
-use crate::fleet::{Fleet, NodeId};
+use crate::{
+    fleet::{Fleet, NodeId},
+    model::metric::Scope,
+};
 
 use super::{
     pool::Pool,
@@ -100,7 +103,9 @@ fn add(snapshot: &Snapshot<'_>, kind: Kind, members: &[Item], sums: &mut [(Leaf,
     sums.sort_by_key(|(leaf, _)| leaf.metric.scope);
     for sums in sums.chunk_by_mut(|(a, _), (b, _)| a.metric.scope == b.metric.scope) {
         let Some(scope) = sums.first().map(|(leaf, _)| leaf.metric.scope) else { continue };
-        let metrics: Vec<_> = sums.iter().map(|(leaf, _)| leaf.metric).collect();
+        // What is of no node lies nowhere that could be fetched.
+        let metrics: Vec<_> =
+            sums.iter().map(|(leaf, _)| leaf.metric).filter(|it| Scope::SAMPLED.contains(&it.scope)).collect();
         let mut waiting: Vec<(NodeId, std::ops::Range<u32>)> = Vec::with_capacity(AT_ONCE);
         let mut take = |waiting: &mut Vec<(NodeId, std::ops::Range<u32>)>| {
             snapshot.fetch(&waiting.iter().map(|(node, _)| *node), &metrics);

@@ -251,6 +251,10 @@ impl Planner<'_> {
 /// made. MIG instances stand after all whole GPUs, and not where their index would have them.
 fn leave_out_identity(sort: &mut Vec<(Value, bool)>, kind: Kind, mig: bool) {
     let ends = |sort: &[(Value, bool)], field| matches!(sort.last(), Some((Value::Text(Text::Field(it, _)), false)) if *it == field);
+    if kind == Kind::Job && ends(sort, Field::Job) {
+        sort.pop();
+        return;
+    }
     let has_index = kind == Kind::Gpu && !mig && ends(sort, Field::Index);
     let before = &sort[..sort.len() - usize::from(has_index)];
     if ends(before, Field::Node) && (has_index || matches!(kind, Kind::Gpu | Kind::Node)) {

@@ -4,7 +4,7 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    fleet::{Fleet, Happening, NodeId, Share},
+    fleet::{Fleet, Happening, Job, NodeId, Share},
     model::{
         job::Phase,
         metric::{MetricId, Scope, core, job, mount, process},
@@ -102,7 +102,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Whether the node's values count: they are fresh, or the question is about the last ones.
-    fn believes(&self, node: NodeId) -> bool {
+    pub(super) fn believes(&self, node: NodeId) -> bool {
         self.last || self.is_up(node)
     }
 
@@ -242,13 +242,15 @@ impl<'a> Snapshot<'a> {
                 Phase::Waiting => 1.0,
                 Phase::Ended => 2.0,
             }),
+            job::RUNNING => count((job.phase == Phase::Running).into()),
+            job::WAITING => count((job.phase == Phase::Waiting).into()),
             job::NODES => count(job.nodes()),
             job::GPUS => count(job.gpus()),
             job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
-            // Without a scheduler, and where it does not say which GPUs, there is nothing to compare.
+            // Without a scheduler there is nothing to compare.
             job::UNUSED | job::UNGIVEN if !job.is_scheduled => Err(Gap::Absent),
-            job::UNUSED => count(job.held().map(Share::unused).sum()),
-            job::UNGIVEN => count(job.held().map(Share::ungiven).sum()),
+            job::UNUSED => self.compared(job, Share::unused),
+            job::UNGIVEN => self.compared(job, Share::ungiven),
             job::AGE => seconds(job.started, until),
             job::WAIT => seconds(job.submitted, job.started.or(until)),
             job::LIMIT => limit.ok_or(Gap::Absent),
@@ -257,6 +259,19 @@ impl<'a> Snapshot<'a> {
             job::ENDED => seconds(job.ended, Some(self.now)),
             job::RESTARTS => Ok(f64::from(job.restarts)),
             _ => Err(Gap::Unknown),
+        }
+    }
+
+    /// Adds up what shares differ by, of those nodes whose processes are known and whose GPUs the scheduler names.
+    fn compared(&self, job: &Job, by: fn(&Share) -> Option<usize>) -> Number {
+        let is_known =
+            |share: &&Share| self.believes(share.node) && self.fleet.node(share.node).processes.time.is_some();
+        let known = job.held().filter(is_known).filter_map(by);
+        let sum = known.fold(None, |sum: Option<usize>, n| Some(sum.unwrap_or(0) + n));
+        match sum {
+            Some(sum) => Ok(sum as f64),
+            None if job.held().next().is_none() => Ok(0.0),
+            None => Err(Gap::Unknown),
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
     key::{About, is_of_event},
     row::{Item, Row, count, subject_gpu},
     snapshot::Snapshot,
+    usage::usage,
     value::{Reach, Text},
     view::Kind,
 };
@@ -92,7 +93,7 @@ impl Text {
         self.each(snapshot, row, &mut |_| seen = true);
         match self {
             _ if seen => Some(false),
-            Text::Of(_) => None,
+            Text::Of(_) | Text::Field(Field::Use, _) => None,
             _ => (row.state(snapshot) != State::Missing).then_some(true),
         }
     }
@@ -118,6 +119,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
         _ if is_of_event(field) => event_field(snapshot, field, node, slot, visit),
         Scope::Node => node_field(field, node, visit),
         _ if field == Field::Model => snapshot.fleet.model(item.node, slot).into_iter().for_each(|model| visit(model)),
+        _ if field == Field::Use => usage(snapshot, item.node, item.slot).into_iter().for_each(visit),
         _ if field == Field::Fault && !snapshot.fleet.has_faults(item.node) => {}
         Scope::Gpu => gpu_field(field, node, slot, visit),
         Scope::Nic => {

@@ -203,6 +203,9 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "job.account",
         ],
     ),
+    ("users", Kind::Job, OF_JOBS),
+    ("accounts", Kind::Job, OF_JOBS),
+    ("partitions", Kind::Job, OF_JOBS),
     ("events", Kind::Event, &["event.time", "node", "event.kind", "event.xid", "event.subject", "event.text"]),
     ("cores", Kind::Core, &["node", "core.index", "core.util"]),
     (
@@ -224,6 +227,30 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
         ],
     ),
 ];
+
+/// Columns of groups of jobs, after what they have in common.
+const OF_JOBS: &[&str] = &[
+    "job.running",
+    "job.waiting",
+    "job.held",
+    "job.unused",
+    "gpu.util",
+    "gpu.sm.active",
+    "gpu.tensor.active",
+    "gpu.power",
+    "gpu.mem.util",
+    "gpu.clock.sm",
+];
+
+/// What the rows of a view are grouped by when nobody says: `users` are jobs by their users.
+pub(super) fn grouping(view: &str) -> Option<&'static str> {
+    Some(match view {
+        "users" => "job.user",
+        "accounts" => "job.account",
+        "partitions" => "job.partition",
+        _ => return None,
+    })
+}
 
 /// Columns of places and of the fleet, after the place's name.
 const PLACE: &[&str] = &[

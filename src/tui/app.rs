@@ -15,10 +15,10 @@ use crate::{
         draw::Look,
         keymap::Keymap,
         prompt::{Kind, Prompt},
-        screen::{Asked, Screen, Step, gpu::Gpu, node::Node, overview::Overview, table::TableScreen},
+        screen::{Asked, Screen, Step, gpu::Gpu, node::Node, of, overview::Overview, table::TableScreen},
         shared::Shared,
         theme::{Theme, ThemeError},
-        views,
+        views::{self, Target},
     },
 };
 
@@ -377,6 +377,11 @@ impl App {
             }
             Command::Node(name) => self.push(Box::new(Node::new(&name, &self.shared))),
             Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
+            Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
+            Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
+            Command::Mine => {
+                self.switch(of(Target::Jobs("job.user".into(), self.settings.user.clone()), &[], &self.shared));
+            }
             Command::Sort(words) => {
                 if !self.screen_mut().0.sort(&words) {
                     self.say("nothing to sort here");

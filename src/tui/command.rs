@@ -26,6 +26,8 @@ pub(crate) static COMMANDS: &[Row] = &[
     Row { name: "overview", usage: "overview", help: "Goes to the overview." },
     Row { name: "node", usage: "node NAME", help: "Goes to a node." },
     Row { name: "gpu", usage: "gpu NAME:N", help: "Goes to a GPU." },
+    Row { name: "job", usage: "job ID", help: "Goes to a job's GPUs." },
+    Row { name: "mine", usage: "mine", help: "Goes to your own jobs." },
     Row {
         name: "where",
         usage: "where CONDITION",
@@ -50,6 +52,10 @@ pub(crate) enum Command {
     Node(String),
     /// To a GPU of a node.
     Gpu(String, String),
+    /// To a job.
+    Job(String),
+    /// To the jobs of whoever looks.
+    Mine,
     /// Filters the table.
     Where(String),
     /// Sorts the table.
@@ -77,6 +83,8 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
             Some((node, index)) => Command::Gpu(node.into(), index.into()),
             None => return Err(needs("a GPU's name: gpu017:3")),
         },
+        "job" => Command::Job(given("a job's id")?),
+        "mine" => Command::Mine,
         "where" | "filter" => Command::Where(rest.into()),
         "sort" => Command::Sort(given("keys: -power,node")?),
         "theme" => Command::Theme(given("a theme's name")?),

@@ -141,6 +141,7 @@ pub(crate) fn of(target: Target, scope: &[String], shared: &Shared) -> Box<dyn S
         Target::Node(node) => Box::new(node::Node::new(&node, shared)),
         Target::Gpu(node, index) => Box::new(gpu::Gpu::new(&node, &index, shared)),
         Target::Process(node, pid) => Box::new(process::Process::new(&node, &pid)),
+        Target::Jobs(key, value) => Box::new(table::TableScreen::jobs_of(&key, &value, scope, shared)),
         Target::Job(job) => Box::new(table::TableScreen::of_job(&job, shared)),
         Target::Place(level, place) => Box::new(table::TableScreen::inside(&level, &place, scope, shared)),
     }

@@ -36,6 +36,7 @@ fn settings() -> Settings {
         zone: TimeZone::UTC,
         levels: ["region", "pod", "rack"].map(String::from).to_vec(),
         alone: false,
+        user: "u1042".into(),
         start: None,
     }
 }

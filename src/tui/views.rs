@@ -29,6 +29,23 @@ const fn hidden(key: &'static str) -> Wanted {
     Wanted { key, rank: HIDDEN }
 }
 
+/// Columns of jobs that have this in common.
+const fn of_jobs(key: &'static str) -> [Wanted; 11] {
+    [
+        col(key, 0),
+        col("count", 6),
+        col("job.running", 1),
+        col("job.waiting", 2),
+        col("job.held", 0),
+        col("job.unused", 2),
+        col("gpu.util", 0),
+        col("gpu.tensor.active", 4),
+        col("gpu.power", 1),
+        col("gpu.mem.util", 5),
+        col("gpu.clock.sm", 7),
+    ]
+}
+
 /// One view.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
@@ -171,6 +188,9 @@ pub(crate) static VIEWS: &[View] = &[
         sort: "job.phase,-job.gpus,job",
         faults: "job.unused > 0 or job.ungiven > 0",
     },
+    View { name: "users", columns: &of_jobs("job.user"), sort: "-job.held,job.user", faults: "" },
+    View { name: "accounts", columns: &of_jobs("job.account"), sort: "-job.held,job.account", faults: "" },
+    View { name: "partitions", columns: &of_jobs("job.partition"), sort: "-job.held,job.partition", faults: "" },
     View {
         name: "processes",
         columns: &[
@@ -238,7 +258,7 @@ pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') o
 
 /// The names of all views, those included that show what the hub chooses, or nothing yet.
 pub(crate) fn names(levels: &[String]) -> Vec<String> {
-    const OTHERS: [&str; 7] = ["cores", "fleet", "users", "accounts", "incidents", "energy", "rules"];
+    const OTHERS: [&str; 5] = ["cores", "fleet", "incidents", "energy", "rules"];
     let own = VIEWS.iter().map(|view| view.name).filter(|name| *name != "places");
     own.chain(OTHERS).map(String::from).chain(levels.iter().map(|level| plural(level))).collect()
 }
@@ -303,6 +323,8 @@ pub(crate) enum Target {
     Place(String, String),
     /// A scheduler's job.
     Job(String),
+    /// Jobs that have this key's value in common.
+    Jobs(String, String),
 }
 
 /// What the row `id` of the view `name` stands for.
@@ -312,6 +334,7 @@ pub(crate) fn target(name: &str, id: &str, levels: &[String]) -> Option<Target> 
         "metrics" => None,
         "nodes" => Some(Target::Node(id.into())),
         "jobs" => Some(Target::Job(id.into())),
+        "users" | "accounts" | "partitions" => id.split_once('=').map(owned).map(|(key, it)| Target::Jobs(key, it)),
         "processes" => id.split_once('/').map(owned).map(|(node, pid)| Target::Process(node, pid)),
         _ if level_of(name, levels).is_some() => {
             id.split_once('=').map(owned).map(|(level, place)| Target::Place(level, place))
@@ -341,7 +364,7 @@ mod tests {
             for wanted in view.columns {
                 let key = wanted.key.split_once('(').map_or(wanted.key, |(_, key)| key.trim_end_matches(')'));
                 let known = MetricId::find(key).is_some() || Field::find(key).is_some();
-                assert!(known || [WHY, "{level}", "nodes", "up"].contains(&key), "{}: {key}", view.name);
+                assert!(known || [WHY, "{level}", "nodes", "up", "count"].contains(&key), "{}: {key}", view.name);
             }
         }
     }
@@ -374,6 +397,7 @@ mod tests {
         check("processes", "gpu017/4711", Some(Target::Process("gpu017".into(), "4711".into())));
         check("nics", "gpu017/mlx5_0/2", Some(Target::Node("gpu017".into())));
         check("jobs", "4711", Some(Target::Job("4711".into())));
+        check("users", "job.user=u1042", Some(Target::Jobs("job.user".into(), "u1042".into())));
         check("racks", "rack=r12", Some(Target::Place("rack".into(), "r12".into())));
         check("metrics", "gpu.util", None);
     }

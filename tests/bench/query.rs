@@ -7,6 +7,7 @@ use divan::Bencher;
 use supertop::{
     fleet::{Fleet, Settings},
     model::{
+        job::{Job, Phase, Share},
         metric::{Scope, gpu, node},
         place::Label,
         raw::Raw,
@@ -73,10 +74,33 @@ fn fleet(nodes: usize) -> Fleet {
         values.set(node::CPU, 0, Raw::new((n % 100) as f64, 0.5));
         fleet.sample(session, &Sample { time: NOW, generation: 0, values }, NOW);
     }
+    give(&mut fleet, nodes);
     for ago in (0..3).rev() {
         fleet.tick(NOW - Duration::from_secs(ago));
     }
     fleet
+}
+
+/// A scheduler has given every node to a job: 5,000 of them on 62,500 nodes.
+fn give(fleet: &mut Fleet, nodes: usize) {
+    const EACH: usize = 12;
+    fleet.begin_schedule("slurm");
+    for (job, first) in (0..nodes).step_by(EACH).enumerate() {
+        let share = |n| Share { node: format!("gpu{n:05}"), gpus: Some((0..8).collect()) };
+        let said = Job {
+            id: (4711 + job).to_string(),
+            name: format!("train-{}", job % 40),
+            user: format!("u{}", job % 120),
+            account: "research".into(),
+            phase: Phase::Running,
+            state: "running".into(),
+            started: Some(NOW - Duration::from_mins(job as u64)),
+            shares: (first..nodes.min(first + EACH)).map(share).collect(),
+            ..Job::default()
+        };
+        fleet.schedule(&said, NOW);
+    }
+    fleet.end_schedule(Ok(()), NOW);
 }
 
 /// What the overview's grid asks of a fleet this large.
@@ -117,6 +141,11 @@ const QUESTIONS: &[&str] = &[
     PROBLEMS[0],
     PROBLEMS[1],
     "gpus where xid != none or remap.failed > 0 or ecc.dbe > 0 or temp >= 85 sort -gpu.xid,node,index limit 40",
+    "jobs sort job.phase,-job.gpus,job limit 50",
+    "jobs sort -gpu.util limit 50",
+    "gpus where job = 4911 limit 50",
+    "gpus by use",
+    "users sort -held limit 50",
     "gpus by model",
     "gpus by rack show * limit 50",
 ];

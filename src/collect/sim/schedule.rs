@@ -4,6 +4,8 @@
 //! A block's jobs come round again after [`CYCLES`]: so the work done up to any time is a table look-up plus the
 //! work of the present job, and no sample needs a sum over the past.
 
+use std::time::Duration;
+
 use super::{
     Plan,
     chance::{Dice, key},
@@ -41,6 +43,10 @@ pub(super) struct Schedule {
     done: Vec<[f32; CYCLES]>,
     patterns: Patterns,
 }
+
+/// How long a scheduler tells of a job that has ended, and for how long one waits at most.
+const ENDED_FOR: Duration = Duration::from_mins(5);
+const WAITS_FOR: Duration = Duration::from_mins(30);
 
 /// Nodes that get jobs together.
 struct Block {
@@ -85,16 +91,51 @@ impl Schedule {
     /// What node `n` does at `now`.
     pub(super) fn activity(&self, n: u32, now: Time) -> Activity<'_> {
         let block = &self.blocks[self.block_of[n as usize] as usize];
-        let x = (block.offset + now.seconds_after(self.start)).max(0.0);
+        let x = block.seconds(self.start, now);
         let cycle = (x / block.period) as u64;
         let run = block.run(self.start, cycle);
         let shift = run.as_ref().map_or(0.0, |run| block.shift(run, n));
         Activity { schedule: self, block, n, x, cycle, run, shift }
     }
 
-    /// How many jobs there can be at once.
-    pub(super) fn blocks(&self) -> usize {
-        self.blocks.len()
+    /// The jobs that run at `now` or have ended a short while ago, and those that are next: of each block's three at
+    /// most.
+    pub(super) fn jobs(&self, now: Time) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for (at, block) in (0..).zip(&self.blocks) {
+            let cycle = (block.seconds(self.start, now) / block.period) as u64;
+            for cycle in cycle.saturating_sub(1)..=cycle + 1 {
+                let Some(run) = block.run(self.start, cycle) else { continue };
+                let job = self.job(at, cycle, &run);
+                if now < job.ends + ENDED_FOR && job.started < now + WAITS_FOR {
+                    jobs.push(job);
+                }
+            }
+        }
+        jobs
+    }
+
+    /// A run, as a scheduler would tell of it.
+    fn job(&self, at: u32, cycle: u64, run: &Run) -> Job {
+        let block = &self.blocks[at as usize];
+        let since_start = |into: f64| {
+            let seconds = cycle as f64 * block.period + into - block.offset;
+            Time::from_millis(self.start.as_millis() + (seconds * 1000.0) as i64)
+        };
+        let mut dice = Dice::new(key(run.key, 0x6a0b));
+        let user = 1000 + dice.below(120);
+        Job {
+            // Unique: blocks take turns in every cycle's numbers.
+            id: 4000 + cycle * self.blocks.len() as u64 + u64::from(at),
+            name: format!("{}-{}", run.kind.profile().name, dice.below(90) + 10),
+            user: format!("u{user}"),
+            account: ["vision", "language", "speech", "robotics", "science"][(user % 5) as usize].into(),
+            kind: run.kind,
+            nodes: block.first..block.first + block.nodes,
+            gpus: block.gpus,
+            started: since_start(run.begins),
+            ends: since_start(run.ends),
+        }
     }
 
     fn sums(&self, n: u32) -> [f32; CYCLES] {
@@ -157,6 +198,11 @@ impl Block {
         };
         let offset = dice.between(1.0, CYCLES as f64) * period;
         Block { first, nodes, gpus: gpus.min(plan.gpus), class, period, offset, key }
+    }
+
+    /// Seconds since its first cycle.
+    fn seconds(&self, start: Time, now: Time) -> f64 {
+        (self.offset + now.seconds_after(start)).max(0.0)
     }
 
     /// The job of a cycle; none in some.
@@ -295,24 +341,7 @@ impl Activity<'_> {
     /// The job, as a scheduler would tell of it.
     pub(super) fn job(&self) -> Option<Job> {
         let run = self.run()?;
-        let since_start = |into: f64| {
-            let seconds = self.cycle as f64 * self.block.period + into - self.block.offset;
-            Time::from_millis(self.schedule.start.as_millis() + (seconds * 1000.0) as i64)
-        };
-        let mut dice = Dice::new(key(run.key, 0x6a0b));
-        let user = 1000 + dice.below(120);
-        Some(Job {
-            // Unique: blocks take turns in every cycle's numbers.
-            id: 4000 + self.cycle * self.schedule.blocks() as u64 + u64::from(self.schedule.block_of[self.n as usize]),
-            name: format!("{}-{}", run.kind.profile().name, dice.below(90) + 10),
-            user: format!("u{user}"),
-            account: ["vision", "language", "speech", "robotics", "science"][(user % 5) as usize].into(),
-            kind: run.kind,
-            nodes: self.block.first..self.block.first + self.block.nodes,
-            gpus: self.block.gpus,
-            started: since_start(run.begins),
-            ends: since_start(run.ends),
-        })
+        Some(self.schedule.job(self.schedule.block_of[self.n as usize], self.cycle, run))
     }
 
     fn in_cycle(&self) -> f64 {

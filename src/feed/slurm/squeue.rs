@@ -7,6 +7,8 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use serde_json::Value;
+
 use super::{
     gres,
     lenient::{Number, Text, Words},
@@ -70,9 +72,9 @@ impl<'de> Visitor<'de> for Reply<'_> {
                     said.has_jobs = true;
                 }
                 "errors" => {
-                    let errors: Vec<Problem> = map.next_value()?;
-                    said.error =
-                        errors.into_iter().map(Problem::words).find(|words| !words.is_empty()).unwrap_or_default();
+                    let errors: Value = map.next_value()?;
+                    let all = errors.as_array().into_iter().flatten();
+                    said.error = all.map(problem).find(|words| !words.is_empty()).unwrap_or_default();
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -82,18 +84,10 @@ impl<'de> Visitor<'de> for Reply<'_> {
 }
 
 /// What Slurm says went wrong.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    error: Text,
-    description: Text,
-}
-
-impl Problem {
-    fn words(self) -> String {
-        let words = [self.description.0, self.error.0].into_iter().filter(|words| !words.is_empty());
-        clean(&words.collect::<Vec<_>>().join(": "), 200).into_owned()
-    }
+fn problem(error: &Value) -> String {
+    let words = ["description", "error"].into_iter().filter_map(|key| error.get(key)?.as_str());
+    let words: Vec<&str> = words.filter(|words| !words.is_empty()).collect();
+    clean(&words.join(": "), 200).into_owned()
 }
 
 /// The list of jobs.

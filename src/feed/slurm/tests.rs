@@ -155,7 +155,7 @@ fn script(text: &str) -> (tempfile::TempDir, Slurm) {
 
 fn ask(slurm: &Slurm) -> (Vec<String>, Result<(), String>) {
     let mut ids = Vec::new();
-    let result = slurm.jobs(|job| ids.push(job.id));
+    let result = slurm.jobs(&mut |job| ids.push(job.id));
     (ids, result)
 }
 
@@ -170,6 +170,10 @@ fn a_command_is_run_and_its_failure_told() {
         ids.is_empty() && result.as_ref().is_err_and(|error| error.ends_with("Unable to contact slurm controller")),
         "{result:?}"
     );
+    let (_dir, slurm) = script("echo '{\"jobs\": []}'; echo done; sleep 0.1; echo done");
+    assert_eq!(ask(&slurm), (vec![], Ok(())), "what comes after it is nothing to us");
+    let (_dir, slurm) = script("yes 'no json' 2>/dev/null");
+    assert!(ask(&slurm).1.is_err_and(|error| error.contains("no answer that can be read")));
     let (_dir, slurm) = script("echo '{\"jobs\": [{\"job_id\": 1},'");
     assert!(ask(&slurm).1.is_err_and(|error| error.contains("ends before")));
     let slurm = Slurm::default().with_squeue("/nowhere/squeue");
@@ -178,7 +182,8 @@ fn a_command_is_run_and_its_failure_told() {
 
 #[test]
 fn a_command_that_hangs_is_stopped() {
-    let (_dir, slurm) = script("echo '{\"jobs\": [{\"job_id\": 1},'; exec sleep 600");
+    // A wrapper's own child holds its output, too.
+    let (_dir, slurm) = script("echo '{\"jobs\": [{\"job_id\": 1},'; sleep 600; true");
     let slurm = Slurm { deadline: Duration::from_millis(300), ..slurm };
     let began = Instant::now();
     let (ids, result) = ask(&slurm);

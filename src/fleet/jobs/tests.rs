@@ -103,7 +103,7 @@ fn what_is_given_and_what_is_used_are_two_things() {
     assert_eq!((&*seven.user, seven.started), ("alice", Some(at(-3_600_000))), "the scheduler knows better");
     assert_eq!((seven.gpus(), seven.nodes()), (4, 2));
     let share = seven.held().find(|share| share.node == sessions[0].node).unwrap();
-    assert_eq!((share.unused(), share.ungiven()), (1, 1));
+    assert_eq!((share.unused(), share.ungiven()), (Some(1), Some(1)));
     assert_eq!(share.runs().collect::<Vec<_>>(), [0..2, 4..5]);
 
     // Its processes end before the job does, and the other way round.
@@ -118,6 +118,56 @@ fn what_is_given_and_what_is_used_are_two_things() {
     assert_eq!(of_gpu(&fleet, sessions[0].node, 1), ["7"]);
     fleet.processes(sessions[0], &processes(&[]), at(30_000));
     assert_eq!(get(&fleet, "7").held().count(), 0);
+}
+
+#[test]
+fn what_a_job_left_behind_does_not_bring_it_back() {
+    let (mut fleet, sessions) = of(2);
+    let ended = job::Job { phase: Phase::Ended, ended: Some(at(0)), ..job("7", &[("gpu001", &[0]), ("gpu002", &[0])]) };
+    say(&mut fleet, &[ended], at(0));
+    fleet.processes(sessions[1], &processes(&[("7", 0)]), at(1000));
+    say(&mut fleet, &[], at(2000));
+    fleet.processes(sessions[1], &processes(&[("7", 0), ("8", 1)]), at(3000));
+    let seven = get(&fleet, "7");
+    assert_eq!((seven.phase, seven.nodes(), seven.held().count()), (Phase::Ended, 2, 1));
+    assert_eq!(of_gpu(&fleet, sessions[1].node, 0), ["7"]);
+    fleet.processes(sessions[1], &processes(&[]), at(4000));
+    fleet.processes(sessions[0], &processes(&[("7", 5)]), at(5000));
+    let seven = get(&fleet, "7");
+    assert_eq!((seven.phase, seven.nodes(), seven.gpus()), (Phase::Running, 1, 1), "now it is another run");
+}
+
+#[test]
+fn a_job_that_begins_again_keeps_only_what_it_holds() {
+    let (mut fleet, sessions) = of(3);
+    let nodes: [(&str, &[u16]); 3] = [("gpu001", &[0]), ("gpu002", &[0]), ("gpu003", &[0])];
+    say(&mut fleet, &[job("7", &nodes)], at(0));
+    fleet.processes(sessions[2], &processes(&[("7", 0)]), at(0));
+    say(&mut fleet, &[job::Job { restarts: 1, ..job("7", &[("gpu002", &[4])]) }], at(1000));
+    let seven = get(&fleet, "7");
+    assert_eq!((seven.nodes(), seven.gpus(), seven.held().count()), (2, 2, 2));
+    assert_eq!(of_gpu(&fleet, sessions[2].node, 0), ["7"]);
+    fleet.processes(sessions[2], &processes(&[]), at(2000));
+    assert_eq!((get(&fleet, "7").held().count(), of_gpu(&fleet, sessions[1].node, 4)), (1, vec!["7".to_owned()]));
+}
+
+#[test]
+fn a_scheduler_may_not_say_which_gpus_it_gave() {
+    let (mut fleet, sessions) = of(1);
+    let silent =
+        |phase| job::Job { phase, shares: vec![job::Share { node: "gpu001".into(), gpus: None }], ..job("7", &[]) };
+    say(&mut fleet, &[silent(Phase::Running)], at(0));
+    fleet.processes(sessions[0], &processes(&[("7", 3)]), at(0));
+    let share = get(&fleet, "7").held().next().unwrap();
+    assert_eq!((share.unused(), share.ungiven(), &*share.slots), (None, None, &[3][..]));
+    say(&mut fleet, &[job("7", &[("gpu001", &[2, 3])])], at(1000));
+    say(&mut fleet, &[silent(Phase::Running)], at(2000));
+    let share = get(&fleet, "7").held().next().unwrap();
+    assert_eq!((share.unused(), share.ungiven()), (Some(1), Some(0)), "what it said before is still so");
+    let waits = job::Job { phase: Phase::Waiting, ..job("8", &[]) };
+    say(&mut fleet, &[silent(Phase::Running), waits], at(3000));
+    say(&mut fleet, &[silent(Phase::Running)], at(4000));
+    assert_eq!(get(&fleet, "8").phase, Phase::Ended, "one that waited and is not told of any more is over, too");
 }
 
 #[test]
@@ -188,6 +238,15 @@ fn there_is_room_for_so_many_and_the_rest_is_counted() {
     fleet.processes(sessions[0], &processes(&[("another", 0)]), at(0));
     assert_eq!(fleet.jobs().len(), Jobs::MOST);
     assert_eq!(fleet.census(at(0)).drops, [(BEYOND.to_owned(), 2)]);
+    // Those that have ended make room, the oldest first.
+    fleet.tick(at(61_000));
+    for n in 0..3 {
+        let ended = job::Job { phase: Phase::Ended, ended: Some(at(n)), ..job(&n.to_string(), &[]) };
+        fleet.schedule(&ended, at(61_000));
+    }
+    fleet.processes(sessions[0], &processes(&[("another", 0)]), at(62_000));
+    assert!(fleet.find_job("another").is_some() && fleet.find_job("0").is_none());
+    assert_eq!(fleet.find_job("3").map(|n| fleet.job(n as usize).map(|job| job.phase)), Some(Some(Phase::Running)));
 }
 
 #[test]

@@ -313,6 +313,10 @@ pub mod job {
     rows! { Job
         PHASE "job.phase" "PHASE" One 7 / 1.0, Min Neutral Choice(PHASES),
             "Whether the job runs, waits or has ended.", "scheduler, or else its processes";
+        RUNNING "job.running" "RUN" One 5 / 1.0, Sum Neutral Gauge,
+            "1 for a job that runs; of several jobs, how many run.", "scheduler, or else its processes";
+        WAITING "job.waiting" "QUEUE" One 5 / 1.0, Sum Neutral Gauge,
+            "1 for a job that waits; of several jobs, how many wait.", "scheduler";
         NODES "job.nodes" "NODES" One 6 / 1.0, Sum Neutral Gauge,
             "Nodes that the job has, or had last.", "scheduler, or else its processes";
         GPUS "job.gpus" "GPUS" One 6 / 1.0, Sum Neutral Gauge,

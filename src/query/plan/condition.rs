@@ -51,6 +51,7 @@ impl Planner<'_> {
                 Condition::Quantified(*quantifier, Box::new(gpus.condition(inner)?))
             }
             Expr::Held(inner, span, spot) => {
+                self.no_job(*spot)?;
                 if self.past {
                     return Err(complain("`held` does not stand inside another look at the past", *spot));
                 }

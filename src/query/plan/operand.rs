@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::model::{
     identity::Field,
-    metric::{Aggregate, Direction, Kind as Reading, MetricId},
+    metric::{Aggregate, Direction, Kind as Reading, MetricId, Scope},
     question::Complaint,
     syntax::{Literal, Operand, Operation, PastFunction, PeerFunction, Reduction, Spot, Word},
     table::Column,
@@ -45,6 +45,7 @@ impl Planner<'_> {
             }
             Operand::Past(function, word, span) => {
                 self.now_only("a function of the past", word.spot)?;
+                self.no_job(word.spot)?;
                 let leaf = self.leaf(word)?;
                 Planner { past: true, placed: false, ..*self }.past_knows(leaf.metric, word.spot)?;
                 let numeric = self.of_metric(Num::Past(leaf, *function, *span), leaf.metric);
@@ -63,6 +64,7 @@ impl Planner<'_> {
             }
             Operand::Times(condition, span, spot) => {
                 self.now_only("`times`", *spot)?;
+                self.no_job(*spot)?;
                 let condition = Planner { past: true, ..*self }.condition(condition)?;
                 Ok(Value::Number(counted(Num::Times(Box::new(condition), *span))))
             }
@@ -82,6 +84,7 @@ impl Planner<'_> {
         Ok(match key {
             Key::Metric(id) => {
                 self.past_knows(*id, spot)?;
+                self.once_only(*id, spot)?;
                 Value::Number(self.of_metric(Num::Leaf(self.leaf_of(*id)), *id))
             }
             Key::Field(Field::State) => {
@@ -144,7 +147,10 @@ impl Planner<'_> {
     /// The metric that a word names.
     pub(super) fn leaf(&self, word: &Word) -> Result<Leaf, Complaint> {
         match self.keys.find(word)? {
-            Key::Metric(id) => Ok(self.leaf_of(id)),
+            Key::Metric(id) => {
+                self.once_only(id, word.spot)?;
+                Ok(self.leaf_of(id))
+            }
             _ => Err(complain(format!("expected a metric; `{word}` is none"), word.spot)),
         }
     }
@@ -210,7 +216,22 @@ impl Planner<'_> {
         if self.past { Err(complain(format!("{what} is not known along time"), spot)) } else { Ok(()) }
     }
 
-    /// Says no to functions of GPUs where rows have no node.
+    /// Says no to the past of jobs: their GPUs had others before.
+    pub(super) fn no_job(&self, spot: Spot) -> Result<(), Complaint> {
+        let message = "jobs are not known along time; ask gpus where job = …";
+        if self.keys.kind == Kind::Job { Err(complain(message, spot)) } else { Ok(()) }
+    }
+
+    /// Says no to what would be counted several times: a job on several nodes, a node of several jobs.
+    fn once_only(&self, id: MetricId, spot: Spot) -> Result<(), Complaint> {
+        match id.scope {
+            _ if self.keys.counts_once(id.scope) => Ok(()),
+            Scope::Job => Err(complain("jobs may be on several of these; ask jobs, or users", spot)),
+            _ => Err(complain("nodes may be of several of these; ask nodes, or jobs", spot)),
+        }
+    }
+
+    /// Says no to functions of GPUs of what has none.
     pub(super) fn nodes_only(&self, spot: Spot) -> Result<(), Complaint> {
         if self.keys.kind == Kind::Metric { Err(complain("metrics have no GPUs", spot)) } else { Ok(()) }
     }

@@ -106,13 +106,65 @@ fn things_are_grouped_by_their_jobs() {
 
 #[test]
 fn what_is_given_and_what_is_used_are_told_apart() {
-    cells("jobs where job = 8 show unused,ungiven", "1 0");
-    check("jobs where unused > 0", "7 8");
+    // Processes are known of gpu001 only: there they are of another job than the scheduler says.
+    cells("jobs where account = physics show job,unused,ungiven", "6 0 0 / 7 2 0 / 8 – – / 9 0 0");
+    cells("jobs where job = 14711 show unused,ungiven", "none none");
+    check("jobs where unused > 0", "7");
+}
+
+#[test]
+fn what_is_made_of_a_gpu_is_one_word() {
+    // Processes are known of gpu001 only. Its GPU 2 has one of a job to which nobody gave it.
+    cells("gpus where gpu001 show index,use", "0 used / 1 used / 2 ungiven / 3 free");
+    check("gpus where use = unused", "");
+    cells("gpus by use show use,count", "free 1 / ungiven 1 / used 2 / – 9");
+    check("gpus where use is unknown and gpu010", "gpu010.site.example:0 gpu010.site.example:1");
+    check("gpus where use = none", "");
+}
+
+#[test]
+fn jobs_by_what_they_have_in_common_are_views() {
+    cells("users where account = physics show user,running,waiting,held", "alice 1 1 6 / bob 1 0 1 / carol 0 0 0");
+    check("accounts where account = physics", "job.account=physics");
+    cells("users where account = physics sort -power,user show user,power limit 1", "alice 2.0kW");
+    cells("partitions where account = physics show count", "4");
+}
+
+#[test]
+fn a_scheduler_may_know_jobs_before_any_node_is_there() {
+    let mut fleet = Fleet::new(crate::fleet::Settings::default());
+    fleet.begin_schedule("slurm");
+    let shares = vec![Share { node: "gpu001".into(), gpus: Some(vec![0]) }];
+    fleet.schedule(
+        &Job { id: "7".into(), user: "alice".into(), phase: Phase::Running, shares, ..Job::default() },
+        at(NOW),
+    );
+    fleet.end_schedule(Ok(()), at(NOW));
+    for question in [
+        "users",
+        "jobs",
+        "jobs by user show held,util",
+        "jobs sort -util",
+        "jobs sort user,held show *",
+        "jobs where any(util > 3)",
+    ] {
+        let Ok(Answer::Table(table)) = ask(&fleet, question) else { panic!("{question}") };
+        assert!(table.total <= 1, "{question}");
+    }
 }
 
 #[test]
 fn jobs_have_no_past_and_no_peers_yet() {
     let complaint = |text: &str| ask(&fleet(), text).expect_err(text).message;
     assert!(complaint("jobs show util over 10m").contains("no values along time"));
+    for question in
+        ["jobs where held(util < 5, 10m)", "jobs where avg(util, 1m) > 3", "jobs where times(util > 3, 1m) > 2"]
+    {
+        assert!(complaint(question).contains("not known along time"), "{question}");
+    }
+    for question in ["fleet show job.held", "racks sort job.held", "gpus by user show job.held", "users show node.cpu"]
+    {
+        assert!(complaint(question).contains("may be"), "{question}");
+    }
     assert!(complaint("jobs where age > median(age by user)").contains("peers"));
 }

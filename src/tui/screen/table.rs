@@ -1,9 +1,10 @@
 //! The screen of one table: a caption that says what it shows, and its rows.
-//! Every view of the query language is shown by it: nodes, GPUs, places, processes, ports, events, metrics.
+//! Every view of the query language is shown by it: nodes, GPUs, jobs, places, processes, ports, events, metrics.
 
 use super::{Asked, Objection, Screen, Step, ledger::Ledger};
 use crate::{
     model::{
+        place::NOWHERE,
         question::{Answer, Complaint},
         state::Scheduler,
         table::{Cell, Table},
@@ -47,6 +48,14 @@ impl TableScreen {
         TableScreen { crumb: place.into(), ..Self::new(ask, shared) }
     }
 
+    /// The jobs that have this key's value in common.
+    pub(crate) fn jobs_of(key: &str, value: &str, scope: &[String], shared: &Shared) -> Self {
+        let mut ask = views::ask("jobs", &shared.levels);
+        ask.scope = scope.to_vec();
+        ask.scope.push(is(key, value));
+        TableScreen { crumb: value.into(), ..Self::new(ask, shared) }
+    }
+
     /// The GPUs of a job.
     pub(crate) fn of_job(job: &str, shared: &Shared) -> Self {
         let mut ask = views::ask("gpus", &shared.levels);
@@ -88,8 +97,7 @@ impl TableScreen {
         if !ask.by.is_empty() {
             // Into a group: the rows that it was made of.
             let mut inner = Ask { by: String::new(), show: String::new(), sort: Vec::new(), ..ask.clone() };
-            let parts = id.split(',').filter_map(|part| part.split_once('='));
-            inner.scope.extend(parts.map(|(key, value)| format!("{key} = {}", quoted(value))));
+            inner.scope.extend(in_common(&ask.by, id));
             return Step::Open(Box::new(TableScreen {
                 crumb: id.into(),
                 ..TableScreen::new(views::complete(inner, &shared.levels), shared)
@@ -125,7 +133,7 @@ impl TableScreen {
         if !ask.by.is_empty() {
             part(Role::Dim, &format!("· by {}", ask.by));
         }
-        if ask.view == "jobs"
+        if ["jobs", "users", "accounts", "partitions"].contains(&&*ask.view)
             && let Some(table) = self.ledger.list.table()
         {
             let (role, words) = source(table);
@@ -173,6 +181,29 @@ impl TableScreen {
         };
         Some((words, if ask.faults.is_some() { Role::Fine } else { Role::Dim }))
     }
+}
+
+/// The condition that a row has this value; of several, all of them.
+fn is(key: &str, value: &str) -> String {
+    if value == NOWHERE {
+        return format!("{key} = none");
+    }
+    let each = value.split(',').filter(|part| *part != "…").map(|part| format!("{key} = {}", quoted(part)));
+    each.collect::<Vec<_>>().join(" and ")
+}
+
+/// The conditions that the rows of a group have in common: its id has each key and its value, in the order of `by`.
+fn in_common(by: &str, id: &str) -> Vec<String> {
+    let keys: Vec<&str> = by.split(',').map(str::trim).collect();
+    let begins = |key: &str| if id.starts_with(&format!("{key}=")) { Some(0) } else { id.find(&format!(" {key}=")) };
+    let mut starts: Vec<(usize, &str)> = keys.iter().filter_map(|key| Some((begins(key)?, *key))).collect();
+    starts.sort_unstable();
+    let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([id.len()]);
+    let parts = starts.iter().zip(ends).filter_map(|((start, key), end)| {
+        let value = id.get(*start..end)?.trim_start().strip_prefix(key)?.strip_prefix('=')?;
+        Some(is(key, value))
+    });
+    parts.collect()
 }
 
 /// Who says what jobs there are, and how long ago.
@@ -305,4 +336,19 @@ fn object(complaint: Complaint, filter: &std::ops::Range<usize>) -> Objection {
     let inside = !filter.is_empty() && from >= filter.start && from <= filter.end;
     let word = inside.then(|| from - filter.start..to.min(filter.end).max(from) - filter.start);
     Objection { message: complaint.message, word }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_groups_id_says_what_its_rows_have_in_common() {
+        let check = |by, id, expected: &[&str]| assert_eq!(in_common(by, id), expected, "{id}");
+        check("model", "model=NVIDIA H100 80GB HBM3", &["model = 'NVIDIA H100 80GB HBM3'"]);
+        check("job", "job=7,14711", &["job = '7' and job = '14711'"]);
+        check("user, account", "user=u1 account=a b", &["user = 'u1'", "account = 'a b'"]);
+        check("rack,model", "rack=– model=x=y", &["rack = none", "model = 'x=y'"]);
+        check("rack", "something else", &[]);
+    }
 }

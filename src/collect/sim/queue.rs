@@ -1,0 +1,128 @@
+//! What a scheduler of the simulated fleet would say: the jobs that run on it, those that wait, and those that have just
+//! ended.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    Kind, Sim,
+    chance::{Dice, key},
+};
+use crate::model::{
+    Time,
+    job::{Job, Phase, Scheduler, Share},
+};
+
+/// The scheduler of a simulated fleet.
+#[derive(Clone)]
+pub struct Queue {
+    sim: Arc<Sim>,
+    clock: fn() -> Time,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("plan", self.sim.plan()).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// That of this fleet, at the time that `clock` says when it is asked.
+    pub fn new(sim: Arc<Sim>, clock: fn() -> Time) -> Queue {
+        Queue { sim, clock }
+    }
+}
+
+impl Scheduler for Queue {
+    fn name(&self) -> &'static str {
+        "simulated scheduler"
+    }
+
+    fn jobs(&self, each: &mut dyn FnMut(Job)) -> Result<(), String> {
+        let now = (self.clock)();
+        let jobs = self.sim.schedule.jobs(now).into_iter().map(|job| self.sim.told(&job, now));
+        jobs.filter(|job| job.submitted.is_some_and(|submitted| submitted <= now)).for_each(each);
+        Ok(())
+    }
+}
+
+impl Sim {
+    /// A job, as a scheduler tells of it at `now`.
+    fn told(&self, job: &super::Job, now: Time) -> Job {
+        let mut dice = Dice::new(key(job.id, 0x0b5e));
+        let submitted = job.started - Duration::from_secs(dice.below(5400));
+        // Who asks for a whole node and uses a part of it is known to every operator.
+        let whole = dice.unit() < 0.4;
+        let (phase, state, reason) = if now < job.started {
+            (Phase::Waiting, "pending", if dice.unit() < 0.5 { "Resources" } else { "Priority" })
+        } else if now < job.ends {
+            (Phase::Running, "running", "")
+        } else {
+            let chance = dice.unit();
+            match job.kind {
+                Kind::Serving => (Phase::Ended, "cancelled", ""),
+                _ if chance < 0.84 => (Phase::Ended, "completed", ""),
+                _ if chance < 0.93 => (Phase::Ended, "failed", "NonZeroExitCode"),
+                _ => (Phase::Ended, "timeout", "TimeLimit"),
+            }
+        };
+        let gpus: Vec<u16> = (0..if whole { self.plan().gpus } else { job.gpus }).collect();
+        let nodes = if phase == Phase::Waiting { 0..0 } else { job.nodes.clone() };
+        let hours = (job.ends.seconds_after(job.started) * 1.2 / 3600.0).ceil();
+        Job {
+            id: job.id.to_string(),
+            name: job.name.clone(),
+            user: job.user.clone(),
+            account: job.account.clone(),
+            partition: match job.kind {
+                Kind::Debug => "debug",
+                Kind::Serving => "serving",
+                _ => "main",
+            }
+            .into(),
+            qos: "normal".into(),
+            phase,
+            state: state.into(),
+            reason: reason.into(),
+            submitted: Some(submitted),
+            started: (phase != Phase::Waiting).then_some(job.started),
+            ended: (phase == Phase::Ended).then_some(job.ends),
+            limit: Some(Duration::from_secs_f64(hours * 3600.0)),
+            shares: nodes.map(|n| Share { node: self.name(n), gpus: Some(gpus.clone()) }).collect(),
+            ..Job::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::sim::Plan;
+
+    fn now() -> Time {
+        Plan::default().start + Duration::from_mins(3)
+    }
+
+    #[test]
+    fn the_scheduler_tells_of_every_job_that_runs() {
+        let sim = Arc::new(Sim::new(Plan { nodes: 512, ..Plan::default() }));
+        let mut jobs = Vec::new();
+        Queue::new(sim.clone(), now).jobs(&mut |job| jobs.push(job)).expect("an answer");
+        let of = |phase| jobs.iter().filter(move |job| job.phase == phase);
+        for n in 0..512 {
+            let name = sim.name(n);
+            let told: Vec<&str> = of(Phase::Running)
+                .filter(|job| job.shares.iter().any(|s| s.node == name))
+                .map(|job| &*job.id)
+                .collect();
+            let runs = sim.job(n, now()).map(|job| job.id.to_string());
+            assert_eq!(told, runs.iter().map(String::as_str).collect::<Vec<_>>(), "{name}");
+        }
+        assert!(of(Phase::Waiting).all(|job| job.shares.is_empty() && job.started.is_none()));
+        assert!(of(Phase::Ended).all(|job| job.ended.is_some_and(|ended| ended <= now())));
+        assert!(of(Phase::Waiting).count() > 0 && of(Phase::Ended).count() > 0);
+        let mut ids: Vec<&str> = jobs.iter().map(|job| &*job.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), jobs.len(), "every job once");
+    }
+}

@@ -1,0 +1,52 @@
+//! What is made of a GPU: what its scheduler gave, what processes use, and what they do with it, in one word.
+
+use crate::{
+    fleet::{Node, NodeId},
+    model::metric::{Aggregate, MetricId, gpu},
+};
+
+use super::{
+    row::Item,
+    snapshot::Snapshot,
+    value::{Leaf, Reach},
+};
+
+/// A GPU that is busy at least so much of the time, and whose multiprocessors work at most so much, does nothing: it
+/// waits in a kernel.
+const BUSY: f64 = 50.0;
+const HOLLOW: f64 = 5.0;
+
+/// The word for it; nothing where it is not known.
+pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<&'static str> {
+    let Node { inventory, processes, .. } = snapshot.fleet.node(node);
+    if !snapshot.believes(node) || processes.time.is_none() {
+        return None;
+    }
+    let slot = u16::try_from(slot).ok()?;
+    // Who uses an instance uses its GPU.
+    let is_it = |it: u16| it == slot || inventory.gpus.get(usize::from(it)).is_some_and(|gpu| gpu.parent == Some(slot));
+    let is_used = processes.list.iter().any(|process| process.gpus.iter().any(|gpu| is_it(gpu.slot)));
+    let shares = || snapshot.fleet.jobs_of(node).map(|(_, share)| share).filter(|share| share.is_given);
+    let is_given = shares().any(|share| share.given.iter().flatten().any(|it| *it == slot));
+    let is_sure = shares().all(|share| share.given.is_some());
+    let is_scheduled = snapshot.fleet.scheduler().is_some_and(|scheduler| scheduler.heard.is_some());
+    Some(match (is_given, is_used) {
+        // It may be one of those that a job was given and that nobody names.
+        (false, false) if !is_sure => return None,
+        (false, false) => "free",
+        (true, false) => "unused",
+        (false, true) if is_scheduled && is_sure => "ungiven",
+        (_, true) if is_hollow(snapshot, node, slot) => "hollow",
+        (_, true) => "used",
+    })
+}
+
+/// Whether it is busy and does nothing, as far as that can be told: not every GPU counts what its parts do.
+fn is_hollow(snapshot: &Snapshot<'_>, node: NodeId, slot: u16) -> bool {
+    let number = |metric: MetricId| {
+        let quantum = metric.builtin().map_or(1.0, |metric| metric.quantum);
+        let leaf = Leaf { metric, quantum, reach: Reach::Own, fold: Aggregate::Mean };
+        snapshot.number(&leaf, Item { node, slot: slot.into() }).ok()
+    };
+    number(gpu::UTIL).is_some_and(|util| util >= BUSY) && number(gpu::SM_ACTIVE).is_some_and(|active| active <= HOLLOW)
+}
