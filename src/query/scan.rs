@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::{
-    fleet::{Area, NOWHERE, NodeId, natural},
+    fleet::{Area, Fleet, Job, NOWHERE, NodeId, natural},
     model::{place::Levels, state::State},
 };
 
@@ -127,8 +127,11 @@ pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId]) -> I
 /// The nodes that have something that matches, looked for in many looks, where they are a small part of a large fleet:
 /// these are then looked at again in one look, and all others need not be.
 pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) -> Option<Vec<NodeId>> {
-    if plan.filter.is_none() || !plan.view.kind.is_of_nodes() {
-        return None;
+    let filter = plan.filter.as_ref().filter(|_| plan.view.kind.is_of_nodes())?;
+    if matches!(plan.view.kind, Kind::Gpu | Kind::Node)
+        && let Some(job) = filter.job()
+    {
+        return Some(access.look(|fleet| nodes_of(fleet, job)));
     }
     let all = access.look(|fleet| if fleet.nodes().len() < MANY { Vec::new() } else { fleet.by_name().to_vec() });
     let (mut few, mut items) = (Vec::new(), Items::default());
@@ -148,6 +151,14 @@ pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) ->
         access.pause().await;
     }
     (!all.is_empty()).then_some(few)
+}
+
+/// The nodes of which a job holds something, in the order of their names.
+fn nodes_of(fleet: &Fleet, job: &str) -> Vec<NodeId> {
+    let job = fleet.find_job(job).and_then(|number| fleet.job(number as usize));
+    let mut is_its = vec![false; fleet.nodes().len()];
+    job.into_iter().flat_map(Job::held).for_each(|share| is_its[share.node.index()] = true);
+    fleet.by_name().iter().copied().filter(|node| is_its[node.index()]).collect()
 }
 
 /// As [`items`], in many looks.

@@ -202,6 +202,18 @@ impl Condition {
         several(self.leaves())
     }
 
+    /// The one job that a thing must be of for it to be true, where there is one.
+    pub(super) fn job(&self) -> Option<&str> {
+        match self {
+            Condition::And(parts) => parts.iter().find_map(Condition::job),
+            // Ids that are numbers are the same in either case.
+            Condition::Text(Text::Field(Field::Job, _), Test::Is(id)) if id.bytes().all(|c| c.is_ascii_digit()) => {
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a thing's history has to be looked at to tell.
     pub(super) fn looks_back(&self) -> bool {
         match self {

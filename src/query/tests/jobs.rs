@@ -91,6 +91,11 @@ fn things_know_whose_they_are() {
     check("gpus where user = bob and account = physics", "gpu010.site.example:1");
     check("nodes where job = 8", "gpu010.site.example");
     check("gpus where job = 7 and util < 25", "gpu002:0");
+    check("gpus where not job = 7 and gpu002", "");
+    check("gpus where job = 7 and job = 14711", "gpu001:0 gpu001:1");
+    check("gpus where (job = 8 or job = 14712) and power > 100", "gpu001:2 gpu010.site.example:1");
+    check("gpus where job = 404", "");
+    check("nodes where job = 7 sort -util", "gpu001 gpu002");
     check("nodes where user = carol", "");
     cells("gpus where job = 8 show job,user,account,job.name", "8 bob physics train-8");
 }
