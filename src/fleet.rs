@@ -46,7 +46,7 @@ pub use self::{
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
     jobs::{Job, Share},
     name::{Name, natural},
-    node::{Node, NodeId, Session},
+    node::{Node, NodeId, Session, Standing},
     place::{Area, NOWHERE, Place},
     processes::{Mount, Process, Processes, Workload},
     rollup::Rollup,

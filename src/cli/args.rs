@@ -147,7 +147,7 @@ pub(super) struct Hub {
     /// Memory for history, such as 1GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) history_memory: Option<u64>,
-    /// Ask Slurm for its jobs, by this machine's `squeue`
+    /// Ask Slurm for its jobs and nodes, by this machine's `squeue`, `scontrol` and `sinfo`
     #[arg(long)]
     pub(super) slurm: bool,
 }

@@ -58,8 +58,8 @@ pub(super) struct ServerConfig {
     pub(super) slurm: bool,
     /// Time between two questions to Slurm: `"15s"`.
     pub(super) slurm_interval: Option<String>,
-    /// The `squeue` that is run, where it is not on the path.
-    pub(super) squeue: Option<PathBuf>,
+    /// The folder of Slurm's commands, where they are not on the path.
+    pub(super) slurm_commands: Option<PathBuf>,
 }
 
 impl Config {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_key_is_known_or_named() {
-        check("[server]\nslurm = true\nslurm_interval = \"5s\"\nsqueue = \"/opt/slurm/bin/squeue\"", Ok(()));
+        check("[server]\nslurm = true\nslurm_interval = \"5s\"\nslurm_commands = \"/opt/slurm/bin\"", Ok(()));
         check("hub = \"head:7077\"\n[agent]\nlabels = { rack = \"r12\" }\n[server]\nlevels = [\"pod\"]", Ok(()));
         check("", Ok(()));
         check("\n\nhubb = 1", Err("config.toml:3: unknown field `hubb`"));

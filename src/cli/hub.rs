@@ -45,7 +45,8 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         .then(|| {
             let every = server.slurm_interval.as_deref().map_or(Ok(SLURM_EVERY), args::duration);
             let every = every.map_err(|e| Usage(format!("server.slurm_interval in config.toml: {e}")))?;
-            let slurm = server.squeue.map_or_else(Slurm::default, |squeue| Slurm::default().with_squeue(squeue));
+            let slurm = Slurm::default();
+            let slurm = server.slurm_commands.map_or(slurm.clone(), |folder| slurm.with_commands(folder));
             let slurm: Arc<dyn Scheduler> = Arc::new(slurm);
             anyhow::Ok((slurm, every))
         })

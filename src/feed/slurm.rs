@@ -1,14 +1,16 @@
-//! Slurm: its jobs, by one `squeue --json` for all of them. What that prints differs between versions (22.05 to 25.11
+//! Slurm: its jobs and its nodes, by one command for all of each. What these print differs between versions (22.05 to 25.11
 //! are known); everything that is not known is passed over, and what cannot be read of one job costs that job's field.
 
 mod gres;
+mod job;
 mod lenient;
-mod squeue;
+mod node;
+mod reply;
 
 use std::{
-    ffi::OsString,
     io::{BufReader, Read},
     os::unix::process::CommandExt as _,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -18,7 +20,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::model::{
-    job::{Job, Scheduler},
+    job::{Job, Scheduler, Standing},
     text::clean,
 };
 
@@ -30,30 +32,31 @@ const COMPLAINT: u64 = 4096;
 /// How to ask Slurm.
 #[derive(Clone, Debug)]
 pub struct Slurm {
-    squeue: OsString,
+    folder: Option<PathBuf>,
     deadline: Duration,
 }
 
 impl Default for Slurm {
     fn default() -> Self {
-        Slurm { squeue: "squeue".into(), deadline: DEADLINE }
+        Slurm { folder: None, deadline: DEADLINE }
     }
 }
 
 impl Slurm {
-    /// Asks by another command than the `squeue` of the path.
-    pub fn with_squeue(self, squeue: impl Into<OsString>) -> Slurm {
-        Slurm { squeue: squeue.into(), ..self }
+    /// Asks by the commands in this folder, rather than by those of the path.
+    pub fn with_commands(self, folder: impl Into<PathBuf>) -> Slurm {
+        Slurm { folder: Some(folder.into()), ..self }
     }
 
     /// Runs a command, has its output read, and stops it when it takes too long.
     fn run(
         &self,
         name: &str,
-        mut command: Command,
+        args: &[&str],
         read: impl FnOnce(BufReader<&mut dyn Read>) -> Result<(), String>,
     ) -> Result<(), String> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut command = Command::new(self.folder.as_ref().map_or_else(|| name.into(), |folder| folder.join(name)));
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| format!("cannot run {name}: {error}"))?;
         let (Some(mut output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(format!("{name} has no output"));
@@ -105,10 +108,23 @@ impl Scheduler for Slurm {
     }
 
     fn jobs(&self, each: &mut dyn FnMut(Job)) -> Result<(), String> {
-        let mut command = Command::new(&self.squeue);
-        command.args(["--all", "--states=all", "--json"]);
-        let name = self.squeue.to_string_lossy().into_owned();
-        self.run(&name, command, |reader| squeue::read(reader, each))
+        self.run("squeue", &["--all", "--states=all", "--json"], |reader| {
+            reply::read(reader, "jobs", &mut |entry: job::Entry| entry.job().into_iter().for_each(&mut *each))
+        })
+    }
+
+    fn nodes(&self, each: &mut dyn FnMut(Standing)) -> Result<(), String> {
+        let mut ask = |command, args: &[&str]| {
+            self.run(command, args, |reader| {
+                let mut each = |entry: node::Entry| entry.standing().into_iter().for_each(&mut *each);
+                reply::read(reader, "nodes", &mut each)
+            })
+        };
+        // Up to 22.05 it is the one that says it, later it is the other.
+        match ask("scontrol", &["show", "nodes", "--json"]) {
+            Err(problem) if problem.contains("--json") => ask("sinfo", &["--all", "--json"]),
+            result => result,
+        }
     }
 }
 
@@ -118,15 +134,15 @@ fn stop(pid: Pid) {
     let _ = kill_process_group(pid, Signal::KILL);
 }
 
-/// The last line of what a command complained first.
+/// The last two lines of what a command complained first: the one before the last often says more.
 fn complaint(mut errors: impl Read) -> String {
     let mut text = Vec::new();
     let _ = errors.by_ref().take(COMPLAINT).read_to_end(&mut text);
     // What is beyond is read, so that nobody waits for room.
     let _ = std::io::copy(&mut errors, &mut std::io::sink());
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    clean(line.trim(), 200).into_owned()
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    clean(&lines[lines.len().saturating_sub(2)..].join("; "), 200).into_owned()
 }
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ use super::{
     Fleet,
     inventory::Gpu,
     name::{Name, Names, natural, own},
-    node::NodeId,
+    node::{NodeId, Standing},
     processes::{Process, Processes},
 };
 use crate::model::{
+    hostlist::Hostlist,
     job::{self, Phase},
     state::Scheduler,
     text::clean,
@@ -167,6 +168,8 @@ pub(super) struct Jobs {
     /// What each node's processes came to when they were last gone through.
     seen: Vec<u64>,
     round: u64,
+    /// Nodes that came up in this round and that the fleet does not know.
+    strangers: Vec<Name>,
     /// When those that ended long ago were forgotten last.
     forgot: Option<Time>,
     /// Whether there was no room for a job since then, and none that could be forgotten for it.
@@ -525,9 +528,11 @@ fn uses(processes: &Processes) -> Vec<Use> {
 }
 
 impl Fleet {
-    /// Begins a round of a scheduler's news: all that it says of each of its jobs, until [`Fleet::end_schedule`].
+    /// Begins a round of a scheduler's news: all that it says of each of its jobs, and how it stands to each
+    /// node, until [`Fleet::end_schedule`].
     pub fn begin_schedule(&mut self, name: &str) {
         self.jobs.round += 1;
+        self.jobs.strangers.clear();
         self.scheduler.get_or_insert_default().name = name.into();
     }
 
@@ -546,17 +551,34 @@ impl Fleet {
         self.jobs.tell(number, Said { job: said, given, strangers }, &mut self.names, now);
     }
 
-    /// Ends a round. Of a whole one, the scheduler's jobs that did not come up in it are over; of one that an error cut
-    /// short, all others stay as they are.
-    pub fn end_schedule(&mut self, result: Result<(), String>, now: Time) {
-        let scheduler = self.scheduler.get_or_insert_default();
-        match result {
-            Ok(()) => {
-                (scheduler.heard, scheduler.problem) = (Some(now), String::new());
-                self.jobs.end_round(now);
+    /// A scheduler says how it stands to a node.
+    pub fn stand(&mut self, said: &job::Standing) {
+        match self.find(&said.node) {
+            Some(node) => {
+                let standing = Standing::keep(said, &mut self.names, self.jobs.round);
+                self.nodes[node.index()].standing = Some(standing);
             }
-            Err(problem) => scheduler.problem = clean(&problem, 200).into_owned(),
+            None => self.jobs.strangers.push(own(&said.node)),
         }
+    }
+
+    /// Ends a round: what became of the jobs, and of the nodes. Where that is whole, the scheduler's jobs that did not come
+    /// up in it are over, and the nodes are unknown to it; where an error cut it short, all others stay as they are.
+    pub fn end_schedule(&mut self, jobs: Result<(), String>, nodes: Result<(), String>, now: Time) {
+        let scheduler = self.scheduler.get_or_insert_default();
+        if jobs.is_ok() {
+            scheduler.heard = Some(now);
+            self.jobs.end_round(now);
+        }
+        let strangers = std::mem::take(&mut self.jobs.strangers);
+        if nodes.is_ok() {
+            scheduler.strangers = Hostlist::fold(strangers.iter().map(|name| &**name)).to_string();
+            for node in &mut self.nodes {
+                node.standing.take_if(|standing| standing.round != self.jobs.round);
+            }
+        }
+        let problem = jobs.err().or(nodes.err());
+        scheduler.problem = problem.map_or_else(String::new, |problem| clean(&problem, 200).into_owned());
     }
 
     /// The slots of a node's whole GPUs with these numbers.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::{
     inventory::{Gpu, Inventory},
-    name::Name,
+    name::{Name, Names},
     processes::Processes,
 };
-use crate::model::{state::State, time::Time};
+use crate::model::{job, state::State, time::Time};
 
 /// A node of the fleet. It stays the same node for as long as the hub runs; nodes are never removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,10 +62,39 @@ pub struct Node {
     pub reboots: u32,
     /// When it last came back with another boot id, by the hub's clock.
     pub rebooted: Option<Time>,
+    /// How the scheduler stands to it, if it knows it.
+    pub standing: Option<Standing>,
     /// Keys of the agent's metrics that the hub does not take: too many new ones, or another unit or quantum.
     pub refused: Vec<Name>,
     /// Whether the roster's keeper has still to hear of a change.
     pub(super) is_unsaved: bool,
+}
+
+/// How a scheduler stands to a node; see [`job::Standing`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its states, in the scheduler's own words.
+    pub states: Box<[Name]>,
+    /// Why it gets no jobs.
+    pub reason: Name,
+    /// Who says so.
+    pub by: Name,
+    /// Since when.
+    pub since: Option<Time>,
+    /// In which round of the scheduler's news it came up last.
+    pub(super) round: u64,
+}
+
+impl Standing {
+    pub(super) fn keep(said: &job::Standing, names: &mut Names, round: u64) -> Standing {
+        Standing {
+            states: said.states.iter().map(|state| names.share(state)).collect(),
+            reason: names.share(&said.reason),
+            by: names.share(&said.by),
+            since: said.since,
+            round,
+        }
+    }
 }
 
 /// What queries look for in every node, kept apart from [`Node`] in few bytes.

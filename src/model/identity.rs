@@ -44,6 +44,14 @@ pub enum Field {
     Fault,
     /// What is made of a GPU: `free`, `used`, `unused`, `ungiven` or `hollow`.
     Use,
+    /// A node's states in its scheduler's words.
+    Sched,
+    /// Why its scheduler gives a node no jobs.
+    SchedReason,
+    /// Who took a node from its scheduler.
+    SchedBy,
+    /// Since when that is so.
+    SchedSince,
     /// A NIC's name: `mlx5_0`, `eth0`.
     NicName,
     /// What a NIC speaks: `infiniband`, `roce`, `efa`, `ethernet`.
@@ -154,6 +162,10 @@ fields! {
     Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
     Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job) or hollow (busy, and its SMs do nothing).";
+    Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";
+    SchedReason "sched.reason" Node "REASON" 24, "Why the scheduler gives the node no jobs.";
+    SchedBy "sched.by" Node "BY" 8, "Who took the node from the scheduler.";
+    SchedSince "sched.since" Node "SINCE" 24, "Since when the scheduler gives the node no jobs.";
     NicName "nic.name" Nic "NIC" 10, "The port's name.";
     NicKind "nic.kind" Nic "KIND" 10, "What the port speaks: infiniband, roce, efa or ethernet.";
     NicGpu "nic.gpu" Nic "GPU" 4, "The GPU nearest to the port, by PCI topology.";

@@ -14,6 +14,27 @@ pub trait Scheduler: fmt::Debug + Send + Sync {
     /// # Errors
     /// One line that says what went wrong. The answer is then not whole; jobs that came before are true.
     fn jobs(&self, each: &mut dyn FnMut(Job)) -> Result<(), String>;
+
+    /// Calls `each` with how it stands to every node. It may take long.
+    ///
+    /// # Errors
+    /// As with [`Scheduler::jobs`].
+    fn nodes(&self, each: &mut dyn FnMut(Standing)) -> Result<(), String>;
+}
+
+/// How a scheduler stands to a node. Texts are empty where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The node, as the scheduler calls it.
+    pub node: String,
+    /// Its states, in the scheduler's own words and in lower case: `idle`, `drain`.
+    pub states: Vec<String>,
+    /// Why it gets no jobs.
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// Since when.
+    pub since: Option<Time>,
 }
 
 /// One job, as a scheduler tells of it. Texts are empty where it says nothing.

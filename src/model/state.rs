@@ -94,6 +94,8 @@ pub struct Scheduler {
     pub heard: Option<Time>,
     /// Why it has not answered since; empty while it answers.
     pub problem: String,
+    /// Nodes that it knows and that no agent has spoken for, as a hostlist.
+    pub strangers: String,
 }
 
 impl Census {

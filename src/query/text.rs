@@ -181,6 +181,14 @@ fn node_field(field: Field, node: &Node, visit: &mut dyn FnMut(&str)) {
         Field::Kernel => visit(&inventory.kernel),
         Field::CpuModel => visit(&inventory.cpu_model),
         Field::Agent => visit(&node.agent),
+        Field::Sched => node.standing.iter().flat_map(|it| &it.states).for_each(|state| visit(state)),
+        Field::SchedReason => node.standing.iter().for_each(|it| visit(&it.reason)),
+        Field::SchedBy => node.standing.iter().for_each(|it| visit(&it.by)),
+        Field::SchedSince => {
+            if let Some(since) = node.standing.as_ref().and_then(|it| it.since) {
+                visit(&since.to_string());
+            }
+        }
         Field::Notes => {
             inventory.notes.iter().for_each(|note| visit(note));
             let faults = inventory.faults.iter().filter(|fault| fault.gpu.is_none());

@@ -79,6 +79,8 @@ pub(crate) static VIEWS: &[View] = &[
             col("node.net.rx", 7),
             col("node.net.tx", 7),
             col("node.disk.used", 8),
+            col("sched", 8),
+            col("sched.reason", 9),
             col("node.age", 5),
             col(WHY, 2),
             hidden("node.gpus"),

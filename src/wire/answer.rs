@@ -191,8 +191,9 @@ impl From<Census> for proto::Census {
     fn from(census: Census) -> Self {
         let Census { up, stale, down, missing, gpus, history, drops, scheduler } = census;
         let drops = drops.into_iter().map(|(reason, count)| proto::Drop { reason, count }).collect();
-        let scheduler = scheduler.map(|Scheduler { name, heard, problem }| proto::Scheduler {
+        let scheduler = scheduler.map(|Scheduler { name, heard, problem, strangers }| proto::Scheduler {
             name,
+            strangers,
             heard: heard.map(Time::as_millis),
             problem,
         });
@@ -204,7 +205,8 @@ impl From<proto::Census> for Census {
     fn from(census: proto::Census) -> Self {
         let proto::Census { up, stale, down, missing, gpus, drops, history, scheduler } = census;
         let drops = drops.into_iter().map(|d| (limit::shown(d.reason, limit::LINE), d.count)).collect();
-        let scheduler = scheduler.map(|proto::Scheduler { name, heard, problem }| Scheduler {
+        let scheduler = scheduler.map(|proto::Scheduler { name, heard, problem, strangers }| Scheduler {
+            strangers: limit::shown(strangers, limit::LINE),
             name: limit::shown(name, limit::LINE),
             heard: heard.map(Time::from_millis),
             problem: limit::shown(problem, limit::LINE),

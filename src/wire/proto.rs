@@ -412,6 +412,8 @@ pub(super) struct Scheduler {
     pub(super) heard: Option<i64>,
     #[prost(string, tag = "3")]
     pub(super) problem: String,
+    #[prost(string, tag = "4")]
+    pub(super) strangers: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

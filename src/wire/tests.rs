@@ -116,7 +116,12 @@ fn census() -> Census {
         gpus: 40,
         history: Some(Time::from_millis(1_800_000_000_000)),
         drops: vec![("oversized frame".into(), 2)],
-        scheduler: Some(Scheduler { name: "slurm".into(), heard: Some(Time::from_millis(9)), problem: "late".into() }),
+        scheduler: Some(Scheduler {
+            name: "slurm".into(),
+            heard: Some(Time::from_millis(9)),
+            problem: "late".into(),
+            strangers: "gpu404".into(),
+        }),
     }
 }
 

@@ -100,7 +100,7 @@ fn give(fleet: &mut Fleet, nodes: usize) {
         };
         fleet.schedule(&said, NOW);
     }
-    fleet.end_schedule(Ok(()), NOW);
+    fleet.end_schedule(Ok(()), Ok(()), NOW);
 }
 
 /// What the overview's grid asks of a fleet this large.

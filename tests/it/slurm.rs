@@ -218,6 +218,16 @@ fn jobs_are_as_slurm_says() {
     let started = format!("gpus where job = {big}");
     hub.await_answer(&started, "the one that waited runs", |answer| answer["total"] == (NODES * GPUS) as u64);
 
+    // A node that an operator drains, with a reason.
+    let words = "reason=XID \"79\" again";
+    cluster.ask("scontrol", &["update", "nodename=gpu002", "state=drain", words]);
+    let drained = "nodes where sched = drain show node,sched,sched.reason,sched.by,sched.since";
+    let answer = hub.await_answer(drained, "a node is drained", |answer| answer["total"] == 1);
+    let row = &answer["rows"][0];
+    assert_eq!((&row["node"], &row["sched.reason"]), (&"gpu002".into(), &"XID \"79\" again".into()), "{answer}");
+    assert!(row["sched.by"] == "root" && row["sched.since"].is_string(), "{answer}");
+    assert_eq!(answer["scheduler"]["strangers"], "");
+
     // A controller that does not answer takes nothing away, and is told of.
     drop(cluster.controller.take());
     let answer = hub.await_answer(&started, "the hub says that nobody answers", |answer| {

@@ -51,8 +51,8 @@ fn table(table: &Table) -> Value {
     if !table.census.drops.is_empty() {
         answer["drops"] = table.census.drops.iter().map(|(reason, n)| (reason.clone(), Value::from(*n))).collect();
     }
-    if let Some(Scheduler { name, heard, problem }) = &table.census.scheduler {
-        answer["scheduler"] = json!({ "name": name, "heard": heard.map(|time| time.to_string()), "problem": problem });
+    if let Some(Scheduler { name, heard, problem, strangers }) = &table.census.scheduler {
+        answer["scheduler"] = json!({ "name": name, "heard": heard.map(|time| time.to_string()), "problem": problem, "strangers": strangers });
     }
     answer
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     Time,
-    job::{Job, Phase, Scheduler, Share},
+    job::{Job, Phase, Scheduler, Share, Standing},
 };
 
 /// The scheduler of a simulated fleet.
@@ -43,9 +43,37 @@ impl Scheduler for Queue {
         jobs.filter(|job| job.submitted.is_some_and(|submitted| submitted <= now)).for_each(each);
         Ok(())
     }
+
+    fn nodes(&self, each: &mut dyn FnMut(Standing)) -> Result<(), String> {
+        let now = (self.clock)();
+        (0..self.sim.plan().nodes).for_each(|n| each(self.sim.standing(n, now)));
+        Ok(())
+    }
 }
 
 impl Sim {
+    /// How the scheduler stands to node `n` at `now`. An operator has drained a few, each with a word why.
+    fn standing(&self, n: u32, now: Time) -> Standing {
+        let mut dice = Dice::new(key(u64::from(n), 0xd4a1));
+        let base = match self.job(n, now) {
+            None => "idle",
+            Some(job) if job.gpus < self.plan().gpus => "mixed",
+            Some(_) => "allocated",
+        };
+        let node = self.name(n);
+        if dice.below(300) > 0 {
+            return Standing { node, states: vec![base.into()], ..Standing::default() };
+        }
+        let reasons = ["XID 79", "HBM", "NVLink errors", "RMA 1652", "firmware update"];
+        Standing {
+            node,
+            states: vec![base.into(), "drain".into()],
+            reason: reasons[dice.below(reasons.len() as u64) as usize].into(),
+            by: "ops".into(),
+            since: Some(self.plan().start - Duration::from_hours(1 + dice.below(200))),
+        }
+    }
+
     /// A job, as a scheduler tells of it at `now`.
     fn told(&self, job: &super::Job, now: Time) -> Job {
         let mut dice = Dice::new(key(job.id, 0x0b5e));

@@ -10,7 +10,7 @@ use crate::model::{
 
 fn read(text: &str) -> (Vec<Job>, Result<(), String>) {
     let mut jobs = Vec::new();
-    let result = squeue::read(text.as_bytes(), &mut |job| jobs.push(job));
+    let result = reply::read(text.as_bytes(), "jobs", &mut |entry: job::Entry| jobs.extend(entry.job()));
     (jobs, result)
 }
 
@@ -150,7 +150,8 @@ fn script(text: &str) -> (tempfile::TempDir, Slurm) {
     let path = dir.path().join("squeue");
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("may run");
-    (dir, Slurm::default().with_squeue(path))
+    let slurm = Slurm::default().with_commands(dir.path());
+    (dir, slurm)
 }
 
 fn ask(slurm: &Slurm) -> (Vec<String>, Result<(), String>) {
@@ -176,8 +177,8 @@ fn a_command_is_run_and_its_failure_told() {
     assert!(ask(&slurm).1.is_err_and(|error| error.contains("no answer that can be read")));
     let (_dir, slurm) = script("echo '{\"jobs\": [{\"job_id\": 1},'");
     assert!(ask(&slurm).1.is_err_and(|error| error.contains("ends before")));
-    let slurm = Slurm::default().with_squeue("/nowhere/squeue");
-    assert!(ask(&slurm).1.is_err_and(|error| error.starts_with("cannot run /nowhere/squeue: ")));
+    let slurm = Slurm::default().with_commands("/nowhere");
+    assert!(ask(&slurm).1.is_err_and(|error| error.starts_with("cannot run squeue: ")));
 }
 
 #[test]
@@ -189,4 +190,53 @@ fn a_command_that_hangs_is_stopped() {
     let (ids, result) = ask(&slurm);
     assert_eq!(ids, ["1"]);
     assert!(result.is_err_and(|error| error.contains("took longer")), "after {:?}", began.elapsed());
+}
+
+#[test]
+fn nodes_have_their_states_and_reasons_in_every_version() {
+    let read = |text: &str| {
+        let mut nodes = Vec::new();
+        reply::read(text.as_bytes(), "nodes", &mut |entry: node::Entry| nodes.extend(entry.standing()))
+            .expect("an answer");
+        nodes
+    };
+    let plain = r#"{"nodes": [{"name": "gpu001", "state": "idle", "state_flags": ["DRAIN"], "reason": "XID \"79\"",
+        "reason_changed_at": 1795663456, "reason_set_by_user": "root"},
+        {"name": "gpu002", "state": "idle", "state_flags": [], "reason": "", "reason_changed_at": 0, "reason_set_by_user": null}]}"#;
+    let set = r#"{"nodes": [{"name": "gpu001", "state": ["IDLE", "DRAIN"], "reason": "XID \"79\"",
+        "reason_changed_at": {"set": true, "infinite": false, "number": 1795663456}, "reason_set_by_user": "root"},
+        {"name": "gpu002", "state": ["IDLE"], "reason": "", "reason_changed_at": {"set": true, "infinite": false, "number": 0},
+        "reason_set_by_user": ""}, {"state": ["IDLE"]}]}"#;
+    let drained = Standing {
+        node: "gpu001".into(),
+        states: vec!["idle".into(), "drain".into()],
+        reason: "XID \"79\"".into(),
+        by: "root".into(),
+        since: Some(Time::from_millis(1_795_663_456_000)),
+    };
+    let idle = Standing { node: "gpu002".into(), states: vec!["idle".into()], ..Standing::default() };
+    for text in [plain, set] {
+        assert_eq!(read(text), [drained.clone(), idle.clone()], "{text}");
+    }
+}
+
+#[test]
+fn nodes_are_asked_for_as_the_version_has_it() {
+    let (dir, slurm) = script("exit 3");
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("may run");
+    };
+    let ask = || {
+        let mut names = Vec::new();
+        slurm.nodes(&mut |standing| names.push(standing.node)).map(|()| names)
+    };
+    write("scontrol", "echo '{\"nodes\": [{\"name\": \"new\"}]}'");
+    write("sinfo", "echo '{\"nodes\": [{\"name\": \"old\"}]}'");
+    assert_eq!(ask(), Ok(vec!["new".into()]));
+    write("scontrol", "echo \"scontrol: unrecognized option '--json'\" >&2; echo 'Try --help' >&2; exit 1");
+    assert_eq!(ask(), Ok(vec!["old".into()]));
+    write("scontrol", "echo 'slurm_load_node error: Unable to contact slurm controller' >&2; exit 1");
+    assert!(ask().is_err_and(|error| error.contains("Unable to contact")));
 }

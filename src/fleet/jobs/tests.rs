@@ -48,7 +48,7 @@ fn say(fleet: &mut Fleet, jobs: &[job::Job], now: Time) {
     for job in jobs {
         fleet.schedule(job, now);
     }
-    fleet.end_schedule(Ok(()), now);
+    fleet.end_schedule(Ok(()), Ok(()), now);
 }
 
 fn get<'a>(fleet: &'a Fleet, id: &str) -> &'a Job {
@@ -176,7 +176,7 @@ fn a_job_that_the_scheduler_forgot_is_over() {
     say(&mut fleet, &[job("7", &[("gpu001", &[0])]), job("8", &[("gpu001", &[1])])], at(0));
     fleet.processes(sessions[0], &processes(&[("8", 1)]), at(0));
     fleet.begin_schedule("slurm");
-    fleet.end_schedule(Err("late".into()), at(15_000));
+    fleet.end_schedule(Err("late".into()), Ok(()), at(15_000));
     assert_eq!(get(&fleet, "7").phase, Phase::Running, "nothing is over because nobody answers");
     let scheduler = fleet.census(at(16_000)).scheduler.unwrap();
     assert_eq!((&*scheduler.name, scheduler.heard, &*scheduler.problem), ("slurm", Some(at(0)), "late"));
@@ -214,6 +214,36 @@ fn nodes_that_are_not_known_are_listed_and_taken_when_they_come() {
     fleet.inventory(session, &inventory("gpu009", 8), at(2000));
     say(&mut fleet, &said, at(2000));
     assert_eq!(get(&fleet, "7").gpus(), 3);
+}
+
+#[test]
+fn nodes_stand_as_the_scheduler_says() {
+    let (mut fleet, sessions) = of(2);
+    let standing = |node: &str, states: &[&str]| job::Standing {
+        node: node.into(),
+        states: states.iter().map(|state| (*state).into()).collect(),
+        reason: "XID 79".into(),
+        ..job::Standing::default()
+    };
+    let round = |fleet: &mut Fleet, nodes: &[job::Standing], result| {
+        fleet.begin_schedule("slurm");
+        for node in nodes {
+            fleet.stand(node);
+        }
+        fleet.end_schedule(Ok(()), result, at(0));
+    };
+    let known = |fleet: &Fleet, n: usize| fleet.node(sessions[n].node).standing.as_ref().map(|it| it.states.join("+"));
+    let all =
+        [standing("gpu001", &["idle", "drain"]), standing("gpu002", &["allocated"]), standing("gpu009", &["idle"])];
+    round(&mut fleet, &all, Ok(()));
+    assert_eq!((known(&fleet, 0).as_deref(), known(&fleet, 1).as_deref()), (Some("idle+drain"), Some("allocated")));
+    assert_eq!(fleet.scheduler().unwrap().strangers, "gpu009");
+    round(&mut fleet, &all[..1], Err("late".into()));
+    assert_eq!(known(&fleet, 1).as_deref(), Some("allocated"), "half an answer takes nothing away");
+    assert_eq!(fleet.scheduler().unwrap().problem, "late");
+    round(&mut fleet, &all[..1], Ok(()));
+    assert_eq!((known(&fleet, 0).is_some(), known(&fleet, 1)), (true, None));
+    assert_eq!(fleet.scheduler().unwrap().strangers, "");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn fleet() -> Fleet {
     ] {
         fleet.schedule(&said, at(NOW));
     }
-    fleet.end_schedule(Ok(()), at(NOW));
+    fleet.end_schedule(Ok(()), Ok(()), at(NOW));
     fleet
 }
 
@@ -144,7 +144,7 @@ fn a_scheduler_may_know_jobs_before_any_node_is_there() {
         &Job { id: "7".into(), user: "alice".into(), phase: Phase::Running, shares, ..Job::default() },
         at(NOW),
     );
-    fleet.end_schedule(Ok(()), at(NOW));
+    fleet.end_schedule(Ok(()), Ok(()), at(NOW));
     for question in [
         "users",
         "jobs",

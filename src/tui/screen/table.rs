@@ -208,7 +208,7 @@ fn in_common(by: &str, id: &str) -> Vec<String> {
 
 /// Who says what jobs there are, and how long ago.
 fn source(table: &Table) -> (Role, String) {
-    let Some(Scheduler { name, heard, problem }) = &table.census.scheduler else {
+    let Some(Scheduler { name, heard, problem, .. }) = &table.census.scheduler else {
         return (Role::Dim, "· as their processes show; no scheduler is asked".into());
     };
     let ago = heard.map(|heard| Unit::Seconds.cell(table.time.seconds_after(heard)));

@@ -17,7 +17,7 @@ use crate::{
         question::{Answer, Complaint, Question, Reply},
         raw::Gap,
         series::{Line, Series},
-        state::Census,
+        state::{Census, Scheduler},
         syntax::{Comparison, Expr, Operand, Query, Show},
         table::{Cell, Column, Row, Table},
     },
@@ -126,6 +126,11 @@ impl Hub {
         let mut census = Census {
             gpus: (self.nodes * self.gpus) as u64,
             history: Some(self.now - std::time::Duration::from_mins(12)),
+            scheduler: (self.nodes > 1).then(|| Scheduler {
+                name: "slurm".into(),
+                heard: Some(self.now - Duration::from_secs(9)),
+                ..Scheduler::default()
+            }),
             ..Census::default()
         };
         (1..=self.nodes).for_each(|node| census.count(Hub::state(node)));

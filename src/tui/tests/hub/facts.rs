@@ -186,6 +186,14 @@ impl Hub {
                 .for_each(|cell| *cell = Cell::Gap(Gap::Unknown));
         }
         facts.insert("node.age".into(), Cell::Number(age));
+        let (sched, reason) = match node {
+            17 => ("drain,mixed", text("XID 79")),
+            99 | 200 => ("down", text("Not responding")),
+            _ if is_idle(node / 24) => ("idle", Cell::Gap(Gap::Absent)),
+            _ => ("allocated", Cell::Gap(Gap::Absent)),
+        };
+        facts.insert("sched".into(), text(sched));
+        facts.insert("sched.reason".into(), reason);
         let texts = [
             ("os", "Ubuntu 24.04.1 LTS"),
             ("kernel", "6.8.0-49-generic"),

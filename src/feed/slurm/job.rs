@@ -1,13 +1,8 @@
-//! Reads what `squeue --json` prints, job by job: of 100,000 jobs that is hundreds of megabytes.
+//! A job, as `squeue --json` prints it.
 
-use std::{fmt, io::Read, time::Duration};
+use std::time::Duration;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
-
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::{
     gres,
@@ -16,112 +11,16 @@ use super::{
 use crate::model::{
     hostlist::Hostlist,
     job::{Job, Phase, Share},
-    text::clean,
     time::Time,
 };
 
 /// Nodes of one job that are taken at most.
 const NODES: usize = 1 << 18;
 
-/// Calls `each` with every job.
-pub(super) fn read(from: impl Read, each: &mut dyn FnMut(Job)) -> Result<(), String> {
-    let mut json = serde_json::Deserializer::from_reader(from);
-    let said = Reply(each).deserialize(&mut json).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => "the answer ends before it is whole".to_owned(),
-        _ => format!("no answer that can be read: {error}"),
-    })?;
-    // A controller that is not there is an answer without jobs, too.
-    match said {
-        Said { error, .. } if !error.is_empty() => Err(error),
-        Said { has_jobs: true, .. } => Ok(()),
-        Said { .. } => Err("the answer has no jobs in it".into()),
-    }
-}
-
-/// The whole answer.
-struct Reply<'a>(&'a mut dyn FnMut(Job));
-
-/// What an answer said besides its jobs.
-#[derive(Default)]
-struct Said {
-    has_jobs: bool,
-    error: String,
-}
-
-impl<'de> DeserializeSeed<'de> for Reply<'_> {
-    type Value = Said;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Said, D::Error> {
-        from.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reply<'_> {
-    type Value = Said;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with jobs")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said, A::Error> {
-        let mut said = Said::default();
-        while let Some(Text(key)) = map.next_key()? {
-            match key.as_str() {
-                "jobs" => {
-                    map.next_value_seed(Jobs(&mut *self.0))?;
-                    said.has_jobs = true;
-                }
-                "errors" => {
-                    let errors: Value = map.next_value()?;
-                    let all = errors.as_array().into_iter().flatten();
-                    said.error = all.map(problem).find(|words| !words.is_empty()).unwrap_or_default();
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(said)
-    }
-}
-
-/// What Slurm says went wrong.
-fn problem(error: &Value) -> String {
-    let words = ["description", "error"].into_iter().filter_map(|key| error.get(key)?.as_str());
-    let words: Vec<&str> = words.filter(|words| !words.is_empty()).collect();
-    clean(&words.join(": "), 200).into_owned()
-}
-
-/// The list of jobs.
-struct Jobs<'a>(&'a mut dyn FnMut(Job));
-
-impl<'de> DeserializeSeed<'de> for Jobs<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Jobs<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of jobs")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(entry) = seq.next_element::<Entry>()? {
-            if let Some(job) = entry.job() {
-                (self.0)(job);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// A job as Slurm writes it.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Entry {
+pub(super) struct Entry {
     job_id: Number,
     array_job_id: Number,
     array_task_id: Number,
@@ -150,7 +49,7 @@ struct Entry {
 
 impl Entry {
     /// The job, unless it has no id.
-    fn job(self) -> Option<Job> {
+    pub(super) fn job(self) -> Option<Job> {
         let id = self.job_id.0.filter(|id| *id > 0)?;
         let known = |number: Number| number.0.filter(|n| *n > 0);
         let time = |number| known(number).map(|seconds| Time::from_millis(seconds.saturating_mul(1000)));
