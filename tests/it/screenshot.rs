@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use vt100::{Cell, Color, Screen};
 
-use crate::terminal::start;
+use crate::{pty::Terminal, terminal::start};
 
 /// Size of a cell in the picture.
 const CELL: (f64, f64) = (8.4, 17.0);
@@ -125,19 +125,32 @@ fn rectangle(out: &mut String, (x, y): (f64, f64), (wide, high): (f64, f64), fil
         .unwrap();
 }
 
-#[test]
-fn the_readme_s_screenshot_shows_the_overview() {
-    let mut terminal = start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
-    terminal.await_screen("the first faults", |s| s.contains("XID 79"));
-    if std::env::var_os("UPDATE_SCREENSHOTS").is_some() {
-        terminal.watch_for(std::time::Duration::from_mins(2));
-    }
+/// Whether the pictures in `screenshots` are made anew.
+fn updates() -> bool {
+    std::env::var_os("UPDATE_SCREENSHOTS").is_some()
+}
+
+/// A picture of what is on screen, which shows these words. It is kept as `screenshots/NAME.svg` where pictures are made
+/// anew.
+fn picture(terminal: &Terminal, name: &str, words: &[&str]) {
     let picture = svg(terminal.screen());
-    for word in ["overview", "NODES", "PROBLEMS"] {
+    for word in words {
         assert!(picture.contains(word), "{word} is drawn");
     }
-    if std::env::var_os("UPDATE_SCREENSHOTS").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/screenshots/overview.svg");
-        std::fs::write(path, picture).unwrap();
+    if updates() {
+        std::fs::write(format!("{}/screenshots/{name}.svg", env!("CARGO_MANIFEST_DIR")), picture).unwrap();
     }
+}
+
+#[test]
+fn screenshots_show_the_overview_and_the_jobs() {
+    let mut terminal = start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
+    terminal.await_screen("the first faults", |s| s.contains("XID 79"));
+    if updates() {
+        terminal.watch_for(std::time::Duration::from_mins(2));
+    }
+    picture(&terminal, "overview", &["overview", "NODES", "PROBLEMS"]);
+    terminal.press("4");
+    terminal.await_screen("the jobs", |s| s.contains("JOBS") && s.contains("running") && s.contains("pretrain"));
+    picture(&terminal, "jobs", &["JOB", "USER", "running"]);
 }
