@@ -145,6 +145,30 @@ impl Cluster {
     }
 }
 
+/// Jobs outlive the daemons that started them: all that has this Slurm in its environment ends with the test.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let mark = format!("SLURM_CONF={}", self.dir.path().join("slurm.conf").display());
+        let ours = |pid: &i32| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+        };
+        for _ in 0..50 {
+            let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+            let pids: Vec<i32> =
+                all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect();
+            if pids.is_empty() {
+                break;
+            }
+            for pid in pids.into_iter().filter_map(rustix::process::Pid::from_raw) {
+                // It may have ended meanwhile.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 /// A hub that asks this Slurm each second.
 fn hub(cluster: &Cluster) -> Hub {
     let config = cluster.dir.path().join("config.toml");
