@@ -2,157 +2,27 @@
 //! What a scheduler says and what processes show are both kept, since the two may differ. Without a scheduler, processes
 //! alone make jobs.
 
+mod job;
+mod schedule;
+
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    ops::Range,
     time::Duration,
 };
 
 use super::{
     Fleet,
-    inventory::Gpu,
-    name::{Name, Names, natural, own},
-    node::{NodeId, Standing},
+    name::{Name, natural},
+    node::NodeId,
     processes::{Process, Processes},
 };
-use crate::model::{
-    hostlist::Hostlist,
-    job::{self, Phase},
-    state::Scheduler,
-    text::clean,
-    time::Time,
-};
+use crate::model::{job::Phase, state::Scheduler, time::Time};
+
+pub use job::{Job, Share};
 
 /// Why a job is not taken.
 pub(super) const BEYOND: &str = "job beyond the fleet's limit";
-
-/// A job; see [`job::Job`].
-#[derive(Clone, Debug, Default)]
-pub struct Job {
-    /// The id by which its processes name it.
-    pub id: Name,
-    /// Which task of an array it is.
-    pub array: Name,
-    /// Which component of a heterogeneous job it is.
-    pub het: Name,
-    /// What its user calls it.
-    pub name: Name,
-    /// Whose it is: who submitted it, or else who owns its processes.
-    pub user: Name,
-    /// Who pays for it.
-    pub account: Name,
-    /// The partition or queue.
-    pub partition: Name,
-    /// Its quality of service.
-    pub qos: Name,
-    /// How far it has come.
-    pub phase: Phase,
-    /// The same in the scheduler's own word.
-    pub state: Name,
-    /// Why it waits, or how it ended.
-    pub reason: Name,
-    /// What its user or an operator noted.
-    pub comment: Name,
-    /// When it was submitted.
-    pub submitted: Option<Time>,
-    /// When it started.
-    pub started: Option<Time>,
-    /// When it ended.
-    pub ended: Option<Time>,
-    /// How long it may run.
-    pub limit: Option<Duration>,
-    /// How often it was requeued.
-    pub restarts: u32,
-    /// What it has of each node, or had last.
-    pub shares: Vec<Share>,
-    /// Nodes that it was given and that the fleet does not know.
-    pub strangers: Vec<Name>,
-    /// Whether a scheduler tells of it.
-    pub is_scheduled: bool,
-    /// How many shares it holds.
-    holds: usize,
-    /// In which round of the scheduler's news it came up last.
-    round: u64,
-}
-
-/// A job's share of one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// The node.
-    pub node: NodeId,
-    /// Whether the scheduler gave the job something of it.
-    pub is_given: bool,
-    /// Slots of the GPUs that it gave; nothing where it does not say which.
-    pub given: Option<Box<[u16]>>,
-    /// Slots of the GPUs that its processes use.
-    pub used: Box<[u16]>,
-    /// Both together, in order. Of a share that is not held any more, what it was last.
-    pub slots: Box<[u16]>,
-    /// Whether the job has it now.
-    pub is_held: bool,
-}
-
-impl Job {
-    /// GPUs that it has, or had last.
-    pub fn gpus(&self) -> usize {
-        self.shares.iter().map(|share| share.slots.len()).sum()
-    }
-
-    /// Nodes that it has, or had last, those included that the fleet does not know.
-    pub fn nodes(&self) -> usize {
-        self.shares.len() + self.strangers.len()
-    }
-
-    /// What it has now.
-    pub fn held(&self) -> impl Iterator<Item = &Share> {
-        self.shares.iter().filter(|share| share.is_held)
-    }
-}
-
-impl Share {
-    /// Its GPUs' slots, as runs of those next to one another.
-    pub fn runs(&self) -> impl Iterator<Item = Range<u32>> {
-        self.slots.chunk_by(|a, b| a + 1 == *b).filter_map(|run| {
-            let (first, last) = (*run.first()?, *run.last()?);
-            Some(u32::from(first)..u32::from(last) + 1)
-        })
-    }
-
-    /// How many of its GPUs were given and are not used; nothing where the scheduler does not say which it gave.
-    pub fn unused(&self) -> Option<usize> {
-        let given = self.gave()?;
-        Some(given.iter().filter(|slot| !self.used.contains(slot)).count())
-    }
-
-    /// How many of its GPUs are used and were not given; nothing where the scheduler does not say which it gave.
-    pub fn ungiven(&self) -> Option<usize> {
-        let given = self.gave()?;
-        Some(self.used.iter().filter(|slot| !given.contains(slot)).count())
-    }
-
-    /// The GPUs that the scheduler gave, as far as it says.
-    fn gave(&self) -> Option<&[u16]> {
-        if self.is_given { self.given.as_deref() } else { Some(&[]) }
-    }
-
-    fn of(node: NodeId) -> Share {
-        let (used, slots) = Default::default();
-        Share { node, is_given: false, given: None, used, slots, is_held: false }
-    }
-
-    /// Brings what is held up to date with what is given and used.
-    fn settle(&mut self) {
-        self.is_held = self.is_given || !self.used.is_empty();
-        if self.is_held {
-            let given = self.given.iter().filter(|_| self.is_given).flat_map(|slots| slots.iter().copied());
-            let mut slots: Vec<u16> = given.chain(self.used.iter().copied()).collect();
-            slots.sort_unstable();
-            slots.dedup();
-            self.slots = slots.into();
-        }
-    }
-}
 
 /// All jobs of a fleet.
 #[derive(Debug, Default)]
@@ -181,13 +51,6 @@ pub(super) struct Jobs {
 struct Held {
     job: u32,
     share: u32,
-}
-
-/// What a scheduler says of a job, with the fleet's own nodes and slots.
-struct Said<'a> {
-    job: &'a job::Job,
-    given: Vec<(NodeId, Option<Box<[u16]>>)>,
-    strangers: Vec<Name>,
 }
 
 /// What a job's processes use of a node.
@@ -263,66 +126,6 @@ impl Jobs {
         refused
     }
 
-    /// Takes what a scheduler says of the job with this number, and what it gave it of which node.
-    fn tell(&mut self, number: u32, said: Said<'_>, names: &mut Names, now: Time) {
-        let round = self.round;
-        let Some(job) = self.get_mut(number) else { return };
-        let job::Job { phase, restarts, .. } = *said.job;
-        let begins =
-            phase != Phase::Ended && (restarts > job.restarts || (phase == Phase::Running && job.phase != phase));
-        (job.is_scheduled, job.round) = (true, round);
-        let ended = job.ended;
-        job.renew(said.job, names);
-        job.strangers = said.strangers;
-        if phase == Phase::Ended {
-            job.ended = job.ended.or(ended).or(Some(now));
-        }
-        if phase == Phase::Ended && job.shares.is_empty() {
-            // It came and went unseen.
-            let had = said.given.iter().map(|(node, slots)| (*node, slots.clone().unwrap_or_default()));
-            job.shares = had.map(|(node, slots)| Share { slots, ..Share::of(node) }).collect();
-        }
-        let given = if phase == Phase::Running { said.given } else { Vec::new() };
-        if begins {
-            self.take_back(number, now);
-            self.forget_past(number);
-        }
-        let Some(job) = self.get_mut(number) else { return };
-        let before = job.shares.iter().filter(|share| share.is_given).map(|share| (share.node, &share.given));
-        if before.eq(given.iter().map(|(node, slots)| (*node, slots))) {
-            return;
-        }
-        job.shares.iter_mut().for_each(|share| share.is_given = false);
-        for (node, slots) in given {
-            let share = self.share_of(number, node);
-            if let Some(share) = self.share_mut(Held { job: number, share }) {
-                share.is_given = true;
-                // Of a job that is about to end it may not be said any more.
-                share.given = slots.or_else(|| share.given.take());
-            }
-        }
-        self.settle(number, now);
-    }
-
-    /// Takes all that was given to a job.
-    fn take_back(&mut self, number: u32, now: Time) {
-        let Some(job) = self.get_mut(number) else { return };
-        job.shares.iter_mut().for_each(|share| (share.is_given, share.given) = (false, None));
-        self.settle(number, now);
-    }
-
-    /// Lets a job keep only what it holds.
-    fn forget_past(&mut self, number: u32) {
-        let Jobs { list, held, .. } = self;
-        let Some(job) = list.get_mut(number as usize).and_then(Option::as_mut) else { return };
-        job.shares.retain(|share| share.is_held);
-        for (share, at) in job.shares.iter().zip(0..) {
-            if let Some(held) = held[share.node.index()].iter_mut().find(|held| held.job == number) {
-                held.share = at;
-            }
-        }
-    }
-
     /// Brings what a job holds up to date with what is given and used.
     fn settle(&mut self, number: u32, now: Time) {
         let shares = self.get(number).map_or(0, |job| job.shares.len()) as u32;
@@ -330,22 +133,6 @@ impl Jobs {
             if let Some(share) = self.share_mut(held) {
                 share.settle();
                 self.let_go(held, now);
-            }
-        }
-    }
-
-    /// Ends the jobs of which the scheduler says nothing any more.
-    fn end_round(&mut self, now: Time) {
-        let round = self.round;
-        for number in 0..self.list.len() as u32 {
-            let Some(job) = self.get_mut(number).filter(|job| job.is_scheduled && job.round != round) else { continue };
-            job.is_scheduled = false;
-            if job.phase == Phase::Ended {
-                continue;
-            }
-            self.take_back(number, now);
-            if let Some(job) = self.get_mut(number).filter(|job| job.phase != Phase::Ended && job.holds == 0) {
-                job.end(now);
             }
         }
     }
@@ -451,44 +238,6 @@ impl Jobs {
     }
 }
 
-impl Job {
-    /// Becomes what the scheduler says, but for its shares.
-    fn renew(&mut self, said: &job::Job, names: &mut Names) {
-        let texts = [
-            (&mut self.name, &said.name),
-            (&mut self.user, &said.user),
-            (&mut self.account, &said.account),
-            (&mut self.partition, &said.partition),
-            (&mut self.qos, &said.qos),
-            (&mut self.state, &said.state),
-            (&mut self.reason, &said.reason),
-            (&mut self.comment, &said.comment),
-        ];
-        for (kept, said) in texts {
-            names.renew(kept, said);
-        }
-        for (kept, said) in [(&mut self.array, &said.array), (&mut self.het, &said.het)] {
-            if **kept != **said {
-                *kept = own(said);
-            }
-        }
-        (self.phase, self.restarts, self.limit) = (said.phase, said.restarts, said.limit);
-        (self.submitted, self.started, self.ended) = (said.submitted, said.started, said.ended);
-    }
-
-    /// Starts anew.
-    fn begin(&mut self) {
-        // Nothing of the run before is true of it, and it holds nothing.
-        let id = std::mem::take(&mut self.id);
-        *self = Job { id, phase: Phase::Running, state: "running".into(), ..Job::default() };
-    }
-
-    fn end(&mut self, now: Time) {
-        (self.phase, self.ended) = (Phase::Ended, Some(now));
-        self.state = "ended".into();
-    }
-}
-
 /// A number that mostly changes with what [`uses`] finds.
 fn fingerprint(processes: &Processes) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -528,66 +277,6 @@ fn uses(processes: &Processes) -> Vec<Use> {
 }
 
 impl Fleet {
-    /// Begins a round of a scheduler's news: all that it says of each of its jobs, and how it stands to each
-    /// node, until [`Fleet::end_schedule`].
-    pub fn begin_schedule(&mut self, name: &str) {
-        self.jobs.round += 1;
-        self.jobs.strangers.clear();
-        self.scheduler.get_or_insert_default().name = name.into();
-    }
-
-    /// A scheduler says what it knows of a job.
-    pub fn schedule(&mut self, said: &job::Job, now: Time) {
-        let Some(number) = self.jobs.number(&own(&said.id)) else {
-            return self.drop(BEYOND);
-        };
-        let (mut given, mut strangers) = (Vec::with_capacity(said.shares.len()), Vec::new());
-        for share in &said.shares {
-            match self.find(&share.node) {
-                Some(node) => given.push((node, share.gpus.as_deref().map(|gpus| self.slots_of(node, gpus)))),
-                None => strangers.push(own(&share.node)),
-            }
-        }
-        self.jobs.tell(number, Said { job: said, given, strangers }, &mut self.names, now);
-    }
-
-    /// A scheduler says how it stands to a node.
-    pub fn stand(&mut self, said: &job::Standing) {
-        match self.find(&said.node) {
-            Some(node) => {
-                let standing = Standing::keep(said, &mut self.names, self.jobs.round);
-                self.nodes[node.index()].standing = Some(standing);
-            }
-            None => self.jobs.strangers.push(own(&said.node)),
-        }
-    }
-
-    /// Ends a round: what became of the jobs, and of the nodes. Where that is whole, the scheduler's jobs that did not come
-    /// up in it are over, and the nodes are unknown to it; where an error cut it short, all others stay as they are.
-    pub fn end_schedule(&mut self, jobs: Result<(), String>, nodes: Result<(), String>, now: Time) {
-        let scheduler = self.scheduler.get_or_insert_default();
-        if jobs.is_ok() {
-            scheduler.heard = Some(now);
-            self.jobs.end_round(now);
-        }
-        let strangers = std::mem::take(&mut self.jobs.strangers);
-        if nodes.is_ok() {
-            scheduler.strangers = Hostlist::fold(strangers.iter().map(|name| &**name)).to_string();
-            for node in &mut self.nodes {
-                node.standing.take_if(|standing| standing.round != self.jobs.round);
-            }
-        }
-        let problem = jobs.err().or(nodes.err());
-        scheduler.problem = problem.map_or_else(String::new, |problem| clean(&problem, 200).into_owned());
-    }
-
-    /// The slots of a node's whole GPUs with these numbers.
-    fn slots_of(&self, node: NodeId, numbers: &[u16]) -> Box<[u16]> {
-        let gpus = &self.node(node).inventory.gpus;
-        let is_one = |gpu: &Gpu| gpu.parent.is_none() && gpu.index.parse().is_ok_and(|index| numbers.contains(&index));
-        (0..).zip(gpus).filter(|(_, gpu)| is_one(gpu)).map(|(slot, _)| slot).collect()
-    }
-
     /// How the scheduler answers, if one is asked.
     pub fn scheduler(&self) -> Option<&Scheduler> {
         self.scheduler.as_ref()

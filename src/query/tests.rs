@@ -47,19 +47,26 @@ fn series(text: &str) -> Series {
 }
 
 /// The ids of the rows of an answer, between blanks.
-fn check(text: &str, expected: &str) {
-    let ids: Vec<String> = table(text).rows.into_iter().map(|row| row.id).collect();
-    assert_eq!(ids.join(" "), expected, "{text}");
+fn ids(table: &Table) -> String {
+    table.rows.iter().map(|row| &*row.id).collect::<Vec<_>>().join(" ")
 }
 
-/// The rows' cells as screens show them: cells between blanks, rows between slashes.
+/// The rows' cells as screens show them.
+fn shown(table: &Table) -> impl Iterator<Item = Vec<String>> {
+    table.rows.iter().map(|row| row.cells.iter().zip(&table.columns).map(|(cell, column)| cell.show(column)).collect())
+}
+
+/// The same: cells between blanks, rows between slashes.
+fn lines(table: &Table) -> String {
+    shown(table).map(|cells| cells.join(" ")).collect::<Vec<_>>().join(" / ")
+}
+
+fn check(text: &str, expected: &str) {
+    assert_eq!(ids(&table(text)), expected, "{text}");
+}
+
 fn cells(text: &str, expected: &str) {
-    let table = table(text);
-    let show = |row: &crate::model::table::Row| {
-        let cells = row.cells.iter().zip(&table.columns).map(|(cell, column)| cell.show(column));
-        cells.collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(table.rows.iter().map(show).collect::<Vec<_>>().join(" / "), expected, "{text}");
+    assert_eq!(lines(&table(text)), expected, "{text}");
 }
 
 /// What is wrong with a question: the word in braces, and what is said of it.

@@ -1,7 +1,10 @@
 //! Jobs by their processes, by a scheduler, and by both.
 
 use super::{super::fixture::*, *};
-use crate::model::report::{self, GpuUse, Workload};
+use crate::model::{
+    job,
+    report::{self, GpuUse, Workload},
+};
 
 /// A fleet of so many nodes, `gpu001` and so on, with eight GPUs each, and a session for each.
 fn of(nodes: usize) -> (Fleet, Vec<super::super::Session>) {

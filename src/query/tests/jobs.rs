@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{ask, at, fixture::NOW};
+use super::{ask, at, fixture::NOW, ids, lines};
 use crate::{
     fleet::Fleet,
     model::{
         job::{Job, Phase, Share},
         question::Answer,
-        table::{Row, Table},
+        table::Table,
     },
 };
 
@@ -51,16 +51,11 @@ fn table(text: &str) -> Table {
 }
 
 fn check(text: &str, expected: &str) {
-    let ids: Vec<String> = table(text).rows.into_iter().map(|row| row.id).collect();
-    assert_eq!(ids.join(" "), expected, "{text}");
+    assert_eq!(ids(&table(text)), expected, "{text}");
 }
 
 fn cells(text: &str, expected: &str) {
-    let table = table(text);
-    let show = |row: &Row| {
-        row.cells.iter().zip(&table.columns).map(|(cell, column)| cell.show(column)).collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(table.rows.iter().map(show).collect::<Vec<_>>().join(" / "), expected, "{text}");
+    assert_eq!(lines(&table(text)), expected, "{text}");
 }
 
 #[test]

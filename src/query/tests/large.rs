@@ -36,10 +36,7 @@ fn add(fleet: &mut Fleet, n: usize, gpus: usize) {
 
 fn shown(fleet: &Fleet, text: &str) -> Vec<Vec<String>> {
     let Ok(Answer::Table(table)) = ask(fleet, text) else { panic!("{text} has no answer") };
-    let cells = |row: &crate::model::table::Row| {
-        row.cells.iter().zip(&table.columns).map(|(cell, column)| cell.show(column)).collect()
-    };
-    table.rows.iter().map(cells).collect()
+    super::shown(&table).collect()
 }
 
 #[test]
