@@ -86,6 +86,15 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Whether that is what was said.
+    pub(super) fn is(&self, said: &job::Standing) -> bool {
+        let job::Standing { node: _, states, reason, by, since } = said;
+        let texts = [(&self.reason, reason), (&self.by, by)];
+        self.states.iter().map(|state| &**state).eq(states.iter().map(|state| &**state))
+            && texts.iter().all(|(kept, said)| ***kept == ***said)
+            && self.since == *since
+    }
+
     pub(super) fn keep(said: &job::Standing, names: &mut Names, round: u64) -> Standing {
         Standing {
             states: said.states.iter().map(|state| names.share(state)).collect(),

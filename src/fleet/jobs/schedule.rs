@@ -129,8 +129,11 @@ impl Fleet {
     pub fn stand(&mut self, said: &job::Standing) {
         match self.find(&said.node) {
             Some(node) => {
-                let standing = Standing::keep(said, &mut self.names, self.jobs.round);
-                self.nodes[node.index()].standing = Some(standing);
+                let kept = &mut self.nodes[node.index()].standing;
+                match kept.as_mut().filter(|kept| kept.is(said)) {
+                    Some(kept) => kept.round = self.jobs.round,
+                    None => *kept = Some(Standing::keep(said, &mut self.names, self.jobs.round)),
+                }
             }
             None => self.jobs.strangers.push(own(&said.node)),
         }
@@ -146,7 +149,10 @@ impl Fleet {
         }
         let strangers = std::mem::take(&mut self.jobs.strangers);
         if nodes.is_ok() {
-            scheduler.strangers = Hostlist::fold(strangers.iter().map(|name| &**name)).to_string();
+            // Every answer carries them: as many as one can read.
+            let all = Hostlist::fold(strangers.iter().map(|name| &**name)).to_string();
+            let rest = if all.chars().nth(400).is_some() { "…" } else { "" };
+            scheduler.strangers = format!("{}{rest}", clean(&all, 400));
             for node in &mut self.nodes {
                 node.standing.take_if(|standing| standing.round != self.jobs.round);
             }
