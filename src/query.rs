@@ -19,6 +19,7 @@ mod plan;
 mod pool;
 mod row;
 mod scan;
+mod sift;
 mod snapshot;
 mod stored;
 mod suggest;

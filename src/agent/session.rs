@@ -28,7 +28,9 @@ use crate::{
 const INVENTORY_EVERY: Duration = Duration::from_mins(1);
 /// How long a hub may take to answer a Hello.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a hub may take to hear a goodbye. One that does not sees the link's end.
+/// How often processes are sent, where nobody says otherwise.
+const PROCESSES_EVERY: Duration = Duration::from_secs(10);
+/// How long a hub may take to hear a goodbye, where nobody says otherwise: whoever stops an agent waits for it.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a hub may read nothing of what waits for it. Its kernel may be alive, and another connection do better.
 const STUCK: Duration = Duration::from_secs(30);
@@ -69,8 +71,17 @@ pub struct Pace<'a> {
     pub processes_every: Duration,
     /// Where what was sent is counted, if anybody wants to know.
     pub tally: Option<&'a Tally>,
+    /// How long the hub may take to hear a goodbye. One that does not sees the link's end.
+    pub goodbye: Duration,
     /// Turns true when the session is to end cleanly. A sender that is gone never ends it.
     pub stop: watch::Receiver<bool>,
+}
+
+impl<'a> Pace<'a> {
+    /// The pace of one agent.
+    pub fn new(clock: &'a dyn Fn() -> Time, stop: watch::Receiver<bool>) -> Self {
+        Pace { clock, processes_every: PROCESSES_EVERY, tally: None, goodbye: GOODBYE, stop }
+    }
 }
 
 /// What one node still owes its hub, kept over reconnects.
@@ -129,7 +140,7 @@ pub async fn keep<S: Source>(source: &mut S, dial: impl AsyncFn() -> Result<Stre
             connected = reports.meanwhile(connect(&dial, hello)) => connected,
         };
         let lost = match connected {
-            Ok(link) => Session::run(&mut reports, link, &mut pace.stop).await,
+            Ok(link) => Session::run(&mut reports, link, &mut pace).await,
             Err(error) => Err(error),
         };
         let Err(error) = lost else { return };
@@ -251,13 +262,13 @@ impl<S: Source> Session<'_, '_, S> {
     async fn run(
         reports: &mut Reports<'_, S>,
         (mut incoming, outgoing): (Incoming, Outgoing),
-        stop: &mut watch::Receiver<bool>,
+        pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         tracing::info!("connected");
         let mut session = Session { channels: channels(reports.source), reports, outgoing };
         let end = tokio::select! {
             biased;
-            () = stopped(stop) => Ok(()),
+            () = stopped(&mut pace.stop) => Ok(()),
             lost = session.report(&mut incoming) => lost.map(|never| match never {}),
         };
         if end.is_ok() {
@@ -267,7 +278,11 @@ impl<S: Source> Session<'_, '_, S> {
                 while incoming.next().await.is_some_and(|frame| frame.is_ok()) {}
                 std::io::Result::Ok(())
             };
-            let _ = timeout(GOODBYE, goodbye).await;
+            match timeout(pace.goodbye, goodbye).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("the hub may not have heard the last report: {error}"),
+                Err(_) => tracing::warn!("the hub may not have heard the last report: it did not close the link"),
+            }
         }
         end
     }

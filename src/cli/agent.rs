@@ -31,8 +31,6 @@ use crate::{
     wire,
 };
 
-/// How often an agent sends its processes.
-const PROCESSES_EVERY: Duration = Duration::from_secs(10);
 /// `--once` looks twice, so that rates have something to compare.
 const ONCE_BETWEEN: Duration = Duration::from_secs(1);
 
@@ -56,7 +54,7 @@ pub(super) fn run(args: Agent, global: Global, config: Config) -> Result<ExitCod
             Ok(socket) => drop(tokio::spawn(socket.serve(live.gate()))),
             Err(error) => tracing::warn!("{error}"),
         }
-        let pace = Pace { clock: &wall_clock, processes_every: PROCESSES_EVERY, tally: None, stop };
+        let pace = Pace::new(&wall_clock, stop);
         session::keep(&mut live, async || link::dial(&hub).await, pace).await;
         Ok(ExitCode::SUCCESS)
     })

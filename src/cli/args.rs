@@ -179,6 +179,9 @@ pub(super) struct Sim {
     /// Time between a node's samples
     #[arg(long, default_value = "1s", value_parser = interval)]
     pub(super) interval: Duration,
+    /// Move even what stands still on a machine, so that 60 % of all numbers change from sample to sample
+    #[arg(long)]
+    pub(super) restless: bool,
 }
 
 /// `supertop get`

@@ -88,7 +88,7 @@ impl Inside {
         let mut live = Live::new(settings, wall_clock())?;
         thread::Builder::new().name("agent".into()).spawn(move || {
             let (_stop, stop) = watch::channel(false);
-            let pace = Pace { clock: &wall_clock, processes_every, tally: None, stop };
+            let pace = Pace { processes_every, ..Pace::new(&wall_clock, stop) };
             runtime.block_on(session::keep(&mut live, async || Ok(inside.dial()), pace));
         })?;
         Ok(())
@@ -100,7 +100,7 @@ impl Inside {
         let (inside, runtime) = (self.clone(), runtime()?);
         thread::Builder::new().name("sim".into()).spawn(move || {
             let (_stop, stop) = watch::channel(false);
-            let pace = Pace { clock: &wall_clock, processes_every: Duration::from_secs(10), tally: None, stop };
+            let pace = Pace::new(&wall_clock, stop);
             runtime.block_on(session::keep(&mut nodes, async || Ok(inside.dial()), pace));
         })?;
         Ok(())

@@ -21,6 +21,8 @@ use crate::{
     link::{self, Address},
 };
 
+/// How long a hub may take to hear all goodbyes: every link says one at the same time.
+const GOODBYE: Duration = Duration::from_secs(10);
 /// Files that the process needs besides its connections.
 const SPARE_FILES: u64 = 64;
 
@@ -35,6 +37,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         prefix: args.prefix.clone(),
         start: wall_clock(),
         interval: args.interval,
+        restless: args.restless,
         ..Plan::default()
     };
     let shares = Simulated::spread(&Arc::new(Sim::new(plan)), connections);
@@ -79,8 +82,7 @@ async fn report(shares: Vec<Simulated>, hub: Address, stop: watch::Receiver<bool
                 .map(|mut share| {
                     let (hub, stop, tally) = (hub.clone(), stop.clone(), tally.clone());
                     spawn_local(async move {
-                        let processes_every = Duration::from_secs(10);
-                        let pace = Pace { clock: &wall_clock, processes_every, tally: Some(&tally), stop };
+                        let pace = Pace { tally: Some(&tally), goodbye: GOODBYE, ..Pace::new(&wall_clock, stop) };
                         session::keep(&mut share, async || link::dial(&hub).await, pace).await;
                     })
                 })

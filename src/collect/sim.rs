@@ -16,6 +16,7 @@ mod moment;
 mod place;
 mod process;
 mod queue;
+mod restless;
 mod schedule;
 mod wave;
 
@@ -52,6 +53,8 @@ pub struct Plan {
     pub interval: Duration,
     /// What is sick.
     pub faults: Faults,
+    /// Whether even what stands still on a machine moves, so that at least 60 % of all numbers change each second.
+    pub restless: bool,
 }
 
 impl Default for Plan {
@@ -64,6 +67,7 @@ impl Default for Plan {
             start: Time::from_millis(1_800_000_000_000),
             interval: Duration::from_secs(1),
             faults: Faults::Seeded,
+            restless: false,
         }
     }
 }
@@ -132,6 +136,9 @@ impl Sim {
         let moment = moment::Moment::new(self, n, now);
         gpus::write(&moment, values);
         host::write(&moment, values);
+        if self.plan.restless {
+            restless::stir(&moment, values);
+        }
     }
 
     /// The processes, cores and mounts of node `n` at `now`.

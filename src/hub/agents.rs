@@ -185,6 +185,7 @@ impl Agents<'_> {
         let Some(mut writer) = core.fleet.writer(channel.session) else {
             // A newer connection speaks for this node now. Once that is gone, this one is wanted again, from its Hello on.
             let is_wanted = !core.fleet.is_connected(channel.session.node);
+            core.fleet.drop("sample over a replaced link");
             return if is_wanted { Err(Error::Rule("an agent whose successor left")) } else { Ok(()) };
         };
         let outcome = channel.decoder.decode(encoded, channel.metrics, &mut writer).map_err(wire::CodecError::from)?;

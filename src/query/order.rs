@@ -4,22 +4,20 @@
 use std::{cmp::Ordering, collections::HashMap, ops::Range};
 
 use crate::{
-    fleet::natural,
+    fleet::{NodeId, natural},
     model::raw::{Gap, Raw},
 };
 
 use super::{
-    batch::Run,
+    batch::{LANES, Run},
     items::Items,
     row::{Item, Row},
     scan::Matches,
+    sift::{ABSENT, Ranked, UNKNOWN, narrow, select, sift},
     snapshot::{AT_ONCE, Snapshot},
     value::{Num, Number, Text, Value},
+    view::Kind,
 };
-
-/// What is known to be absent sorts after every number, and what is unknown after that, whichever way it sorts.
-const ABSENT: u64 = u64::MAX - 1;
-const UNKNOWN: u64 = u64::MAX;
 
 /// The positions, among the matches, of the rows in `window` once they are sorted.
 pub(super) fn order(
@@ -31,7 +29,10 @@ pub(super) fn order(
     let Some(((value, descending), others)) = keys.split_first().filter(|_| !window.is_empty()) else {
         return window.collect();
     };
-    let (mut rows, window) = narrow(&column(snapshot, matches, value, *descending), window, others.is_empty());
+    let alone = others.is_empty();
+    let sifted = ranked(matches, snapshot, value, *descending).and_then(|rows| sift(&rows, &window, alone));
+    let (mut rows, window) =
+        sifted.unwrap_or_else(|| narrow(&column(snapshot, matches, value, *descending), window, alone));
     // Of fewer rows, the other keys are looked up for these only. They then go by their positions among the fewer.
     let fewer = if rows.len() < matches.len() { matches.only(rows.iter().map(|(_, at)| *at as usize)) } else { None };
     let places: Option<Vec<usize>> = fewer.is_some().then(|| rows.iter().map(|(_, at)| *at as usize).collect());
@@ -54,90 +55,6 @@ pub(super) fn order(
     select(&mut rows, window, compare).iter().map(|(_, at)| place(*at as usize)).collect()
 }
 
-/// Columns shorter than this are not worth a histogram.
-const SHORT: usize = 4096;
-/// Bits of a rank that the histogram tells apart, and its length.
-const BITS: u32 = 16;
-const BUCKETS: usize = 1 << BITS;
-
-/// The rows of which the window is made, each with its rank, and where the window lies among these: whatever the
-/// window, most rows of a long column are counted only. Where ties go by position alone, of many equal rows at either end
-/// of the window only those within are taken.
-fn narrow(ranks: &[u64], window: Range<usize>, alone: bool) -> (Vec<(u64, u32)>, Range<usize>) {
-    let rows = ranks.iter().copied().zip(0u32..);
-    if ranks.len() < SHORT || window.is_empty() {
-        return (rows.collect(), window);
-    }
-    let (Some(least), Some(most)) = (ranks.iter().min().copied(), below_gaps(ranks)) else {
-        return (rows.collect(), window);
-    };
-    // Buckets are spread over the ranks that there are. Gaps have the last two for themselves.
-    let shift = (u64::BITS - (most.max(least) - least).leading_zeros()).saturating_sub(BITS - 1);
-    let bucket = |rank: u64| match rank {
-        UNKNOWN => BUCKETS - 1,
-        ABSENT => BUCKETS - 2,
-        rank => ((rank - least) >> shift) as usize,
-    };
-    let mut counts = vec![0u32; BUCKETS];
-    for rank in ranks {
-        counts[bucket(*rank)] += 1;
-    }
-    let (mut before, mut first, mut last, mut skipped) = (0, None, 0, 0);
-    for (at, count) in counts.iter().enumerate() {
-        let after = before + *count as usize;
-        if after > window.start && first.is_none() {
-            (first, skipped) = (Some(at), before);
-        }
-        last = at;
-        if after >= window.end {
-            break;
-        }
-        before = after;
-    }
-    let first = first.unwrap_or(0);
-    let is_one_rank = |bucket: usize| alone && (shift == 0 || bucket >= BUCKETS - 2);
-    let mut leading = if is_one_rank(first) { window.start - skipped } else { 0 };
-    let mut trailing = if is_one_rank(last) { window.end - before } else { usize::MAX };
-    let start = window.start - skipped - leading;
-    let takes = |(rank, _): &(u64, u32)| {
-        let bucket = bucket(*rank);
-        if bucket == last {
-            let Some(left) = trailing.checked_sub(1) else { return false };
-            trailing = left;
-        }
-        if bucket == first
-            && let Some(left) = leading.checked_sub(1)
-        {
-            leading = left;
-            return false;
-        }
-        (first..=last).contains(&bucket)
-    };
-    (rows.filter(takes).collect(), start..start + window.len())
-}
-
-/// The largest rank that is a number's.
-fn below_gaps(ranks: &[u64]) -> Option<u64> {
-    ranks.iter().copied().filter(|rank| *rank < ABSENT).max()
-}
-
-/// Sorts no more than the window: everything before it, and everything after it, only moves to its side.
-fn select<T>(rows: &mut [T], window: Range<usize>, compare: impl Fn(&T, &T) -> Ordering) -> &[T] {
-    let end = window.end.min(rows.len());
-    let start = window.start.min(end);
-    let mut rest = rows;
-    if end < rest.len() {
-        let (before, ..) = rest.select_nth_unstable_by(end, &compare);
-        rest = before;
-    }
-    if start > 0 && start < rest.len() {
-        rest.select_nth_unstable_by(start, &compare);
-    }
-    let rest = rest.get_mut(start..end).unwrap_or_default();
-    rest.sort_unstable_by(&compare);
-    rest
-}
-
 fn column(snapshot: &Snapshot<'_>, matches: &Matches, value: &Value, descending: bool) -> Vec<u64> {
     match value {
         Value::Number(numeric) => numbers(snapshot, matches, &numeric.num, descending),
@@ -148,31 +65,130 @@ fn column(snapshot: &Snapshot<'_>, matches: &Matches, value: &Value, descending:
 }
 
 fn numbers(snapshot: &Snapshot<'_>, matches: &Matches, num: &Num, descending: bool) -> Vec<u64> {
-    let (kind, items) = match matches {
-        Matches::Items(kind, items) if kind.has_a_node() => (kind, items),
-        _ => return matches.rows().map(|row| rank(num.number(snapshot, row), descending)).collect(),
-    };
-    let mut ranks = Vec::with_capacity(items.len());
-    let metrics = num.metrics();
-    let mut runs = items.runs().peekable();
-    let mut some = Vec::with_capacity(AT_ONCE);
-    while runs.peek().is_some() {
-        some.extend(runs.by_ref().take(AT_ONCE));
-        snapshot.fetch(&some.iter().map(|(node, _)| *node), &metrics);
-        for (node, slots) in some.drain(..) {
-            for run in Run::lanes(*kind, node, slots) {
-                let len = run.slots.len();
-                match num {
-                    Num::Leaf(leaf) if let Some(cells) = snapshot.own_cells(leaf, &run) => {
-                        let missing = std::iter::repeat_n(&Raw::UNKNOWN, len);
-                        ranks.extend(cells.iter().chain(missing).take(len).map(|raw| rank_raw(*raw, descending)));
+    match matches {
+        Matches::Items(kind, items) if kind.has_a_node() => {
+            let mut ranks = Vec::with_capacity(items.len());
+            Numbers { snapshot, kind: *kind, items, num, descending }.each(1, |some, _| ranks.extend_from_slice(some));
+            ranks
+        }
+        _ => matches.rows().map(|row| rank(num.number(snapshot, row), descending)).collect(),
+    }
+}
+
+/// Things of nodes, ranked by what need not be gathered first.
+fn ranked<'a>(
+    matches: &'a Matches,
+    snapshot: &'a Snapshot<'a>,
+    value: &'a Value,
+    descending: bool,
+) -> Option<Quick<'a>> {
+    let Matches::Items(kind, items) = matches else { return None };
+    match value {
+        Value::Number(numeric) if kind.has_a_node() => {
+            Some(Quick::Numbers(Numbers { snapshot, kind: *kind, items, num: &numeric.num, descending }))
+        }
+        Value::Text(text) if text.is_node_name() && kind.scope().is_some() => {
+            Some(Quick::Names(Names::new(snapshot, items, descending)))
+        }
+        _ => None,
+    }
+}
+
+enum Quick<'a> {
+    Numbers(Numbers<'a>),
+    Names(Names<'a>),
+}
+
+impl Ranked for Quick<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Quick::Numbers(Numbers { items, .. }) | Quick::Names(Names { items, .. }) => items.len(),
+        }
+    }
+
+    fn each(&self, every: usize, take: impl FnMut(&[u64], u32)) {
+        match self {
+            Quick::Numbers(numbers) => numbers.each(every, take),
+            Quick::Names(names) => names.each(every, take),
+        }
+    }
+}
+
+/// Runs of one node's things with the position of the first, one of `every`.
+fn places(items: &Items, every: usize) -> impl Iterator<Item = (u32, NodeId, Range<u32>)> {
+    let mut next = 0;
+    let runs = items.runs().map(move |(node, slots)| {
+        let first = next;
+        next += slots.len() as u32;
+        (first, node, slots)
+    });
+    runs.step_by(every)
+}
+
+/// Things by the names of their nodes: their order is known.
+struct Names<'a> {
+    items: &'a Items,
+    /// Of each node.
+    ranks: Vec<u32>,
+}
+
+impl<'a> Names<'a> {
+    fn new(snapshot: &Snapshot<'_>, items: &'a Items, descending: bool) -> Self {
+        let order = snapshot.fleet.by_name();
+        let mut ranks = vec![0; order.len()];
+        for (rank, node) in (0..).zip(order) {
+            ranks[node.index()] = if descending { order.len() as u32 - rank } else { rank };
+        }
+        Names { items, ranks }
+    }
+
+    fn each(&self, every: usize, mut take: impl FnMut(&[u64], u32)) {
+        for (first, node, slots) in places(self.items, every) {
+            let ranks = [u64::from(self.ranks[node.index()]); LANES];
+            for start in (0..slots.len()).step_by(LANES) {
+                take(&ranks[..LANES.min(slots.len() - start)], first + start as u32);
+            }
+        }
+    }
+}
+
+/// Things by a number.
+struct Numbers<'a> {
+    snapshot: &'a Snapshot<'a>,
+    kind: Kind,
+    items: &'a Items,
+    num: &'a Num,
+    descending: bool,
+}
+
+impl Numbers<'_> {
+    fn each(&self, every: usize, mut take: impl FnMut(&[u64], u32)) {
+        let Numbers { snapshot, kind, items, num, descending } = *self;
+        let metrics = num.metrics();
+        let mut runs = places(items, every).peekable();
+        let mut some = Vec::with_capacity(AT_ONCE);
+        while runs.peek().is_some() {
+            some.extend(runs.by_ref().take(AT_ONCE));
+            snapshot.fetch(&some.iter().map(|(_, node, _)| *node), &metrics);
+            for (mut at, node, slots) in some.drain(..) {
+                for run in Run::lanes(kind, node, slots) {
+                    let mut ranks = [UNKNOWN; LANES];
+                    let ranks = &mut ranks[..run.slots.len()];
+                    match num {
+                        Num::Leaf(leaf) if let Some(cells) = snapshot.own_cells(leaf, &run) => {
+                            ranks.iter_mut().zip(cells).for_each(|(to, raw)| *to = rank_raw(*raw, descending));
+                        }
+                        _ => {
+                            let numbers = num.numbers(snapshot, &run);
+                            ranks.iter_mut().zip(numbers).for_each(|(to, it)| *to = rank(it, descending));
+                        }
                     }
-                    _ => ranks.extend(num.numbers(snapshot, &run)[..len].iter().map(|it| rank(*it, descending))),
+                    take(ranks, at);
+                    at += ranks.len() as u32;
                 }
             }
         }
     }
-    ranks
 }
 
 /// As [`rank`], of a stored value.
@@ -204,7 +220,9 @@ fn texts(snapshot: &Snapshot<'_>, matches: &Matches, text: &Text, descending: bo
     let mut known = Texts::default();
     match matches {
         Matches::Items(kind, items) if text.is_node_name() && kind.scope().is_some() => {
-            return node_names(snapshot, items, descending);
+            let mut ranks = Vec::with_capacity(items.len());
+            Names::new(snapshot, items, descending).each(1, |some, _| ranks.extend_from_slice(some));
+            return ranks;
         }
         Matches::Items(kind, items) => {
             for (node, slots) in items.runs() {
@@ -222,20 +240,12 @@ fn texts(snapshot: &Snapshot<'_>, matches: &Matches, text: &Text, descending: bo
     known.ranks(descending)
 }
 
-/// As [`texts`], of the names of the things' nodes: their order is known.
-fn node_names(snapshot: &Snapshot<'_>, items: &Items, descending: bool) -> Vec<u64> {
-    let order = snapshot.fleet.by_name();
-    let mut ranks = vec![0; order.len()];
-    for (rank, node) in (0..).zip(order) {
-        ranks[node.index()] = if descending { order.len() as u64 - rank } else { rank };
-    }
-    items.runs().flat_map(|(node, slots)| std::iter::repeat_n(ranks[node.index()], slots.len())).collect()
-}
-
 /// Different texts, numbered as they come.
 #[derive(Default)]
 struct Texts {
     known: HashMap<String, u32>,
+    /// The last one: the next row's is often the same.
+    last: Option<(String, u32)>,
     /// That of each row.
     rows: Vec<Option<u32>>,
 }
@@ -253,13 +263,28 @@ impl Texts {
         text.each(snapshot, row, &mut |text| {
             several |= first.is_some();
             if first.is_none() {
-                first = Some(number_of(&mut self.known, text));
+                first = Some(self.number(text));
             }
         });
         if several {
-            first = text.joined(snapshot, row).map(|joined| number_of(&mut self.known, &joined));
+            first = text.joined(snapshot, row).map(|joined| self.number(&joined));
         }
         first
+    }
+
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some((last, number)) = &self.last
+            && last == text
+        {
+            return *number;
+        }
+        let next = self.known.len() as u32;
+        let number = self.known.get(text).copied().unwrap_or_else(|| {
+            self.known.insert(text.to_owned(), next);
+            next
+        });
+        self.last = Some((text.to_owned(), number));
+        number
     }
 
     /// Integers that sort as the rows' texts do.
@@ -274,18 +299,9 @@ impl Texts {
     }
 }
 
-fn number_of(known: &mut HashMap<String, u32>, text: &str) -> u32 {
-    if let Some(at) = known.get(text) {
-        return *at;
-    }
-    let at = known.len() as u32;
-    known.insert(text.to_owned(), at);
-    at
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -310,35 +326,6 @@ mod tests {
                 (Ok(_), Err(_)) | (Err(Gap::Absent), Err(Gap::Unknown)) => prop_assert!(x < y),
                 (Err(_), Ok(_)) | (Err(Gap::Unknown), Err(Gap::Absent)) => prop_assert!(x > y),
                 _ => prop_assert_eq!(x, y),
-            }
-        }
-
-        #[test]
-        fn a_window_is_a_slice_of_the_sorted_whole(values in vec(0..20u32, 0..80), start in 0..90usize, len in 0..40usize) {
-            let rows: Vec<(u32, usize)> = values.iter().copied().zip(0..).collect();
-            let mut sorted = rows.clone();
-            sorted.sort_unstable();
-            let window = start.min(rows.len())..(start + len).min(rows.len());
-            let mut selected = rows.clone();
-            prop_assert_eq!(select(&mut selected, start..start + len, Ord::cmp), &sorted[window]);
-        }
-
-        #[test]
-        fn a_window_of_a_long_column_is_a_slice_of_the_sorted_whole(
-            numbers in vec(number(), 1..40), whole: bool, descending: bool, start in 0..9000usize, len in 0..600usize,
-        ) {
-            // Of quanta there are few different ones.
-            let of = |number: &Number| match number {
-                Ok(value) if whole => rank_raw(Raw::from_bits((*value as i32).rem_euclid(5)), descending),
-                number => rank(*number, descending),
-            };
-            let ranks: Vec<u64> = numbers.iter().cycle().take(9000).map(of).collect();
-            let mut sorted: Vec<(u64, u32)> = ranks.iter().copied().zip(0..).collect();
-            sorted.sort_unstable();
-            let window = start..(start + len).min(9000);
-            for alone in [false, true] {
-                let (mut rows, within) = narrow(&ranks, window.clone(), alone);
-                prop_assert_eq!(select(&mut rows, within, Ord::cmp), &sorted[window.clone()]);
             }
         }
     }

@@ -7,6 +7,7 @@ use divan::Bencher;
 use supertop::{
     fleet::{Fleet, Settings},
     model::{
+        MetricId,
         job::{Job, Phase, Share},
         metric::{Scope, gpu, node},
         place::Label,
@@ -65,7 +66,7 @@ fn fleet(nodes: usize) -> Fleet {
         fleet.inventory(session, &inventory, NOW);
         let mut values = Values::new(8, 0);
         for (row, metric) in gpu::METRICS.iter().enumerate() {
-            let id = supertop::model::MetricId { scope: Scope::Gpu, row: row as u16 };
+            let id = MetricId { scope: Scope::Gpu, row: row as u16 };
             for slot in 0..8 {
                 let mixed = (n * 8 + slot).wrapping_mul(2_654_435_761) >> 7;
                 values.set(id, slot, Raw::new((mixed % 101) as f64, metric.quantum));
@@ -158,6 +159,18 @@ fn of_1k_nodes(bencher: Bencher<'_, '_>, question: &str) {
 #[divan::bench(args = QUESTIONS, sample_count = 10)]
 fn of_62k_nodes(bencher: Bencher<'_, '_>, question: &str) {
     ask(bencher, 62_500, question);
+}
+
+/// One metric of every GPU, and nothing else: the first has a column, the second lies in the nodes' tiles.
+#[divan::bench(args = ["gpu.util", "gpu.pcie.rx"], sample_count = 50)]
+fn scan_of_62k_nodes(bencher: Bencher<'_, '_>, key: &str) {
+    let fleet = known(62_500);
+    let row = gpu::METRICS.iter().position(|metric| metric.key == key).expect("a metric of GPUs");
+    let metric = MetricId { scope: Scope::Gpu, row: row as u16 };
+    bencher.counter(fleet.nodes().len() * 8).bench_local(|| {
+        let rows = fleet.by_name().iter().map(|node| fleet.row(*node, metric, NOW));
+        rows.flatten().filter_map(|raw| raw.steps()).map(i64::from).sum::<i64>()
+    });
 }
 
 thread_local! {

@@ -56,13 +56,17 @@ fn processes(bencher: Bencher) {
 
 /// Shares of values that differ from those of the second before.
 fn print_changes() {
-    let sim = fleet(1_000);
-    let start = sim.plan().start;
-    let (mut before, mut after) = (sim.values(), sim.values());
     println!(
         "what changes each second: of values that move on a busy machine, of all that are numbers, and of metrics, in \
          any of a node's values"
     );
+    print_changes_of("", &fleet(1_000));
+    print_changes_of("restless ", &Sim::new(Plan { nodes: 1_000, restless: true, ..Plan::default() }));
+}
+
+fn print_changes_of(kind: &str, sim: &Sim) {
+    let start = sim.plan().start;
+    let (mut before, mut after) = (sim.values(), sim.values());
     for (what, is_busy) in [("busy nodes", true), ("idle nodes", false)] {
         let (mut moving, mut all, mut metrics) = (Share::default(), Share::default(), Share::default());
         for n in (0..1_000).filter(|n| sim.job(*n, start).is_some() == is_busy) {
@@ -85,7 +89,7 @@ fn print_changes() {
                 }
             }
         }
-        println!("  {what}: {:.0} %, {:.0} %, {:.0} %", moving.percent(), all.percent(), metrics.percent());
+        println!("  {kind}{what}: {:.0} %, {:.0} %, {:.0} %", moving.percent(), all.percent(), metrics.percent());
     }
 }
 

@@ -143,7 +143,7 @@ impl Cluster {
         let (stop, stopped) = watch::channel(false);
         let mut node = node.clone();
         let task = spawn_local(async move {
-            let pace = Pace { clock: &clock, processes_every: Duration::from_secs(10), tally: None, stop: stopped };
+            let pace = Pace::new(&clock, stopped);
             session::keep(&mut node, dial, pace).await;
         });
         Agent { cable, stop, task }

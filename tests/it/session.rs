@@ -48,7 +48,7 @@ impl Scene {
         let mut node = node.clone();
         let clock = clock();
         let task = spawn_local(async move {
-            let pace = Pace { clock: &clock, processes_every: Duration::from_secs(10), tally: None, stop: stopped };
+            let pace = Pace::new(&clock, stopped);
             session::keep(&mut node, dial, pace).await;
         });
         Scene { dialled, stop, task }

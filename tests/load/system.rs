@@ -49,7 +49,7 @@ pub(crate) struct Seen {
 }
 
 impl System {
-    pub(crate) fn start(binary: &Path, nodes: u32, connections: u32) -> System {
+    pub(crate) fn start(binary: &Path, nodes: u32, connections: u32, how: Option<&str>) -> System {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("hub.sock");
         let mut hub = Command::new(binary);
@@ -61,7 +61,7 @@ impl System {
         let agents = agents.unwrap_or_else(|| panic!("the hub is not ready: {ready}"));
         let counts = ["--nodes", &nodes.to_string(), "--connections", &connections.to_string()];
         let mut sim = Command::new(binary);
-        let sim = sim.args(["sim", "--hub", agents]).args(counts).stdout(Stdio::piped()).spawn().unwrap();
+        let sim = sim.args(["sim", "--hub", agents]).args(counts).args(how).stdout(Stdio::piped()).spawn().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         System { hub, sim, nodes, socket, runtime, began: Instant::now(), _dir: dir }
     }

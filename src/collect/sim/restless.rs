@@ -1,0 +1,49 @@
+//! A fleet in which even what stands still on a machine moves: the most that a hub would have to bear.
+//! Sizes, limits and old errors go up by one quantum and down again; nothing that tells of a fault is touched.
+
+use super::moment::Moment;
+use crate::model::{
+    MetricId,
+    metric::{gpu, nic, node},
+    report::Values,
+};
+
+/// Metrics that no machine changes from second to second, and whose next value is as good as the last.
+const STILL: [MetricId; 24] = [
+    gpu::MEM_TOTAL,
+    gpu::POWER_LIMIT,
+    gpu::TEMP_LIMIT,
+    gpu::CLOCK_SM_MAX,
+    gpu::CLOCK_MEM,
+    gpu::PSTATE,
+    gpu::DEC,
+    gpu::PROCS,
+    gpu::PCIE_GEN_MAX,
+    gpu::PCIE_WIDTH_MAX,
+    gpu::PCIE_REPLAY,
+    gpu::NVLINK_LINKS,
+    gpu::NVLINK_ERRORS,
+    gpu::ECC_SBE,
+    gpu::REMAP_CORR,
+    nic::RATE,
+    nic::ERRORS,
+    nic::LINK_DOWNED,
+    node::CORES,
+    node::MEM_TOTAL,
+    node::SWAP_USED,
+    node::PSI_MEM,
+    node::EDAC_CE,
+    node::CLOCK_OFFSET,
+];
+
+/// Moves them: in every other second they are one quantum higher.
+pub(super) fn stir(moment: &Moment, values: &mut Values) {
+    let step = i32::from(moment.now.as_millis() / 1000 % 2 != 0);
+    for metric in STILL {
+        for cell in values.row_mut(metric) {
+            if let Some(steps) = cell.steps() {
+                *cell = super::count(steps + step);
+            }
+        }
+    }
+}
