@@ -5,6 +5,7 @@
 mod block;
 mod column;
 mod directory;
+mod energy;
 mod event;
 #[cfg(test)]
 mod fixture;
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, VecDeque};
 use self::{
     column::Columns,
     directory::Directory,
+    energy::Energy,
     event::Events,
     history::History,
     jobs::Jobs,
@@ -42,6 +44,7 @@ use self::{
     writer::Layout,
 };
 pub use self::{
+    energy::{Account, Book, Metered},
     event::Happening,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
     jobs::{Job, Share},
@@ -56,6 +59,7 @@ pub use self::{
     writer::Writer,
 };
 use crate::model::{
+    energy::Tariff,
     metric::{Catalogue, MetricId, Scope, node as metric},
     place::Levels,
     raw::Raw,
@@ -73,11 +77,13 @@ pub struct Settings {
     pub history_bytes: Option<u64>,
     /// Nodes that the fleet takes; more are refused and counted.
     pub most_nodes: usize,
+    /// What energy costs.
+    pub tariff: Tariff,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { levels: Levels::default(), history_bytes: None, most_nodes: 250_000 }
+        Settings { levels: Levels::default(), history_bytes: None, most_nodes: 250_000, tariff: Tariff::default() }
     }
 }
 
@@ -104,6 +110,7 @@ pub struct Fleet {
     history: History,
     rollups: Rollups,
     jobs: Jobs,
+    energy: Energy,
     scheduler: Option<Scheduler>,
     /// How many nodes there were at the last sweep, and when they last settled.
     swept: usize,
@@ -135,6 +142,7 @@ impl Fleet {
             events: Events::default(),
             history: History::new(),
             jobs: Jobs::default(),
+            energy: Energy::default(),
             scheduler: None,
             swept: 0,
             settled: 0,

@@ -30,12 +30,14 @@ use crate::{
     model::{job::Scheduler, time::Time},
 };
 use answers::Answers;
-use state::State;
+use state::{Saved, State};
 
 /// How often what has changed on the roster is written.
 const ROSTER_EVERY: Duration = Duration::from_secs(5);
 /// Nodes whose roster lines are copied at once: a few milliseconds' work.
 const ROSTER_AT_ONCE: usize = 512;
+/// How often it is written what energy was spent on.
+const ENERGY_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait with what the disk would not take.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// How often states and roll-ups move on.
@@ -146,6 +148,7 @@ impl Hub {
             }
             spawn_local(keep_time(shared.clone()));
             spawn_local(keep_roster(shared.clone()));
+            spawn_local(keep_energy(shared.clone()));
             if let Some((scheduler, every)) = self.scheduler {
                 spawn_local(schedule::keep_asking(shared.clone(), scheduler, every));
             }
@@ -155,6 +158,7 @@ impl Hub {
         };
         lanes.run_until(main).await;
         drop(lanes);
+        save_energy(&shared).await;
         while let Some(changes) = roster_changes(&shared) {
             if !remember(&shared, changes).await {
                 return;
@@ -186,6 +190,31 @@ async fn keep_roster(shared: Shared) {
                 sleep(RETRY_AFTER).await;
             }
         }
+    }
+}
+
+async fn keep_energy(shared: Shared) {
+    loop {
+        sleep(ENERGY_EVERY).await;
+        save_energy(&shared).await;
+    }
+}
+
+/// Writes what energy was spent on, where a folder is kept. What the disk does not take is written the next time.
+async fn save_energy(shared: &Shared) {
+    if shared.borrow().state.is_none() {
+        return;
+    }
+    let mut saved = Saved { book: shared.borrow().fleet.book(), nodes: Vec::new() };
+    let mut next = 0;
+    while next < shared.borrow().fleet.nodes().len() {
+        saved.nodes.extend(shared.borrow().fleet.metered(next, ROSTER_AT_ONCE));
+        next += ROSTER_AT_ONCE;
+        yield_now().await;
+    }
+    let written = shared.borrow().state.as_ref().map(|state| state.save_energy(saved));
+    if let Some(written) = written {
+        written.await;
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod batch;
+mod bench;
 mod evaluate;
 mod items;
 mod key;

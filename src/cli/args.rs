@@ -59,8 +59,8 @@ pub(super) enum Command {
 
 const GET_HELP: &str = "\
 Queries: VIEW [where EXPR] [by KEY,…] [sort [-]KEY,…] [show KEY,…|*] [limit N] [offset N] [over DUR [step DUR]]
-Views:   gpus nodes jobs users accounts partitions nics processes events metrics cores mounts fleet, and racks pods
-         regions
+Views:   gpus nodes jobs users accounts partitions energy nics processes events metrics cores mounts fleet, and
+         racks pods regions
 
   supertop get 'gpus where temp > 85 sort -power show node,index,temp,power limit 20'
   supertop get 'nodes where state != up' -o json

@@ -10,7 +10,10 @@ use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
-use crate::model::place::Levels;
+use crate::model::{
+    energy::{Hourly, Tariff},
+    place::Levels,
+};
 
 /// The whole file. Flags win over it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,6 +27,40 @@ pub(super) struct Config {
     pub(super) agent: AgentConfig,
     /// `[server]`: what `supertop hub` runs with.
     pub(super) server: ServerConfig,
+    /// `[energy]`: what energy costs the site. What is not said is not shown.
+    pub(super) energy: EnergyConfig,
+}
+
+/// `[energy]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EnergyConfig {
+    /// Power usage effectiveness: energy of the whole site for each of its machines': `1.3`.
+    pub(super) pue: Option<f64>,
+    /// Price of a kilowatt-hour: a number, or 24 of them, one for each hour of the day, UTC.
+    pub(super) price: Option<Rate>,
+    /// Grams of CO₂ equivalent for a kilowatt-hour: a number, or 24 of them.
+    pub(super) carbon: Option<Rate>,
+    /// Other prices and carbon of places of the widest level: `[energy.places.eu-north]`.
+    pub(super) places: BTreeMap<String, PlaceConfig>,
+}
+
+/// `[energy.places.NAME]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PlaceConfig {
+    /// As `[energy] price`.
+    pub(super) price: Option<Rate>,
+    /// As `[energy] carbon`.
+    pub(super) carbon: Option<Rate>,
+}
+
+/// A rate by the hour of the day.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Rate {
+    Flat(f64),
+    Hourly(Vec<f64>),
 }
 
 /// `[agent]`
@@ -82,6 +119,28 @@ impl Config {
         self.server.levels.clone().map_or_else(Levels::default, Levels::new)
     }
 
+    /// What energy costs.
+    ///
+    /// # Errors
+    /// What is no rate, by its key.
+    pub(super) fn tariff(&self) -> Result<Tariff> {
+        let EnergyConfig { pue, price, carbon, places } = &self.energy;
+        if pue.is_some_and(|pue| !(1.0..=10.0).contains(&pue)) {
+            anyhow::bail!("energy.pue in config.toml: a site takes 1 to 10 times what its machines take");
+        }
+        let places = places.iter().map(|(name, of)| {
+            let key = |key: &str| format!("places.{name}.{key}");
+            anyhow::Ok((
+                name.clone(),
+                hourly(of.price.as_ref(), &key("price"))?,
+                hourly(of.carbon.as_ref(), &key("carbon"))?,
+            ))
+        });
+        let places = places.collect::<Result<_>>()?;
+        let (price, carbon) = (hourly(price.as_ref(), "price")?, hourly(carbon.as_ref(), "carbon")?);
+        Ok(Tariff { pue: *pue, price, carbon, places })
+    }
+
     fn parse(text: &str, path: &Path) -> Result<Config> {
         toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
@@ -89,6 +148,18 @@ impl Config {
             anyhow::anyhow!("{}:{line}: {message}", path.display())
         })
     }
+}
+
+fn hourly(rate: Option<&Rate>, key: &str) -> Result<Option<Hourly>> {
+    let rates = match rate {
+        None => return Ok(None),
+        Some(Rate::Flat(rate)) => [*rate; 24],
+        Some(Rate::Hourly(rates)) => <[f64; 24]>::try_from(rates.as_slice())
+            .map_err(|_| anyhow::anyhow!("energy.{key} in config.toml: {} rates for 24 hours", rates.len()))?,
+    };
+    let is_good = rates.iter().all(|rate| rate.is_finite() && *rate >= 0.0);
+    anyhow::ensure!(is_good, "energy.{key} in config.toml: a rate is a number from 0 on");
+    Ok(Some(Hourly(rates)))
 }
 
 /// `supertop/config.toml` in the platform's config folder.
@@ -118,6 +189,27 @@ mod tests {
                 assert!(error.contains(part) && !error.contains('\n'), "{error}");
             }
             (got, expected) => panic!("{text}: {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn energy_costs_what_the_site_says() {
+        let tariff = |text: &str| Config::parse(text, Path::new("config.toml")).expect("a config").tariff();
+        assert_eq!(tariff("").expect("nothing is said"), Tariff::default());
+        let hours = (0..24).map(|hour| format!("0.{hour:02}")).collect::<Vec<_>>().join(",");
+        let text = format!("[energy]\npue = 1.3\nprice = [{hours}]\n[energy.places.eu-north]\ncarbon = 20");
+        let said = tariff(&text).expect("a tariff");
+        assert_eq!((said.pue, said.carbon), (Some(1.3), None));
+        assert_eq!(said.price.map(|price| price.0[7]), Some(0.07));
+        assert_eq!(said.places, [("eu-north".to_owned(), None, Some(Hourly::flat(20.0)))]);
+        for (text, part) in [
+            ("[energy]\nprice = [1.0, 2.0]", "energy.price in config.toml: 2 rates for 24 hours"),
+            ("[energy]\ncarbon = -1", "energy.carbon in config.toml: a rate is a number from 0 on"),
+            ("[energy]\npue = 0.5", "energy.pue in config.toml"),
+            ("[energy.places.x]\nprice = nan", "energy.places.x.price"),
+        ] {
+            let error = tariff(text).expect_err(text).to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 

@@ -27,7 +27,7 @@ const SLURM_EVERY: Duration = Duration::from_secs(15);
 const SOCKET_MODE: u32 = 0o660;
 
 pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
-    let levels = config.levels();
+    let (levels, tariff) = (config.levels(), config.tariff().map_err(|e| Usage(e.to_string()))?);
     let server = config.server;
     let listen = args.listen.or(server.listen).unwrap_or_else(|| DEFAULT_LISTEN.into());
     let listen = Address::parse(&listen).map_err(|e| Usage(e.to_string()))?;
@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         .transpose()?;
     let settings = Settings {
         scheduler,
-        fleet: fleet::Settings { levels, history_bytes: history, ..fleet::Settings::default() },
+        fleet: fleet::Settings { levels, tariff, history_bytes: history, ..fleet::Settings::default() },
         state: args.state.or(server.state).or_else(config::default_state),
     };
     let group = args.group.or(server.group);

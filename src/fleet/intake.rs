@@ -215,6 +215,7 @@ impl Fleet {
         self.layouts.push(Layout::default());
         self.history.add();
         self.jobs.add_node();
+        self.energy.add_node();
         self.plan();
         self.roster_changed(id);
         id

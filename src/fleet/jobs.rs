@@ -80,8 +80,15 @@ impl Jobs {
         self.list.get(number as usize)?.as_ref()
     }
 
-    fn get_mut(&mut self, number: u32) -> Option<&mut Job> {
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Job> {
         self.list.get_mut(number as usize)?.as_mut()
+    }
+
+    /// What is held of a node: the number of each job, and its share.
+    pub(super) fn held_of(&self, node: NodeId) -> impl Iterator<Item = (u32, &Share)> {
+        self.held[node.index()]
+            .iter()
+            .filter_map(|held| Some((held.job, self.get(held.job)?.shares.get(held.share as usize)?)))
     }
 
     /// Goes through a node's processes for whose they are, which mostly is as it was. Says how many of their jobs found
@@ -299,10 +306,7 @@ impl Fleet {
 
     /// The jobs that hold something of a node: each one's number, and its share.
     pub fn jobs_of(&self, node: NodeId) -> impl Iterator<Item = (u32, &Share)> {
-        self.jobs.held[node.index()].iter().filter_map(|held| {
-            let share = self.job(held.job as usize)?.shares.get(held.share as usize)?;
-            Some((held.job, share))
-        })
+        self.jobs.held_of(node)
     }
 }
 

@@ -81,11 +81,55 @@ pub struct Standing {
     pub by: Name,
     /// Since when.
     pub since: Option<Time>,
+    /// How often it was taken from the scheduler, as far as the hub has seen.
+    pub holds: u32,
     /// In which round of the scheduler's news it came up last.
     pub(super) round: u64,
 }
 
+/// Slurm's words for a node that gets no jobs because something is or was wrong with it, as its answers have them.
+const HELD: [&str; 10] =
+    ["drain", "drained", "draining", "down", "error", "fail", "failing", "invalid_reg", "not_responding", "unknown"];
+/// For one that is away for a reason that somebody planned.
+const PLANNED: [&str; 14] = [
+    "future",
+    "maint",
+    "maintenance",
+    "planned",
+    "power_down",
+    "power_drain",
+    "power_up",
+    "powered_down",
+    "powering_down",
+    "powering_up",
+    "reboot",
+    "reboot_issued",
+    "reboot_requested",
+    "reserved",
+];
+/// For one that has jobs.
+const GIVEN: [&str; 4] = ["allocated", "completing", "mixed", "alloc"];
+
 impl Standing {
+    /// Whether the scheduler gives it no jobs because something is or was wrong with it.
+    pub fn is_held(&self) -> bool {
+        self.has_one_of(&HELD)
+    }
+
+    /// Whether it is away, or is to be, for a reason that somebody planned.
+    pub fn is_planned(&self) -> bool {
+        self.has_one_of(&PLANNED)
+    }
+
+    /// Whether it has jobs.
+    pub fn is_given(&self) -> bool {
+        self.has_one_of(&GIVEN)
+    }
+
+    fn has_one_of(&self, words: &[&str]) -> bool {
+        self.states.iter().any(|state| words.contains(&&**state))
+    }
+
     /// Whether that is what was said.
     pub(super) fn is(&self, said: &job::Standing) -> bool {
         let job::Standing { node: _, states, reason, by, since } = said;
@@ -95,14 +139,19 @@ impl Standing {
             && self.since == *since
     }
 
-    pub(super) fn keep(said: &job::Standing, names: &mut Names, round: u64) -> Standing {
-        Standing {
+    /// What is said of a node of which something else was said before.
+    pub(super) fn keep(said: &job::Standing, before: Option<&Standing>, names: &mut Names, round: u64) -> Standing {
+        let mut standing = Standing {
+            holds: before.map_or(0, |before| before.holds),
             states: said.states.iter().map(|state| names.share(state)).collect(),
             reason: names.share(&said.reason),
             by: names.share(&said.by),
             since: said.since,
             round,
-        }
+        };
+        let was_held = before.is_some_and(Standing::is_held);
+        standing.holds += u32::from(standing.is_held() && !was_held);
+        standing
     }
 }
 

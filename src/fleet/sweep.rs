@@ -1,6 +1,6 @@
 //! What is to be done every second: roll-ups, in small parts.
 
-use super::{Fleet, rollup::Rollups};
+use super::{Fleet, node::NodeId, rollup::Rollups};
 use crate::model::time::Time;
 
 /// A sweep over all nodes that is not done yet.
@@ -29,13 +29,21 @@ impl Fleet {
     pub fn go_on(&mut self, sweep: Sweep) -> Option<Sweep> {
         let Sweep { now, next } = sweep;
         let end = (next + Self::SWEPT_AT_ONCE).min(self.nodes.len());
-        for some in self.tiles.order()[next..end].chunks(Rollups::AT_ONCE) {
-            for id in some {
+        let mut part = next;
+        while part < end {
+            let mut some = [NodeId::default(); Rollups::AT_ONCE];
+            let some = &mut some[..Rollups::AT_ONCE.min(end - part)];
+            some.copy_from_slice(&self.tiles.order()[part..part + some.len()]);
+            part += some.len();
+            for id in some.iter() {
                 Rollups::fetch(self.tiles.get(id.index()));
             }
-            for &id in some.iter().filter(|id| now < self.up_until[id.index()]) {
-                let gpus = self.whole_gpus(id);
-                self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
+            for &id in some.iter() {
+                if now < self.up_until[id.index()] {
+                    let gpus = self.whole_gpus(id);
+                    self.rollups.add(self.tiles.get(id.index()), gpus, self.places.of_node(id));
+                    self.meter(id, now);
+                }
             }
         }
         if end < self.nodes.len() {
@@ -44,6 +52,7 @@ impl Fleet {
         self.settle();
         self.rollups.record(now);
         self.jobs.forget(now);
+        self.energy.forget(now);
         self.plan();
         None
     }

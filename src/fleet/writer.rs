@@ -6,7 +6,7 @@ use super::{
     tile::TileMut,
 };
 use crate::model::{
-    metric::{Catalogue, MetricId, Scope},
+    metric::{Catalogue, MetricId, Scope, gpu},
     raw::Raw,
     sink::Sink,
     unit::Unit,
@@ -111,7 +111,9 @@ impl Sink for Writer<'_> {
 
     fn row(&mut self, scope: Scope, metric: usize) -> Option<&mut [Raw]> {
         let row = self.layout.row(scope, metric)?;
-        Some(self.tile.row(MetricId { scope, row }))
+        // The hub's own meter says that.
+        let id = MetricId { scope, row };
+        (!gpu::OF_THE_HUB.contains(&id)).then(|| self.tile.row(id))
     }
 }
 
@@ -186,6 +188,9 @@ mod tests {
             for key in &keys {
                 let (_, name, ..) = declare(*key);
                 match fleet.catalogue().find(name) {
+                    Some(id) if gpu::OF_THE_HUB.contains(&id) => {
+                        prop_assert_eq!(fleet.last(session.node, id, 0), Raw::UNKNOWN, "agents don't say {}", name);
+                    }
                     Some(id) => prop_assert_eq!(fleet.last(session.node, id, 0), Raw::from_bits(*key as i32), "{}", name),
                     None => prop_assert!(refused.iter().any(|r| &**r == name), "{} is neither stored nor named", name),
                 }
@@ -196,7 +201,10 @@ mod tests {
                 rows.filter(|raw| raw.steps().is_some()).count()
             };
             let slots = |key: &usize| fleet.slots(session.node, declare(*key).0);
-            let expected: usize = keys.iter().filter(|key| fleet.catalogue().find(declare(**key).1).is_some()).map(slots).sum();
+            let is_stored = |key: &&usize| {
+                fleet.catalogue().find(declare(**key).1).is_some_and(|id| !gpu::OF_THE_HUB.contains(&id))
+            };
+            let expected: usize = keys.iter().filter(is_stored).map(slots).sum();
             prop_assert_eq!(stored, expected, "nothing else was touched");
         }
     }

@@ -1,6 +1,7 @@
-//! What outlives a hub's restart: the roster, and the journal of events.
+//! What outlives a hub's restart: the roster, the journal of events, and what energy was spent on.
 //! Events are acknowledged to their agents only once they are in the journal on disk. A thread of its own writes.
 
+mod energy;
 mod lines;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+pub(super) use self::energy::Saved;
 use self::lines::{Line, Lines};
 use crate::{
     fleet::{Fleet, Known, Roster},
@@ -86,6 +88,7 @@ struct Job {
 enum What {
     Event(Box<Entry>),
     Roster(Arc<Vec<Known>>),
+    Energy(Box<Saved>),
 }
 
 impl State {
@@ -124,8 +127,10 @@ impl State {
         };
         let (journal, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
         warn(&path, unreadable);
+        warnings.extend(Saved::restore(dir, fleet).err());
         let (jobs, todo) = mpsc::channel();
-        let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, journal, roster));
+        let folder = dir.to_owned();
+        let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, &folder, journal, roster));
         let writer = writer.map_err(failed("start the writer of", dir))?;
         Ok((State { jobs: Some(jobs), writer: Some(writer), _lock: lock }, warnings))
     }
@@ -140,6 +145,11 @@ impl State {
     /// written.
     pub fn remember(&self, changes: Arc<Vec<Known>>) -> impl Future<Output = bool> + 'static {
         self.order(What::Roster(changes))
+    }
+
+    /// Writes what energy was spent on. Resolves to true once it is on disk, to false when it could not be written.
+    pub(super) fn save_energy(&self, saved: Saved) -> impl Future<Output = bool> + 'static {
+        self.order(What::Energy(Box::new(saved)))
     }
 
     fn order(&self, what: What) -> impl Future<Output = bool> + 'static {
@@ -160,7 +170,7 @@ impl Drop for State {
 }
 
 /// Writes for as long as there are orders: all that wait go to disk with one sync.
-fn write(jobs: &mpsc::Receiver<Job>, mut journal: Lines<Entry>, mut roster: Lines<Known>) {
+fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, mut journal: Lines<Entry>, mut roster: Lines<Known>) {
     let succeeded = |what, outcome: io::Result<()>| {
         outcome.inspect_err(|error| tracing::error!("cannot write the {what}: {error}")).is_ok()
     };
@@ -173,7 +183,11 @@ fn write(jobs: &mpsc::Receiver<Job>, mut journal: Lines<Entry>, mut roster: Line
         let known = succeeded("roster", roster.append(known.flat_map(|known| known.iter())));
         for Job { what, done } in batch {
             // Nobody waits any more when the connection is gone; the agent will send it again.
-            let _ = done.send(if matches!(what, What::Event(_)) { events } else { known });
+            let _ = done.send(match what {
+                What::Event(_) => events,
+                What::Roster(_) => known,
+                What::Energy(saved) => succeeded("energy file", saved.write(dir)),
+            });
         }
     }
 }
@@ -220,6 +234,26 @@ mod tests {
         assert_eq!(fleet.roster().nodes, [known]);
         assert!(fleet.events().map(|happening| &happening.event).eq([0, 1, 2].map(|n| entry(n).event).iter()));
         assert_eq!(warnings, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn energy_outlives_a_restart_and_a_broken_file_is_laid_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, ..) = open(dir.path());
+        let known = Known { name: "gpu001".into(), gpus_expected: 1, ..Known::default() };
+        assert!(state.remember(Arc::new(vec![known])).await);
+        let json = r#"{"book":{"accounts":[[3600000,["ann","physics","h100","eu"],[5000.0,0.0,0.0,10.0]]],"jobs":[]},
+            "nodes":[{"node":"gpu001","read":7200000,"gpus":[[50,5000.0]]}]}"#;
+        let saved = || serde_json::from_str::<Saved>(json).unwrap();
+        assert!(state.save_energy(saved()).await);
+        drop(state);
+        let (state, fleet, warnings) = open(dir.path());
+        assert_eq!((Saved { book: fleet.book(), nodes: fleet.metered(0, 9) }, warnings.len()), (saved(), 0));
+        drop(state);
+        fs::write(dir.path().join("energy.json"), "{\"book\":").unwrap();
+        let (_state, fleet, warnings) = open(dir.path());
+        assert_eq!((fleet.book(), warnings.len()), (Saved::default().book, 1), "{warnings:?}");
+        assert!(dir.path().join("energy.json.unreadable").exists());
     }
 
     #[tokio::test]

@@ -52,6 +52,8 @@ pub enum Field {
     SchedBy,
     /// Since when that is so.
     SchedSince,
+    /// What a node's scheduler says of it against what we see: `healthy`, `broken`, `again`, `sick`, `exposed`, `planned`.
+    Bench,
     /// A NIC's name: `mlx5_0`, `eth0`.
     NicName,
     /// What a NIC speaks: `infiniband`, `roce`, `efa`, `ethernet`.
@@ -104,6 +106,16 @@ pub enum Field {
     JobComment,
     /// A job's nodes as a hostlist.
     JobHosts,
+    /// The hour in which energy was spent.
+    EnergyHour,
+    /// For whom.
+    EnergyUser,
+    /// Who pays for it.
+    EnergyAccount,
+    /// The partition or queue of its job.
+    EnergyPartition,
+    /// Where: the place of the widest level.
+    EnergyPlace,
     /// When an event happened.
     EventTime,
     /// What kind of event: `xid`, `sxid`, `link`, `boot`.
@@ -165,7 +177,8 @@ fields! {
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";
     SchedReason "sched.reason" Node "REASON" 24, "Why the scheduler gives the node no jobs.";
     SchedBy "sched.by" Node "BY" 8, "Who took the node from the scheduler.";
-    SchedSince "sched.since" Node "SINCE" 24, "Since when the scheduler gives the node no jobs.";
+    SchedSince "sched.since" Node "SINCE" 17, "Since when the scheduler gives the node no jobs.";
+    Bench "bench" Node "BENCH" 7, "The scheduler's word against ours: healthy (held back, and nothing is wrong with it), broken (held back, and rightly), again (as broken, and not for the first time since the hub started), sick (has jobs, and something is wrong), exposed (the next jobs may come) or planned.";
     NicName "nic.name" Nic "NIC" 10, "The port's name.";
     NicKind "nic.kind" Nic "KIND" 10, "What the port speaks: infiniband, roce, efa or ethernet.";
     NicGpu "nic.gpu" Nic "GPU" 4, "The GPU nearest to the port, by PCI topology.";
@@ -192,6 +205,11 @@ fields! {
     JobReason "job.reason" Job "REASON" 20, "Why the job waits, or how it ended.";
     JobComment "job.comment" Job "COMMENT" 20, "What its user or an operator noted of the job.";
     JobHosts "job.hosts" Job "HOSTS" 24, "The nodes that the job has, or had last.";
+    EnergyHour "energy.hour" Energy "HOUR" 17, "The hour in which the energy was spent, UTC.";
+    EnergyUser "energy.user" Energy "USER" 10, "Whose job the GPUs had; nothing for GPUs without one.";
+    EnergyAccount "energy.account" Energy "ACCOUNT" 10, "Who pays for that job.";
+    EnergyPartition "energy.partition" Energy "PARTITION" 9, "That job's partition or queue.";
+    EnergyPlace "energy.place" Energy "PLACE" 12, "The place of the GPUs, of the widest level.";
     EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
     EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
     EventXid "event.xid" Node "XID" 4, "The number of an XID or SXid.";

@@ -5,7 +5,7 @@ mod rows;
 
 use std::{borrow::Cow, fmt};
 
-pub use rows::{core, gpu, job, mount, nic, node, process};
+pub use rows::{core, energy, gpu, job, mount, nic, node, process};
 
 use crate::model::unit::Unit;
 
@@ -26,12 +26,14 @@ pub enum Scope {
     Mount,
     /// A scheduler's job.
     Job,
+    /// What GPUs spent in an hour.
+    Energy,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 7] =
-        [Scope::Node, Scope::Gpu, Scope::Nic, Scope::Process, Scope::Core, Scope::Mount, Scope::Job];
+    pub const ALL: [Scope; 8] =
+        [Scope::Node, Scope::Gpu, Scope::Nic, Scope::Process, Scope::Core, Scope::Mount, Scope::Job, Scope::Energy];
     /// The scopes whose values come in samples, in the order in which a sample lists them.
     pub const SAMPLED: [Scope; 3] = [Scope::Node, Scope::Gpu, Scope::Nic];
 
@@ -45,6 +47,7 @@ impl Scope {
             Scope::Core => "core",
             Scope::Mount => "mount",
             Scope::Job => "job",
+            Scope::Energy => "energy",
         }
     }
 
@@ -63,6 +66,7 @@ impl Scope {
             Scope::Core => core::METRICS,
             Scope::Mount => mount::METRICS,
             Scope::Job => job::METRICS,
+            Scope::Energy => energy::METRICS,
         }
     }
 }

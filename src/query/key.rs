@@ -156,13 +156,18 @@ impl Keys<'_> {
             };
             return About::ALL.iter().find_map(named);
         }
-        let level = || self.levels.position(word).map(Key::Level);
+        let level = || match self.kind {
+            // The only place that accounts know.
+            Kind::Energy if self.levels.position(word) == Some(0) => Some(Key::Field(Field::EnergyPlace)),
+            Kind::Energy => None,
+            _ => self.levels.position(word).map(Key::Level),
+        };
         let of_job = || OF_JOBS.contains(&word).then(|| self.short("job", word)).flatten();
         // A job is its GPUs before it is its nodes.
         let prefixes = if self.kind == Kind::Job { ["gpu", "node"] } else { ["node", "gpu"] };
         let wider = || prefixes.iter().find_map(|prefix| self.short(prefix, word)).or_else(of_job);
         self.short(self.kind.prefix(), word).or_else(|| self.exact(word)).or_else(level).or_else(wider).or_else(|| {
-            let known = self.fleet.is_some_and(|fleet| is_label(fleet, word));
+            let known = self.kind != Kind::Energy && self.fleet.is_some_and(|fleet| is_label(fleet, word));
             known.then(|| Key::Label(word.to_owned()))
         })
     }

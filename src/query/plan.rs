@@ -5,12 +5,16 @@ mod operand;
 
 use std::{cell::RefCell, ops::Range, time::Duration};
 
-use crate::model::{
-    identity::Field,
-    question::Complaint,
-    state::State,
-    syntax::{Expr, Moment, Operand, Query, Reduction, Show, Spot, When, Word},
-    time::Time,
+use crate::{
+    fleet::Fleet,
+    model::{
+        energy::Tariff,
+        identity::Field,
+        question::Complaint,
+        state::State,
+        syntax::{Expr, Moment, Operand, Query, Reduction, Show, Spot, When, Word},
+        time::Time,
+    },
 };
 
 use super::{
@@ -134,7 +138,9 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
             Err(complain("`last` is a moment of each node's own; it stands only after `at`", spot))
         }
         (When::At(_, spot), _) => Err(complain("no past state of the fleet is kept yet to be asked `at` a time", spot)),
-        (When::Since(moment, _), None) if view.kind == Kind::Event => Ok((Some(resolve(moment, now)), None)),
+        (When::Since(moment, _), None) if matches!(view.kind, Kind::Event | Kind::Energy) => {
+            Ok((Some(resolve(moment, now)), None))
+        }
         (When::Since(_, spot), Some(_)) => {
             Err(complain("`over` and `since` both say how far back; one is enough", spot))
         }
@@ -209,7 +215,13 @@ impl Planner<'_> {
             }
             Show::Default => {
                 let named = self.named(query, view);
-                let own = view.columns().iter().map(|name| default(name));
+                let tariff = self.keys.fleet.map(Fleet::tariff);
+                let is_known = |name: &&&str| match **name {
+                    "energy.cost" => tariff.is_some_and(Tariff::has_price),
+                    "energy.carbon" => tariff.is_some_and(Tariff::has_carbon),
+                    _ => true,
+                };
+                let own = view.columns().iter().filter(is_known).map(|name| default(name));
                 // What differs within a group says nothing of it, except for numbers.
                 let says = |shown: &Shown| query.by.is_empty() || (is_line(shown) && shown.column.key != "state");
                 let mut columns = self.known(named.into_iter());

@@ -61,7 +61,7 @@ impl Row<'_> {
     /// Whether the row can be believed. What is about no node always can.
     pub(super) fn state(self, snapshot: &Snapshot<'_>) -> State {
         match self {
-            Row::Item(Kind::Metric | Kind::Job, _) => State::Up,
+            Row::Item(Kind::Metric | Kind::Job | Kind::Energy, _) => State::Up,
             Row::Item(_, item) => snapshot.state(item.node),
             Row::Group(_, group) => group.state,
         }
@@ -78,7 +78,8 @@ impl Row<'_> {
     /// Calls `visit` with each run of GPUs of the row's nodes, or of the row's members where these are GPUs.
     pub(super) fn gpus(self, snapshot: &Snapshot<'_>, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
         match self {
-            Row::Item(Kind::Job, _) | Row::Group(Kind::Gpu | Kind::Node | Kind::Job, _) => {
+            Row::Item(Kind::Job | Kind::Energy, _)
+            | Row::Group(Kind::Gpu | Kind::Node | Kind::Job | Kind::Energy, _) => {
                 self.reach(snapshot, Scope::Gpu, visit);
             }
             Row::Item(_, item) => reach(snapshot, Kind::Node, item, Scope::Gpu, visit),
@@ -98,7 +99,7 @@ pub(super) fn reach_all(
     scope: Scope,
     visit: &mut dyn FnMut(NodeId, Range<u32>),
 ) {
-    if kind == Kind::Job {
+    if matches!(kind, Kind::Job | Kind::Energy) {
         return members.iter().for_each(|item| reach(snapshot, kind, *item, scope, visit));
     }
     for run in members.chunk_by(|a, b| a.node == b.node) {
@@ -151,7 +152,7 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
         jobs.for_each(|(number, _)| visit(id, number..number + 1));
     };
     match (kind, scope) {
-        (Kind::Metric, _) => {}
+        (Kind::Metric | Kind::Energy, _) => {}
         (Kind::Job, Scope::Node | Scope::Gpu) => {
             let job = snapshot.fleet.job(slot as usize);
             for share in job.into_iter().flat_map(Job::held) {
@@ -224,6 +225,8 @@ pub(super) fn count(fleet: &Fleet, id: NodeId, scope: Scope) -> u32 {
         Scope::Core => node().processes.cores.len(),
         Scope::Mount => node().processes.mounts.len(),
         Scope::Job => fleet.jobs_of(id).count(),
+        // Accounts are of no node.
+        Scope::Energy => 0,
     };
     n as u32
 }

@@ -1,6 +1,6 @@
 //! Goes over the fleet for the rows that match, in the order of their identity, so that ties have one; and groups them.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, time::Duration};
 
 use crate::{
     fleet::{Area, Fleet, Job, NOWHERE, NodeId, natural},
@@ -21,6 +21,8 @@ use super::{
 
 /// A small part of all nodes: one of so many.
 const FEW: usize = 16;
+/// How long an account is of.
+const HOUR: Duration = Duration::from_hours(1);
 
 /// The rows that match, in the order of their identity.
 pub(super) enum Matches {
@@ -71,7 +73,7 @@ impl Matches {
     /// How many rows are not up.
     pub(super) fn stale(&self, snapshot: &Snapshot<'_>) -> u64 {
         if let Matches::Items(kind, items) = self
-            && !matches!(kind, Kind::Metric | Kind::Job)
+            && !matches!(kind, Kind::Metric | Kind::Job | Kind::Energy)
         {
             return items.runs().filter(|(node, _)| !snapshot.is_up(*node)).map(|(_, slots)| slots.len() as u64).sum();
         }
@@ -206,6 +208,11 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
         Kind::Job => {
             let all = snapshot.fleet.jobs().iter();
             all.map(|number| Item { slot: *number, ..Item::default() }).filter(keeps).for_each(add);
+        }
+        Kind::Energy => {
+            let accounts = (0..).zip(snapshot.fleet.accounts());
+            let recent = accounts.filter(|(_, it)| plan.since.is_none_or(|since| it.hour + HOUR > since));
+            recent.map(|(slot, _)| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
         }
         Kind::Event => {
             let events = (0..).zip(&snapshot.events);

@@ -4,10 +4,10 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    fleet::{Fleet, Happening, Job, NodeId, Share},
+    fleet::{Account, Fleet, Happening, Job, NodeId, Share},
     model::{
         job::Phase,
-        metric::{MetricId, Scope, core, job, mount, process},
+        metric::{MetricId, Scope, core, energy, job, mount, process},
         raw::{Gap, Raw},
         state::State,
         syntax::{Moment, When},
@@ -196,6 +196,7 @@ impl<'a> Snapshot<'a> {
             Scope::Core => self.of_core(leaf.metric, item),
             Scope::Mount => self.of_mount(leaf.metric, item),
             Scope::Job => self.of_job(leaf.metric, item),
+            Scope::Energy => self.of_account(leaf.metric, item),
         }
     }
 
@@ -258,6 +259,28 @@ impl<'a> Snapshot<'a> {
             job::LEFT => Ok(limit.ok_or(Gap::Absent)? - seconds(job.started, until)?),
             job::ENDED => seconds(job.ended, Some(self.now)),
             job::RESTARTS => Ok(f64::from(job.restarts)),
+            // Nothing is known of what nobody has watched.
+            _ if job.bill.spent.gpu_seconds == 0.0 => Err(Gap::Unknown),
+            job::ENERGY => Ok(job.bill.spent.used),
+            job::ENERGY_TODAY => Ok(job.bill.today(self.now)),
+            job::ENERGY_IDLE => Ok(job.bill.spent.idle),
+            job::ENERGY_ESTIMATED => Ok(job.bill.spent.estimated),
+            job::COST => job.bill.cost.ok_or(Gap::Unknown),
+            job::CARBON => job.bill.carbon.ok_or(Gap::Unknown),
+            _ => Err(Gap::Unknown),
+        }
+    }
+
+    fn of_account(&self, metric: MetricId, item: Item) -> Number {
+        let account = self.fleet.accounts().get(item.slot as usize).ok_or(Gap::Unknown)?;
+        let (Account { hour, place, spent, .. }, tariff) = (account, self.fleet.tariff());
+        match metric {
+            energy::USED => Ok(spent.used),
+            energy::IDLE => Ok(spent.idle),
+            energy::ESTIMATED => Ok(spent.estimated),
+            energy::GPU_TIME => Ok(spent.gpu_seconds),
+            energy::COST => tariff.cost(place, *hour, spent.used).ok_or(Gap::Unknown),
+            energy::CARBON => tariff.carbon(place, *hour, spent.used).ok_or(Gap::Unknown),
             _ => Err(Gap::Unknown),
         }
     }

@@ -1,5 +1,6 @@
 //! Questions to a small fleet, and their answers.
 
+mod energy;
 mod fixture;
 mod jobs;
 mod large;

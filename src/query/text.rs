@@ -1,17 +1,19 @@
 //! Texts of rows: fields, labels, places; and the names by which a bare word finds a row.
 
 use crate::{
-    fleet::{NOWHERE, Name, Node, NodeId, Process, Workload, natural},
+    fleet::{Account, NOWHERE, Name, Node, NodeId, Process, Workload, natural},
     model::{
         hostlist::Hostlist,
         identity::Field,
         metric::{Aggregate, Direction, Kind as Reading, Scope},
         report::{EventKind, Subject},
         state::State,
+        time::Time,
     },
 };
 
 use super::{
+    bench::bench,
     evaluate::spelled,
     key::{About, is_of_event},
     row::{Item, Row, count, subject_gpu},
@@ -110,12 +112,21 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
     if field == Field::Node {
         return visit(snapshot.fleet.name(item.node));
     }
+    if field.row().scope == Scope::Energy {
+        return snapshot
+            .fleet
+            .accounts()
+            .get(item.slot as usize)
+            .into_iter()
+            .for_each(|it| account_field(field, it, visit));
+    }
     if field.row().scope == Scope::Job {
         return job_field(snapshot, field, item.slot, visit);
     }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     match field.row().scope {
+        _ if field == Field::Bench => bench(snapshot, item.node).into_iter().for_each(visit),
         _ if is_of_event(field) => event_field(snapshot, field, node, slot, visit),
         Scope::Node => node_field(field, node, visit),
         _ if field == Field::Model => snapshot.fleet.model(item.node, slot).into_iter().for_each(|model| visit(model)),
@@ -146,7 +157,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
                 _ => {}
             }
         }
-        Scope::Core | Scope::Job => {}
+        Scope::Core | Scope::Job | Scope::Energy => {}
     }
 }
 
@@ -186,7 +197,7 @@ fn node_field(field: Field, node: &Node, visit: &mut dyn FnMut(&str)) {
         Field::SchedBy => node.standing.iter().for_each(|it| visit(&it.by)),
         Field::SchedSince => {
             if let Some(since) = node.standing.as_ref().and_then(|it| it.since) {
-                visit(&since.to_string());
+                visit(&minute(since));
             }
         }
         Field::Notes => {
@@ -278,6 +289,23 @@ pub(super) fn gpu_name(node: &Node, slot: usize) -> String {
     }
 }
 
+fn account_field(field: Field, account: &Account, visit: &mut dyn FnMut(&str)) {
+    match field {
+        Field::EnergyHour => visit(&minute(account.hour)),
+        Field::EnergyUser => visit(&account.user),
+        Field::EnergyAccount => visit(&account.account),
+        Field::EnergyPartition => visit(&account.partition),
+        Field::EnergyPlace => visit(&account.place),
+        _ => {}
+    }
+}
+
+/// A time to the minute: `2026-11-26T14:02Z`.
+fn minute(time: Time) -> String {
+    let text = time.to_string();
+    text.get(..16).map_or(text.clone(), |text| format!("{text}Z"))
+}
+
 /// What a row is called in every answer.
 pub(super) fn id(snapshot: &Snapshot<'_>, row: Row<'_>) -> String {
     let (kind, item) = match row {
@@ -287,13 +315,19 @@ pub(super) fn id(snapshot: &Snapshot<'_>, row: Row<'_>) -> String {
     match kind {
         Kind::Metric => return About::Key.text(snapshot, item),
         Kind::Job => return snapshot.fleet.job(item.slot as usize).map_or_else(String::new, |job| job.id.to_string()),
+        Kind::Energy => {
+            let account = snapshot.fleet.accounts().get(item.slot as usize);
+            return account.map_or_else(String::new, |Account { hour, place, user, account, partition, .. }| {
+                [&*minute(*hour), place, user, account, partition].join(" ")
+            });
+        }
         _ => {}
     }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     let name = &node.name;
     match kind {
-        Kind::Node | Kind::Metric | Kind::Job => name.to_string(),
+        Kind::Node | Kind::Metric | Kind::Job | Kind::Energy => name.to_string(),
         Kind::Gpu => gpu_name(node, slot),
         Kind::Nic => format!("{name}/{}", node.inventory.nics.get(slot).map_or("", |nic| &nic.name)),
         Kind::Process => format!("{name}/{}", node.processes.list.get(slot).map_or(0, |process| process.pid)),
@@ -317,13 +351,18 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
         let job = snapshot.fleet.job(item.slot as usize);
         return job.is_some_and(|job| [&job.id, &job.array, &job.name, &job.user].into_iter().any(|text| holds(text)));
     }
+    if kind == Kind::Energy {
+        let account = snapshot.fleet.accounts().get(item.slot as usize);
+        return account
+            .is_some_and(|it| [&it.user, &it.account, &it.partition, &it.place].into_iter().any(|it| holds(it)));
+    }
     if holds(snapshot.fleet.name(item.node)) {
         return true;
     }
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     match kind {
-        Kind::Node | Kind::Metric | Kind::Core | Kind::Job => false,
+        Kind::Node | Kind::Metric | Kind::Core | Kind::Job | Kind::Energy => false,
         Kind::Gpu => {
             let model = snapshot.fleet.model(item.node, slot).is_some_and(|model| holds(model));
             model || (part.contains(':') && holds(&gpu_name(node, slot)))

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Core,
     Mount,
     Job,
+    Energy,
     Event,
     Metric,
 }
@@ -30,6 +31,7 @@ impl Kind {
             Kind::Core => Scope::Core,
             Kind::Mount => Scope::Mount,
             Kind::Job => Scope::Job,
+            Kind::Energy => Scope::Energy,
             Kind::Event | Kind::Metric => return None,
         })
     }
@@ -44,6 +46,7 @@ impl Kind {
             Scope::Core => Kind::Core,
             Scope::Mount => Kind::Mount,
             Scope::Job => Kind::Job,
+            Scope::Energy => Kind::Energy,
         }
     }
 
@@ -58,18 +61,20 @@ impl Kind {
 
     /// Whether each has a node.
     pub(super) fn has_a_node(self) -> bool {
-        !matches!(self, Kind::Job | Kind::Metric)
+        !matches!(self, Kind::Job | Kind::Energy | Kind::Metric)
     }
 
     /// Whether things of this kind are nodes', or are nodes themselves.
     pub(super) fn is_of_nodes(self) -> bool {
-        !matches!(self, Kind::Job | Kind::Event | Kind::Metric)
+        !matches!(self, Kind::Job | Kind::Energy | Kind::Event | Kind::Metric)
     }
 
     /// Whether such a row has anything to do with things of `scope`: its node, its GPUs, the processes on it.
     pub(super) fn reaches(self, scope: Scope) -> bool {
         match (self, scope) {
             (Kind::Metric, _) => false,
+            // Accounts outlive what they were spent on, and reach nothing.
+            (Kind::Energy, _) | (_, Scope::Energy) => self.scope() == Some(scope),
             (Kind::Node, _)
             | (_, Scope::Node)
             | (Kind::Gpu, Scope::Process | Scope::Nic | Scope::Job)
@@ -195,6 +200,7 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "min(gpu.util)",
             "gpu.tensor.active",
             "gpu.power",
+            "job.energy",
             "gpu.mem.util",
             "gpu.temp",
             "gpu.clock.sm",
@@ -203,6 +209,7 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "job.account",
         ],
     ),
+    ("energy", Kind::Energy, OF_ENERGY),
     ("users", Kind::Job, OF_JOBS),
     ("accounts", Kind::Job, OF_JOBS),
     ("partitions", Kind::Job, OF_JOBS),
@@ -228,6 +235,20 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
     ),
 ];
 
+/// Columns of what was spent. Of groups, those that say what they have in common stay away.
+const OF_ENERGY: &[&str] = &[
+    "energy.hour",
+    "energy.user",
+    "energy.account",
+    "energy.place",
+    "energy.used",
+    "energy.idle",
+    "energy.gpu.time",
+    "energy.cost",
+    "energy.carbon",
+    "energy.estimated",
+];
+
 /// Columns of groups of jobs, after what they have in common.
 const OF_JOBS: &[&str] = &[
     "job.running",
@@ -238,6 +259,8 @@ const OF_JOBS: &[&str] = &[
     "gpu.sm.active",
     "gpu.tensor.active",
     "gpu.power",
+    "job.energy.today",
+    "job.energy.idle",
     "gpu.mem.util",
     "gpu.clock.sm",
 ];
@@ -271,8 +294,7 @@ const PLACE: &[&str] = &[
 ];
 
 /// Views that the grammar has and that nothing feeds yet.
-const WITHOUT_DATA: &[(&str, &str)] =
-    &[("incidents", "no rules are run"), ("energy", "no meter runs"), ("rules", "no rules are run")];
+const WITHOUT_DATA: &[(&str, &str)] = &[("incidents", "no rules are run"), ("rules", "no rules are run")];
 
 impl View {
     /// The view that `word` names.

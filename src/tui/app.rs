@@ -378,6 +378,7 @@ impl App {
             Command::Node(name) => self.push(Box::new(Node::new(&name, &self.shared))),
             Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
             Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
+            Command::Bench => self.switch(Box::new(TableScreen::bench(&self.shared))),
             Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
             Command::Mine => {
                 self.switch(of(Target::Jobs("job.user".into(), self.settings.user.clone()), &[], &self.shared));

@@ -27,6 +27,11 @@ pub(crate) static COMMANDS: &[Row] = &[
     Row { name: "node", usage: "node NAME", help: "Goes to a node." },
     Row { name: "gpu", usage: "gpu NAME:N", help: "Goes to a GPU." },
     Row { name: "job", usage: "job ID", help: "Goes to a job's GPUs." },
+    Row {
+        name: "bench",
+        usage: "bench",
+        help: "Goes to the nodes of which the scheduler and we say different things; y copies what to do.",
+    },
     Row { name: "mine", usage: "mine", help: "Goes to your own jobs." },
     Row {
         name: "where",
@@ -54,6 +59,8 @@ pub(crate) enum Command {
     Gpu(String, String),
     /// To a job.
     Job(String),
+    /// To the nodes that the scheduler holds back, or should.
+    Bench,
     /// To the jobs of whoever looks.
     Mine,
     /// Filters the table.
@@ -84,6 +91,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
             None => return Err(needs("a GPU's name: gpu017:3")),
         },
         "job" => Command::Job(given("a job's id")?),
+        "bench" => Command::Bench,
         "mine" => Command::Mine,
         "where" | "filter" => Command::Where(rest.into()),
         "sort" => Command::Sort(given("keys: -power,node")?),

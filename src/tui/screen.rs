@@ -1,6 +1,7 @@
 //! Screens: values on a stack, each of which asks its questions, acts on actions and draws its body.
 //! The frame around them, the prompt and the keymap are the same for all and live elsewhere.
 
+mod bench;
 pub(crate) mod gpu;
 pub(crate) mod help;
 pub(crate) mod ledger;
@@ -103,6 +104,11 @@ pub(crate) trait Screen {
 
     /// What is under the cursor, as it is copied and marked.
     fn subject(&self) -> Option<String> {
+        None
+    }
+
+    /// What is copied of rows with these names instead of the names themselves.
+    fn copies(&self, _names: &[&str]) -> Option<String> {
         None
     }
 

@@ -192,9 +192,15 @@ impl App {
 
     fn copy(&mut self) -> Effects {
         let marks: Vec<&str> = self.shared.marks.iter().map(String::as_str).collect();
+        let subject = self.screen().subject();
+        let names = if marks.is_empty() { subject.as_deref().into_iter().collect() } else { marks.clone() };
+        if let Some(text) = self.screen().copies(&names) {
+            self.say(format!("copied {}", text.replace('\n', "; ")));
+            return Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() };
+        }
         let plain = |name: &&str| !name.contains([':', '/', '=']);
         let text = match marks.as_slice() {
-            [] => self.screen().subject(),
+            [] => subject,
             names if names.iter().all(plain) => Some(Hostlist::fold(names.iter().copied()).to_string()),
             names => Some(names.join(" ")),
         };

@@ -30,7 +30,7 @@ const fn hidden(key: &'static str) -> Wanted {
 }
 
 /// Columns of jobs that have this in common.
-const fn of_jobs(key: &'static str) -> [Wanted; 11] {
+const fn of_jobs(key: &'static str) -> [Wanted; 13] {
     [
         col(key, 0),
         col("count", 6),
@@ -41,6 +41,8 @@ const fn of_jobs(key: &'static str) -> [Wanted; 11] {
         col("gpu.util", 0),
         col("gpu.tensor.active", 4),
         col("gpu.power", 1),
+        col("job.energy.today", 3),
+        col("job.energy.idle", 5),
         col("gpu.mem.util", 5),
         col("gpu.clock.sm", 7),
     ]
@@ -178,6 +180,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("min(gpu.util)", 3),
             col("gpu.tensor.active", 5),
             col("gpu.power", 1),
+            col("job.energy", 3),
             col("gpu.mem.util", 6),
             col("gpu.temp", 6),
             col("gpu.clock.sm", 7),
@@ -250,6 +253,8 @@ pub(crate) static VIEWS: &[View] = &[
         sort: "-mount.used",
         faults: "mount.state = hung or mount.state = missing or mount.used >= 90 or mount.inodes >= 90",
     },
+    // What is shown of energy depends on what the site says that it costs.
+    View { name: "energy", columns: &[], sort: "-energy.hour,-energy.used", faults: "" },
     View { name: "metrics", columns: &[], sort: "", faults: "" },
 ];
 
@@ -260,7 +265,7 @@ pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') o
 
 /// The names of all views, those included that show what the hub chooses, or nothing yet.
 pub(crate) fn names(levels: &[String]) -> Vec<String> {
-    const OTHERS: [&str; 5] = ["cores", "fleet", "incidents", "energy", "rules"];
+    const OTHERS: [&str; 4] = ["cores", "fleet", "incidents", "rules"];
     let own = VIEWS.iter().map(|view| view.name).filter(|name| *name != "places");
     own.chain(OTHERS).map(String::from).chain(levels.iter().map(|level| plural(level))).collect()
 }
@@ -333,7 +338,7 @@ pub(crate) enum Target {
 pub(crate) fn target(name: &str, id: &str, levels: &[String]) -> Option<Target> {
     let owned = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
     match name {
-        "metrics" => None,
+        "metrics" | "energy" => None,
         "nodes" => Some(Target::Node(id.into())),
         "jobs" => Some(Target::Job(id.into())),
         "users" | "accounts" | "partitions" => id.split_once('=').map(owned).map(|(key, it)| Target::Jobs(key, it)),

@@ -143,7 +143,7 @@ fn picture(terminal: &Terminal, name: &str, words: &[&str]) {
 }
 
 #[test]
-fn screenshots_show_the_overview_and_the_jobs() {
+fn screenshots_show_the_overview_jobs_users_energy_and_the_bench() {
     let mut terminal = start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
     terminal.await_screen("the first faults", |s| s.contains("XID 79"));
     if updates() {
@@ -153,4 +153,13 @@ fn screenshots_show_the_overview_and_the_jobs() {
     terminal.press("4");
     terminal.await_screen("the jobs", |s| s.contains("JOBS") && s.contains("running") && s.contains("pretrain"));
     picture(&terminal, "jobs", &["JOB", "USER", "running"]);
+    terminal.press(":users\r");
+    terminal.await_screen("the users, and what they spent today", |s| s.contains("USERS") && s.contains("WASTED"));
+    picture(&terminal, "users", &["USERS", "u1087"]);
+    terminal.press(":energy by user since today sort -used\r");
+    terminal.await_screen("what energy was spent on", |s| s.contains("GPUs only") && s.contains("Wh"));
+    picture(&terminal, "energy", &["GPUs only", "u1087"]);
+    terminal.press(":bench\r");
+    terminal.await_screen("the bench", |s| s.contains("BENCH") && s.contains("healthy"));
+    picture(&terminal, "bench", &["healthy", "drain", "XID 79"]);
 }

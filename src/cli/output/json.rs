@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Number, Value, json};
 
 use crate::model::{
-    metric::{Kind, MetricId, Scope, node as metric},
+    metric::{Kind, MetricId, Scope, gpu, node as metric},
     question::Answer,
     raw::Raw,
     report::{Inventory, Values},
@@ -135,21 +135,22 @@ fn named(key: &str, name: &str, value: Value) -> Value {
 
 fn slot(values: &Values, scope: Scope, slot: usize) -> Value {
     let ids = (0..).map(|row| MetricId { scope, row }).zip(scope.metrics());
-    let pairs = ids.filter(|(id, _)| !metric::OF_THE_HUB.contains(id)).map(|(id, metric)| {
-        let raw: Raw = values.get(id, slot);
-        let value = match (raw.gap(), metric.kind) {
-            (Some(gap), _) => gap.word().into(),
-            (None, Kind::Flags(names)) => {
-                let bits = raw.steps().unwrap_or(0);
-                names.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| *name).collect()
-            }
-            (None, Kind::Choice(names)) => {
-                raw.steps().and_then(|n| names.get(n as usize)).map_or(Value::Null, |name| (*name).into())
-            }
-            (None, _) => raw.value(metric.quantum).map_or(Value::Null, number),
-        };
-        (metric.key.to_string(), value)
-    });
+    let pairs =
+        ids.filter(|(id, _)| !metric::OF_THE_HUB.contains(id) && !gpu::OF_THE_HUB.contains(id)).map(|(id, metric)| {
+            let raw: Raw = values.get(id, slot);
+            let value = match (raw.gap(), metric.kind) {
+                (Some(gap), _) => gap.word().into(),
+                (None, Kind::Flags(names)) => {
+                    let bits = raw.steps().unwrap_or(0);
+                    names.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| *name).collect()
+                }
+                (None, Kind::Choice(names)) => {
+                    raw.steps().and_then(|n| names.get(n as usize)).map_or(Value::Null, |name| (*name).into())
+                }
+                (None, _) => raw.value(metric.quantum).map_or(Value::Null, number),
+            };
+            (metric.key.to_string(), value)
+        });
     Value::Object(pairs.collect())
 }
 
@@ -157,7 +158,7 @@ fn slot(values: &Values, scope: Scope, slot: usize) -> Value {
 mod tests {
     use super::*;
     use crate::model::{
-        metric::{Direction, gpu},
+        metric::Direction,
         raw::Gap,
         state::State,
         table::{Column, Row},

@@ -278,9 +278,8 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
     let Some(slot) = case.slot.map(usize::from) else { return };
     match case.ailment {
         Ailment::OffBus => {
-            for row in 0..gpu::METRICS.len() {
-                values.set(MetricId { scope: Scope::Gpu, row: row as u16 }, slot, Raw::FAILED);
-            }
+            let all = (0..gpu::METRICS.len()).map(|row| MetricId { scope: Scope::Gpu, row: row as u16 });
+            all.filter(|id| !gpu::OF_THE_HUB.contains(id)).for_each(|id| values.set(id, slot, Raw::FAILED));
         }
         Ailment::MemoryError => {
             values.set(gpu::ECC_DBE, slot, count(1));

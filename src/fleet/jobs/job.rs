@@ -7,6 +7,7 @@ use super::super::{
     node::NodeId,
 };
 use crate::model::{
+    energy::Bill,
     job::{self, Phase},
     time::Time,
 };
@@ -54,6 +55,8 @@ pub struct Job {
     pub strangers: Vec<Name>,
     /// Whether a scheduler tells of it.
     pub is_scheduled: bool,
+    /// What its GPUs spent for it, over all of its runs.
+    pub bill: Bill,
     /// How many shares it holds.
     pub(super) holds: usize,
     /// In which round of the scheduler's news it came up last.

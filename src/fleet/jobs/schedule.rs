@@ -115,6 +115,7 @@ impl Fleet {
         let Some(number) = self.jobs.number(&own(&said.id)) else {
             return self.drop(BEYOND);
         };
+        self.restore_bill(number);
         let (mut given, mut strangers) = (Vec::with_capacity(said.shares.len()), Vec::new());
         for share in &said.shares {
             match self.find(&share.node) {
@@ -132,7 +133,7 @@ impl Fleet {
                 let kept = &mut self.nodes[node.index()].standing;
                 match kept.as_mut().filter(|kept| kept.is(said)) {
                     Some(kept) => kept.round = self.jobs.round,
-                    None => *kept = Some(Standing::keep(said, &mut self.names, self.jobs.round)),
+                    None => *kept = Some(Standing::keep(said, kept.as_ref(), &mut self.names, self.jobs.round)),
                 }
             }
             None => self.jobs.strangers.push(own(&said.node)),

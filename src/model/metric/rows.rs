@@ -148,7 +148,12 @@ pub mod gpu {
             "Last XID error since boot, as far back as the kernel's log goes or the agent has run.", "NVML event set and /dev/kmsg";
         XID_AGE "gpu.xid.age" "XIDAGE" Seconds 6 / 1.0, Min Neutral Gauge,
             "Time since the last XID error.", "NVML event set and /dev/kmsg";
+        ENERGY_TODAY "gpu.energy.today" "TODAY" Joules 7 / 100.0, Sum Neutral Gauge,
+            "Energy that the GPU took today, UTC, as the hub counts it: GPUs only.", "gpu.energy, or else gpu.power × time";
     }
+
+    /// What agents don't say, and the hub's own meters do.
+    pub const OF_THE_HUB: [MetricId; 1] = [ENERGY_TODAY];
 }
 
 /// Metrics of a machine.
@@ -339,5 +344,38 @@ pub mod job {
             "How long ago the job ended.", "scheduler, or else its last process";
         RESTARTS "job.restarts" "RESTARTS" One 8 / 1.0, Sum HighIsBad Counter,
             "How often the job was requeued.", "scheduler";
+        ENERGY "job.energy" "ENERGY" Joules 7 / 1.0, Sum Neutral Counter,
+            "Energy that the job's GPUs took for it, since the hub first saw it: GPUs only.", "gpu.energy, or else gpu.power × time";
+        ENERGY_TODAY "job.energy.today" "TODAY" Joules 7 / 1.0, Sum Neutral Gauge,
+            "The part of it that was taken today, UTC.", "gpu.energy, or else gpu.power × time";
+        ENERGY_IDLE "job.energy.idle" "WASTED" Joules 7 / 1.0, Sum HighIsBad Counter,
+            "The part of it that GPUs took while the job had them and left them idle.", "gpu.energy and gpu.util";
+        ENERGY_ESTIMATED "job.energy.estimated" "ESTIM" Joules 7 / 1.0, Sum Neutral Counter,
+            "The part of it that is power times time, for the GPU has no counter of energy or it was reset.", "gpu.power × time";
+        COST "job.cost" "COST" One 8 / 0.01, Sum Neutral Counter,
+            "What that energy cost, in the site's currency; unknown without a price.", "job.energy, [energy] price and pue";
+        CARBON "job.carbon" "CO2KG" One 8 / 0.01, Sum Neutral Counter,
+            "Kilograms of CO₂ equivalent of that energy; unknown where the site does not say.", "job.energy, [energy] carbon and pue";
+    }
+}
+
+/// What GPUs spent in an hour, for whom and where.
+pub mod energy {
+    use super::{Aggregate, Cow, Direction, Kind, Metric, MetricId, Scope, Unit};
+    use Kind::Gauge;
+
+    rows! { Energy
+        USED "energy.used" "ENERGY" Joules 8 / 1.0, Sum Neutral Gauge,
+            "Energy that GPUs took: GPUs only, the rest of their nodes not counted.", "gpu.energy, or else gpu.power × time";
+        IDLE "energy.idle" "WASTED" Joules 8 / 1.0, Sum HighIsBad Gauge,
+            "The part of it that GPUs took while a job had them and left them idle.", "gpu.energy and gpu.util";
+        ESTIMATED "energy.estimated" "ESTIM" Joules 8 / 1.0, Sum Neutral Gauge,
+            "The part of it that is power times time, for the GPU has no counter of energy or it was reset.", "gpu.power × time";
+        GPU_TIME "energy.gpu.time" "GPUTIME" Seconds 8 / 1.0, Sum Neutral Gauge,
+            "Time for which GPUs were watched, all of them together.", "samples";
+        COST "energy.cost" "COST" One 9 / 0.01, Sum Neutral Gauge,
+            "What the energy cost, in the site's currency; unknown without a price.", "energy.used, [energy] price and pue";
+        CARBON "energy.carbon" "CO2KG" One 9 / 0.01, Sum Neutral Gauge,
+            "Kilograms of CO₂ equivalent of the energy; unknown where the site does not say.", "energy.used, [energy] carbon and pue";
     }
 }

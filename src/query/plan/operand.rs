@@ -233,7 +233,8 @@ impl Planner<'_> {
 
     /// Says no to functions of GPUs of what has none.
     pub(super) fn nodes_only(&self, spot: Spot) -> Result<(), Complaint> {
-        if self.keys.kind == Kind::Metric { Err(complain("metrics have no GPUs", spot)) } else { Ok(()) }
+        let has_none = matches!(self.keys.kind, Kind::Metric | Kind::Energy);
+        if has_none { Err(complain(format!("{} has no GPUs", self.keys.view), spot)) } else { Ok(()) }
     }
 
     /// An operand as a column.

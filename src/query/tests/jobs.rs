@@ -6,7 +6,7 @@ use super::{ask, at, fixture::NOW, ids, lines};
 use crate::{
     fleet::Fleet,
     model::{
-        job::{Job, Phase, Share},
+        job::{Job, Phase, Share, Standing},
         question::Answer,
         table::Table,
     },
@@ -167,4 +167,31 @@ fn jobs_have_no_past_and_no_peers_yet() {
         assert!(complaint(question).contains("may be"), "{question}");
     }
     assert!(complaint("jobs where age > median(age by user)").contains("peers"));
+}
+
+#[test]
+fn the_bench_holds_the_schedulers_word_against_ours() {
+    let mut fleet = super::fleet();
+    let say = |fleet: &mut Fleet, said: &[(&str, &str)]| {
+        fleet.begin_schedule("slurm");
+        for (node, state) in said {
+            let states = state.split('+').map(String::from).collect();
+            fleet.stand(&Standing { node: (*node).into(), states, reason: "why".into(), ..Standing::default() });
+        }
+        fleet.end_schedule(Ok(()), Ok(()), at(NOW));
+    };
+    let bench = |fleet: &Fleet| match ask(fleet, "nodes where bench != none show node,bench") {
+        Ok(Answer::Table(table)) => lines(&table),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bench(&fleet), "", "nobody holds anything back");
+    say(&mut fleet, &[("gpu001", "idle"), ("gpu002", "idle+drain"), ("gpu003", "allocated"), ("gpu010", "maint")]);
+    let said = "gpu001 exposed / gpu002 broken / gpu003 sick / gpu010.site.example planned";
+    assert_eq!(bench(&fleet), said);
+    say(&mut fleet, &[("gpu001", "idle+drain"), ("gpu002", "idle"), ("gpu003", "drain"), ("gpu010", "drain")]);
+    let said = "gpu001 broken / gpu002 exposed / gpu003 broken / gpu010.site.example healthy";
+    assert_eq!(bench(&fleet), said);
+    say(&mut fleet, &[("gpu003", "idle")]);
+    say(&mut fleet, &[("gpu003", "down")]);
+    assert_eq!(bench(&fleet), "gpu003 again", "the scheduler knows no others any more");
 }

@@ -1,7 +1,7 @@
 //! The screen of one table: a caption that says what it shows, and its rows.
 //! Every view of the query language is shown by it: nodes, GPUs, jobs, places, processes, ports, events, metrics.
 
-use super::{Asked, Objection, Screen, Step, ledger::Ledger};
+use super::{Asked, Objection, Screen, Step, bench, ledger::Ledger};
 use crate::{
     model::{
         place::NOWHERE,
@@ -25,12 +25,14 @@ pub(crate) struct TableScreen {
     crumb: String,
     ledger: Ledger,
     objection: Option<Objection>,
+    /// Whether it is the bench, of which commands are copied.
+    is_bench: bool,
 }
 
 impl TableScreen {
     /// The table that answers `ask`.
     pub(crate) fn new(ask: Ask, shared: &Shared) -> Self {
-        TableScreen { crumb: ask.view.clone(), ledger: Ledger::new(ask, shared), objection: None }
+        TableScreen { crumb: ask.view.clone(), ledger: Ledger::new(ask, shared), objection: None, is_bench: false }
     }
 
     /// The view `name` as it begins.
@@ -61,6 +63,20 @@ impl TableScreen {
         let mut ask = views::ask("gpus", &shared.levels);
         ask.scope.push(format!("job = {}", quoted(job)));
         TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) }
+    }
+
+    /// The nodes of which the scheduler and we say different things, or agree on what is bad.
+    pub(crate) fn bench(shared: &Shared) -> Self {
+        let ask = Ask {
+            view: "nodes".into(),
+            scope: vec!["bench != none".into()],
+            sort: parse_sort("-bench,node"),
+            show: bench::show(),
+            ..Ask::default()
+        };
+        let mut screen = TableScreen { crumb: "bench".into(), is_bench: true, ..Self::new(ask, shared) };
+        screen.ledger.wanted = bench::COLUMNS.map(|(key, rank)| (key.into(), rank)).into();
+        screen
     }
 
     /// The nodes whose names have this in them.
@@ -132,6 +148,9 @@ impl TableScreen {
         }
         if !ask.by.is_empty() {
             part(Role::Dim, &format!("· by {}", ask.by));
+        }
+        if ask.view == "energy" {
+            part(Role::Dim, "· of GPUs only · hours and days are UTC");
         }
         if ["jobs", "users", "accounts", "partitions"].contains(&&*ask.view)
             && let Some(table) = self.ledger.list.table()
@@ -296,6 +315,11 @@ impl Screen for TableScreen {
 
     fn subject(&self) -> Option<String> {
         self.ledger.list.selected_id().map(str::to_owned)
+    }
+
+    fn copies(&self, names: &[&str]) -> Option<String> {
+        let table = self.ledger.list.table().filter(|_| self.is_bench)?;
+        bench::commands(table, names)
     }
 
     fn wants_letter(&self) -> bool {

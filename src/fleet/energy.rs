@@ -1,0 +1,262 @@
+//! What GPUs spend: read off their energy counters every ten seconds, or else power times time; booked by the hour to
+//! whoever has them, and kept over a hub's restart. A counter that was reset, and a GPU that was replaced, show as
+//! something that no GPU can spend; a node that was not heard for a while made up for it when its counters are there again.
+
+mod book;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    Fleet,
+    jobs::{Job, Share},
+    name::Name,
+    node::NodeId,
+    place::NOWHERE,
+};
+use crate::model::{
+    energy::{Bill, Spent, Tariff, day, hours},
+    metric::gpu,
+    raw::Raw,
+    time::Time,
+};
+
+pub use book::{Book, Metered};
+
+/// How often each node's meters are read.
+const EVERY: Duration = Duration::from_secs(10);
+/// Joules of one step of the counter.
+const STEP: f64 = 100.0;
+/// Watts that no GPU draws, not for ten seconds.
+const MOST_WATTS: f64 = 5_000.0;
+/// How long the last known power is taken for true where there is no counter: a gap is not made up.
+const BELIEVED: f64 = 30.0;
+/// How long entries are kept.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How many entries are kept; what is spent beyond is booked to nobody.
+const MOST: usize = 200_000;
+
+/// What was spent in one hour at one place for one user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// When the hour began.
+    pub hour: Time,
+    /// Whose job had the GPUs; empty for GPUs that no job had.
+    pub user: Name,
+    /// Who pays for it.
+    pub account: Name,
+    /// The partition or queue.
+    pub partition: Name,
+    /// The place of the widest level; empty for nodes without one.
+    pub place: Name,
+    /// What was spent.
+    pub spent: Spent,
+}
+
+/// Hour, place, user, account and partition.
+type Key = (Time, Name, [Name; 3]);
+
+/// All meters and accounts.
+#[derive(Debug, Default)]
+pub(super) struct Energy {
+    meters: Vec<Meters>,
+    accounts: Vec<Account>,
+    known: HashMap<Key, usize>,
+    /// What jobs had spent before the hub restarted, until they come up again.
+    before: HashMap<Name, Bill>,
+    /// When old entries were looked for last.
+    swept: Time,
+    /// Room for what each GPU of a node spent.
+    room: Vec<Spent>,
+}
+
+/// A node's meters.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Meters {
+    /// When they were read last.
+    read: Option<Time>,
+    gpus: Vec<Meter>,
+}
+
+/// A GPU's meter.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Meter {
+    /// The counter when it was read last.
+    counter: Raw,
+    /// Joules of the day on which it was read last.
+    today: f64,
+}
+
+impl Meter {
+    /// What was spent over so many seconds.
+    fn spent(&mut self, counter: Raw, power: Raw, seconds: f64) -> Spent {
+        let before = self.counter;
+        if counter.steps().is_some() {
+            self.counter = counter;
+        }
+        let counted = before.steps().zip(counter.steps()).map(|(a, b)| (f64::from(b) - f64::from(a)) * STEP);
+        let most = MOST_WATTS * seconds + STEP;
+        let (used, estimated) = match (counted, power.steps()) {
+            (Some(joules), _) if (0.0..=most).contains(&joules) => (joules, 0.0),
+            (_, Some(steps)) => {
+                let joules = f64::from(steps) * 0.5 * seconds.min(BELIEVED);
+                (joules, joules)
+            }
+            _ => return Spent::default(),
+        };
+        Spent { used, estimated, idle: 0.0, gpu_seconds: seconds }
+    }
+}
+
+impl Energy {
+    /// Makes room for one more node.
+    pub(super) fn add_node(&mut self) {
+        self.meters.push(Meters::default());
+    }
+
+    /// What the job had spent when the hub was last stopped.
+    pub(super) fn restored(&mut self, job: &Name) -> Option<Bill> {
+        if self.before.is_empty() { None } else { self.before.remove(job) }
+    }
+
+    /// Whether a node's meters are to be read: each has its turn, so that not all are read in the same second.
+    fn is_due(&self, node: NodeId, now: Time) -> bool {
+        let Some(read) = self.meters[node.index()].read else { return true };
+        let (seconds, every) = (now.as_millis() / 1000, EVERY.as_secs() as i64);
+        let has_turn = (seconds + node.index() as i64) % every == 0;
+        let ago = now.since(read);
+        (has_turn && ago >= EVERY / 2) || ago > EVERY * 2
+    }
+
+    /// Books what was spent between two times.
+    fn book(&mut self, (from, to): (Time, Time), place: &Name, who: [&Name; 3], spent: Spent) {
+        for (hour, share) in hours(from, to) {
+            let key = (hour, place.clone(), who.map(Name::clone));
+            let at = self.known.get(&key).copied().unwrap_or_else(|| self.open(key));
+            self.accounts[at].spent += spent.part(share);
+        }
+    }
+
+    fn open(&mut self, key: Key) -> usize {
+        let (hour, place, who) = key;
+        let is_full = self.accounts.len() >= MOST;
+        let who = if is_full { Default::default() } else { who };
+        let key = (hour, place.clone(), who.clone());
+        if let Some(at) = self.known.get(&key) {
+            return *at;
+        }
+        let [user, account, partition] = who;
+        self.accounts.push(Account { hour, user, account, partition, place, spent: Spent::default() });
+        self.known.insert(key, self.accounts.len() - 1);
+        self.accounts.len() - 1
+    }
+
+    /// Forgets what is old; once an hour is enough.
+    pub(super) fn forget(&mut self, now: Time) {
+        if now.since(self.swept) < Duration::from_hours(1) {
+            return;
+        }
+        self.swept = now;
+        self.forget_before(now);
+        self.accounts.retain(|account| now.since(account.hour) <= KEPT);
+        let key =
+            |it: &Account| (it.hour, it.place.clone(), [it.user.clone(), it.account.clone(), it.partition.clone()]);
+        self.known = self.accounts.iter().zip(0..).map(|(account, at)| (key(account), at)).collect();
+    }
+}
+
+impl Job {
+    fn pays(&self) -> [&Name; 3] {
+        [&self.user, &self.account, &self.partition]
+    }
+}
+
+impl Fleet {
+    /// What GPUs spent, by hour, place and user.
+    pub fn accounts(&self) -> &[Account] {
+        &self.energy.accounts
+    }
+
+    /// What energy costs.
+    pub fn tariff(&self) -> &Tariff {
+        &self.settings.tariff
+    }
+
+    /// Reads a node's meters if it is time: what its GPUs spent since the last time goes to the jobs that have them.
+    pub(super) fn meter(&mut self, id: NodeId, now: Time) {
+        if !self.energy.is_due(id, now) {
+            return;
+        }
+        let (at, gpus) = (id.index(), self.whole_gpus(id));
+        let [counters, powers] = [gpu::ENERGY, gpu::POWER].map(|metric| self.tiles.row(at, metric));
+        let meters = &mut self.energy.meters[at];
+        let from = meters.read.replace(now).filter(|read| *read < now);
+        meters.gpus.resize(gpus, Meter::default());
+        let seconds = from.map_or(0.0, |from| now.seconds_after(from));
+        self.energy.room.clear();
+        for (slot, meter) in meters.gpus.iter_mut().enumerate() {
+            let cell = |row: &[Raw]| row.get(slot).copied().unwrap_or_default();
+            self.energy.room.push(meter.spent(cell(counters), cell(powers), seconds));
+        }
+        let Some(from) = from else { return };
+        // Of a span over midnight, only what came after it is today's.
+        let midnight = day(now);
+        let of_today = if from < midnight { now.seconds_after(midnight) / seconds } else { 1.0 };
+        for (meter, spent) in meters.gpus.iter_mut().zip(&self.energy.room) {
+            let before = if from < midnight { 0.0 } else { meter.today };
+            meter.today = before + spent.used * of_today;
+        }
+        self.attribute(id, (from, now));
+        let today = self.energy.meters[at].gpus.iter().map(|meter| Raw::new(meter.today, STEP));
+        self.tiles.get_mut(at).row(gpu::ENERGY_TODAY).iter_mut().zip(today).for_each(|(cell, raw)| *cell = raw);
+    }
+
+    /// Books what the GPUs of a node spent to the jobs that have them, and to nobody what no job has.
+    fn attribute(&mut self, id: NodeId, span: (Time, Time)) {
+        let room = std::mem::take(&mut self.energy.room);
+        let utils = self.tiles.row(id.index(), gpu::UTIL);
+        let is_idle = |slot: usize| utils.get(slot).and_then(|util| util.steps()).is_some_and(|steps| steps < 1);
+        let place = self.places.of_node(id).first();
+        let place = place.and_then(|at| self.places.of_level(0).get(*at as usize)).map(|place| place.name.clone());
+        let place = place.filter(|place| &**place != NOWHERE).unwrap_or_default();
+        let mut sharers = vec![0u32; room.len()];
+        for slot in self.jobs.held_of(id).flat_map(|(_, share)| share.slots.iter()) {
+            if let Some(sharers) = sharers.get_mut(usize::from(*slot)) {
+                *sharers += 1;
+            }
+        }
+        let of_share = |share: &Share| {
+            let mut sum = Spent::default();
+            for slot in share.slots.iter().map(|slot| usize::from(*slot)).filter(|slot| *slot < room.len()) {
+                let part = room[slot].part(1.0 / f64::from(sharers[slot]));
+                sum += Spent { idle: if is_idle(slot) { part.used } else { 0.0 }, ..part };
+            }
+            sum
+        };
+        let holders: Vec<(u32, Spent)> =
+            self.jobs.held_of(id).map(|(number, share)| (number, of_share(share))).collect();
+        for (number, spent) in holders {
+            self.restore_bill(number);
+            let Some(job) = self.jobs.get_mut(number) else { continue };
+            for (hour, share) in hours(span.0, span.1) {
+                job.bill.add(spent.part(share), hour, &place, &self.settings.tariff);
+            }
+            self.energy.book(span, &place, job.pays(), spent);
+        }
+        let mut free = Spent::default();
+        room.iter().zip(&sharers).filter(|(_, sharers)| **sharers == 0).for_each(|(spent, _)| free += *spent);
+        if free.gpu_seconds > 0.0 {
+            self.energy.book(span, &place, [&Name::default(); 3], free);
+        }
+        self.energy.room = room;
+    }
+
+    /// Gives a job back what it had spent before the hub restarted.
+    pub(super) fn restore_bill(&mut self, number: u32) {
+        let Some(job) = self.jobs.get_mut(number) else { return };
+        if let Some(bill) = self.energy.restored(&job.id) {
+            job.bill = bill;
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A day's energy is what the counters say, whatever happens in between.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    fleet::{
+        Session, Settings,
+        fixture::{builtin, introduction, inventory},
+    },
+    model::{
+        energy::{Hourly, KWH},
+        job::{self, Phase, Share},
+        metric::MetricId,
+        report::{Sample, Values},
+    },
+};
+
+/// A day's beginning.
+const MIDNIGHT: Time = Time::from_millis(1_795_392_000_000);
+
+fn after(seconds: f64) -> Time {
+    Time::from_millis(MIDNIGHT.as_millis() + (seconds * 1000.0) as i64)
+}
+
+fn site() -> Fleet {
+    let tariff = Tariff { pue: Some(2.0), price: Some(Hourly::flat(0.5)), ..Tariff::default() };
+    Fleet::new(Settings { tariff, ..Settings::default() })
+}
+
+fn join(fleet: &mut Fleet, node: &str, now: Time) -> Session {
+    let session = fleet.join(&introduction(node), builtin(), now).expect("room");
+    fleet.inventory(session, &inventory(node, 2), now);
+    session
+}
+
+/// Two GPUs that have spent so many joules by their counters, if they have any, and draw so many watts.
+fn say(fleet: &mut Fleet, session: Session, counters: Option<[f64; 2]>, watts: f64, now: Time) {
+    let mut values = Values::new(2, 1);
+    let mut set = |id: MetricId, slot, raw| values.set(id, slot, raw);
+    for slot in 0..2 {
+        let counter = counters.map_or(Raw::UNSUPPORTED, |counters| Raw::new(counters[slot], STEP));
+        set(gpu::ENERGY, slot, counter);
+        set(gpu::POWER, slot, Raw::new(watts, 0.5));
+        // The second one has nothing to do.
+        set(gpu::UTIL, slot, Raw::new(if slot == 0 { 90.0 } else { 0.0 }, 1.0));
+    }
+    assert!(fleet.sample(session, &Sample { time: now, generation: 1, values }, now));
+    fleet.tick(now);
+}
+
+/// A scheduler gave a job both GPUs.
+fn give(fleet: &mut Fleet, id: &str, node: &str, now: Time) {
+    fleet.begin_schedule("slurm");
+    let shares = vec![Share { node: node.into(), gpus: Some(vec![0, 1]) }];
+    let (user, account) = ("ann".into(), "physics".into());
+    let job = job::Job { id: id.into(), user, account, phase: Phase::Running, shares, ..job::Job::default() };
+    fleet.schedule(&job, now);
+    fleet.end_schedule(Ok(()), Ok(()), now);
+}
+
+fn today(fleet: &Fleet, session: Session, now: Time) -> f64 {
+    let row = fleet.row(session.node, gpu::ENERGY_TODAY, now);
+    row.iter().filter_map(|raw| raw.steps()).map(|steps| f64::from(steps) * STEP).sum()
+}
+
+fn booked(fleet: &Fleet, is: impl Fn(&Account) -> bool) -> f64 {
+    fleet.accounts().iter().filter(|account| is(account)).map(|account| account.spent.used).sum()
+}
+
+fn restart(fleet: &Fleet) -> Fleet {
+    let (book, metered) = (fleet.book(), fleet.metered(0, usize::MAX));
+    let roster = fleet.roster();
+    let kept = serde_json::to_string(&(&book, &metered)).expect("JSON");
+    let (book, metered): (Book, Vec<Metered>) = serde_json::from_str(&kept).expect("what was written");
+    let mut fleet = site();
+    fleet.restore(&roster);
+    fleet.restore_energy(&book, &metered);
+    fleet
+}
+
+#[test]
+fn a_days_energy_is_what_counters_say_over_restarts_gaps_and_resets() {
+    let mut fleet = site();
+    let mut session = join(&mut fleet, "gpu001", after(-60.0));
+    // What each counter says, and what truly was spent since midnight.
+    let (mut counters, mut truth) = ([5e6, 7e6], 0.0);
+    let (mut restarts, mut silent) = (0, 0);
+    for second in (-50..86_400).step_by(5) {
+        let now = after(f64::from(second));
+        let watts = [650.0 + 50.0 * f64::from(second / 600 % 2), 90.0];
+        for (counter, watts) in counters.iter_mut().zip(watts) {
+            *counter += watts * 5.0;
+        }
+        truth += if second > 0 { (watts[0] + watts[1]) * 5.0 } else { 0.0 };
+        match second {
+            // The driver is loaded anew: its counters begin again.
+            20_000 | 60_000 => counters = [0.0, 0.0],
+            // The hub stops for ten minutes, and later for a moment.
+            30_000 | 45_005 => {
+                fleet = restart(&fleet);
+                session = join(&mut fleet, "gpu001", now);
+                restarts += 1;
+            }
+            _ => {}
+        }
+        // The node is silent for twenty minutes, and the hub is not there for ten.
+        if (29_400..30_000).contains(&second) || (50_000..51_200).contains(&second) {
+            silent += 1;
+            continue;
+        }
+        say(&mut fleet, session, Some(counters), 370.0, now);
+    }
+    assert_eq!((restarts, silent), (2, 360));
+    let end = after(86_395.0);
+    let (gpus, accounts) = (today(&fleet, session, end), booked(&fleet, |it| it.hour >= MIDNIGHT));
+    for (what, got) in [("GPUs", gpus), ("accounts", accounts)] {
+        assert!((got - truth).abs() < truth / 100.0, "{what}: {got} J of {truth} J");
+    }
+    let hours = fleet.accounts().iter().filter(|it| it.hour >= MIDNIGHT).count();
+    assert_eq!(hours, 24);
+}
+
+#[test]
+fn who_has_a_gpu_pays_for_it() {
+    let mut fleet = site();
+    let session = join(&mut fleet, "gpu001", after(0.0));
+    let spent = |fleet: &mut Fleet, from: u32, to: u32| {
+        for second in (from..to).step_by(5) {
+            let joules = f64::from(second) * 500.0;
+            say(fleet, session, Some([joules, joules]), 500.0, after(f64::from(second)));
+        }
+    };
+    spent(&mut fleet, 0, 3600);
+    give(&mut fleet, "4711", "gpu001", after(3600.0));
+    spent(&mut fleet, 3600, 7300);
+    let ann = booked(&fleet, |it| &*it.user == "ann" && &*it.account == "physics");
+    let nobody = booked(&fleet, |it| it.user.is_empty());
+    assert!((ann / KWH - 1.02).abs() < 0.02, "two GPUs of 500 W, for an hour and a bit: {ann} J");
+    assert!((nobody / KWH - 1.0).abs() < 0.02, "{nobody} J");
+    let check = |fleet: &Fleet| {
+        let job = fleet.job(fleet.find_job("4711").expect("known") as usize).expect("there");
+        assert!((job.bill.spent.used - ann).abs() < 2.0);
+        assert!((job.bill.spent.idle - ann / 2.0).abs() < ann / 100.0, "one of the two does nothing");
+        assert!((job.bill.today(after(7300.0)) - ann).abs() < 2.0);
+        assert!(job.bill.today(after(90_000.0)) < 1.0, "another day");
+        let cost = job.bill.cost.expect("there is a price");
+        assert!((cost - ann / KWH).abs() < 0.001, "twice the energy at half the money: {cost}");
+        assert_eq!(job.bill.carbon, None, "the site does not say");
+    };
+    check(&fleet);
+    let mut again = restart(&fleet);
+    give(&mut again, "4711", "gpu001", after(7400.0));
+    check(&again);
+}
+
+#[test]
+fn power_times_time_where_there_is_no_counter() {
+    let mut fleet = site();
+    let session = join(&mut fleet, "gpu001", after(0.0));
+    for second in (0..=600).step_by(5).chain([4200]) {
+        say(&mut fleet, session, None, 400.0, after(f64::from(second)));
+    }
+    let spent = fleet.accounts().iter().fold(Spent::default(), |mut sum, it| {
+        sum += it.spent;
+        sum
+    });
+    // The hour without a word is not made up, but for its first half minute.
+    let expected = 2.0 * 400.0 * (600.0 + BELIEVED);
+    assert!((spent.used - expected).abs() < expected / 50.0, "{spent:?}, expected {expected}");
+    assert!((spent.used - spent.estimated).abs() < 1.0);
+}
+
+#[test]
+fn accounts_have_a_limit_and_lose_nothing() {
+    let mut fleet = site();
+    let place = Name::default();
+    for n in 0..MOST + 10 {
+        let user: Name = format!("u{n}").into();
+        let spent = Spent { used: 1.0, ..Spent::default() };
+        fleet.energy.book((after(0.0), after(1.0)), &place, [&user, &place, &place], spent);
+    }
+    assert!(fleet.accounts().len() <= MOST + 1);
+    assert!((booked(&fleet, |_| true) - (MOST + 10) as f64).abs() < 0.5);
+    fleet.energy.forget(after(0.0) + KEPT + Duration::from_hours(2));
+    assert!(fleet.accounts().is_empty() && fleet.energy.known.is_empty());
+}

@@ -1,0 +1,86 @@
+//! Questions about what energy was spent on.
+
+use super::{ask, at, fixture::NOW, lines};
+use crate::{
+    fleet::{Fleet, Settings},
+    model::{
+        energy::{Hourly, Tariff, day, hour},
+        question::Answer,
+        table::Table,
+    },
+};
+
+/// Accounts of two users over two days, and what job 7 has spent.
+fn fleet(tariff: Tariff) -> Fleet {
+    let mut fleet = Fleet::new(Settings { tariff, ..Settings::default() });
+    let (today, now) = (day(at(NOW)).as_millis(), hour(at(NOW)).as_millis());
+    let account = |hour: i64, user: &str, place: &str, used: f64, idle: f64| {
+        serde_json::json!([hour, [user, "physics", "h100", place], [used, idle, 0.0, 3600.0]])
+    };
+    let accounts = [
+        account(today - 3_600_000, "alice", "north", 9e6, 0.0),
+        account(now, "alice", "north", 7.2e6, 3.6e6),
+        account(now, "bob", "south", 3.6e6, 0.0),
+        account(now, "", "south", 1.8e6, 0.0),
+    ];
+    let book = serde_json::json!({ "accounts": accounts, "jobs": [] });
+    fleet.restore_energy(&serde_json::from_value(book).expect("a book"), &[]);
+    fleet
+}
+
+fn table(tariff: Tariff, text: &str) -> Table {
+    match ask(&fleet(tariff), text) {
+        Ok(Answer::Table(table)) => table,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn cells(text: &str, expected: &str) {
+    assert_eq!(lines(&table(Tariff::default(), text)), expected, "{text}");
+}
+
+#[test]
+fn accounts_are_rows_and_are_summed_up() {
+    cells("energy where user = bob show energy.user,energy.account,used,idle", "bob physics 1.0kWh 0Wh");
+    cells(
+        "energy by user since today sort -used show user,used,idle",
+        "alice 2.0kWh 1.0kWh / bob 1.0kWh 0Wh / none 500Wh 0Wh",
+    );
+    cells("energy by user sort -used limit 1 show user,used", "alice 4.5kWh");
+    cells("energy by region since today sort region show region,used", "north 2.0kWh / south 1.5kWh");
+    cells("energy where user = none show used", "500Wh");
+    assert_eq!(table(Tariff::default(), "energy by hour").total, 2);
+    assert_eq!(table(Tariff::default(), "energy where alice since today").total, 1);
+}
+
+#[test]
+fn what_energy_costs_is_shown_where_the_site_says() {
+    let keys = |tariff| {
+        let table = table(tariff, "energy by user");
+        table.columns.iter().map(|column| column.key.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let plain = "energy.user count energy.used energy.idle energy.gpu.time energy.estimated";
+    assert_eq!(keys(Tariff::default()), plain);
+    let site = || Tariff {
+        pue: Some(1.5),
+        price: Some(Hourly::flat(0.2)),
+        places: vec![("north".into(), None, Some(Hourly::flat(50.0)))],
+        ..Tariff::default()
+    };
+    assert!(keys(site()).contains("energy.cost") && keys(site()).contains("energy.carbon"));
+    let text = "energy by user since today sort -used show user,energy.cost,energy.carbon";
+    assert_eq!(lines(&table(site(), text)), "alice 0.60 0.15 / bob 0.30 – / none 0.15 –");
+}
+
+#[test]
+fn accounts_are_of_no_node() {
+    for text in [
+        "energy where temp > 3",
+        "energy where any(util > 3)",
+        "energy over 10m",
+        "energy by rack",
+        "gpus show energy.used",
+    ] {
+        assert!(ask(&fleet(Tariff::default()), text).is_err(), "{text}");
+    }
+}
