@@ -37,6 +37,9 @@ const ROWS: usize = 4096;
 const ALL_ROWS: usize = 128 * ROWS;
 /// How long a long question keeps the thread before others have a turn.
 const STRETCH: Duration = Duration::from_millis(2);
+/// How often they have one then: in each, a few dozen connections of agents are read, and with one alone their samples would
+/// pile up while a long question is answered.
+const TURNS: usize = 4;
 
 /// The latest answers, oldest first, and the questions that are being answered.
 #[derive(Debug, Default)]
@@ -104,7 +107,9 @@ impl Access for Stretches<'_> {
     async fn pause(&self) {
         if self.began.get().0.elapsed() >= STRETCH {
             self.before.set(self.cost());
-            yield_now().await;
+            for _ in 0..TURNS {
+                yield_now().await;
+            }
             self.began.set((Instant::now(), cpu_time()));
         }
     }
