@@ -178,6 +178,11 @@ impl Fleet {
         self.directory.find(name)
     }
 
+    /// All nodes that a question may mean by `name`, short or full and in either case, in the order of their names.
+    pub fn alike(&self, name: &str) -> Vec<NodeId> {
+        self.directory.alike(name)
+    }
+
     /// A node's name.
     pub fn name(&self, id: NodeId) -> &str {
         self.directory.name(id)
@@ -191,6 +196,12 @@ impl Fleet {
     /// Whether a node can be believed.
     pub fn state(&self, id: NodeId, now: Time) -> State {
         self.presence[id.index()].state(now)
+    }
+
+    /// Whether each node can be believed, in the order of [`Fleet::nodes`].
+    pub fn states(&self, now: Time) -> impl ExactSizeIterator<Item = State> {
+        let all = self.up_until.iter().zip(&self.presence);
+        all.map(move |(until, presence)| if now < *until { State::Up } else { presence.state(now) })
     }
 
     /// Whether a node is up: [`Fleet::state`] in one comparison.
@@ -314,9 +325,10 @@ impl Fleet {
     pub fn census(&self, now: Time) -> Census {
         let scheduler = self.scheduler.clone();
         let mut census = Census { gpus: self.gpus, history: self.reach(), scheduler, ..Census::default() };
-        for id in self.nodes() {
-            census.count(if self.is_up(id, now) { State::Up } else { self.state(id, now) });
-        }
+        // Most are up, and are counted in a row.
+        census.up = self.up_until.iter().filter(|until| now < **until).count() as u64;
+        let others = self.up_until.iter().zip(&self.presence).filter(|(until, _)| now >= **until);
+        others.for_each(|(_, presence)| census.count(presence.state(now)));
         census.drops = self.drops.iter().map(|(reason, n)| ((*reason).to_owned(), *n)).collect();
         census
     }

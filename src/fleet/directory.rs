@@ -7,6 +7,7 @@ use super::{
     name::{Name, natural},
     node::NodeId,
 };
+use crate::model::hostlist::{same, short};
 
 /// Names to nodes.
 #[derive(Debug, Default)]
@@ -15,8 +16,8 @@ pub(super) struct Directory {
     text: String,
     spans: Vec<Range<u32>>,
     exact: HashMap<Name, NodeId>,
-    /// The first parts of names with a domain; nothing for one that several nodes have.
-    short: HashMap<Box<str>, Option<NodeId>>,
+    /// The nodes whose names begin with the same part, in lower case.
+    hosts: HashMap<Box<str>, Vec<NodeId>>,
     order: Vec<NodeId>,
 }
 
@@ -26,9 +27,7 @@ impl Directory {
         let id = NodeId::at(self.spans.len());
         let at = self.order.partition_point(|other| natural(self.name(*other), &name).is_lt());
         self.order.insert(at, id);
-        if let Some((short, _)) = name.split_once('.') {
-            self.short.entry(short.into()).and_modify(|one| *one = None).or_insert(Some(id));
-        }
+        self.hosts.entry(host(&name)).or_default().push(id);
         let start = self.text.len() as u32;
         self.text.push_str(&name);
         self.spans.push(start..self.text.len() as u32);
@@ -61,14 +60,32 @@ impl Directory {
 
     /// The node that `name` means: exactly so called, or by its short form or with a domain if just one fits.
     pub(super) fn find(&self, name: &str) -> Option<NodeId> {
+        let in_short = |id: &&NodeId| self.name(**id).split_once('.').is_some_and(|(short, _)| short == name);
+        let longer = || {
+            let mut fit = self.hosts.get(&host(name))?.iter().filter(in_short);
+            fit.next().filter(|_| fit.next().is_none()).copied()
+        };
         let shorter = || name.split_once('.').and_then(|(short, _)| self.exact(short));
-        self.exact(name).or_else(|| self.short.get(name).copied().flatten()).or_else(shorter)
+        self.exact(name).or_else(longer).or_else(shorter)
+    }
+
+    /// All nodes that may be meant by `name`, as [`same`] has it, in the order of their names.
+    pub(super) fn alike(&self, name: &str) -> Vec<NodeId> {
+        let hosts = self.hosts.get(&host(name)).map_or(&[][..], Vec::as_slice);
+        let mut alike: Vec<NodeId> = hosts.iter().copied().filter(|id| same(self.name(*id), name)).collect();
+        alike.sort_by(|a, b| natural(self.name(*a), self.name(*b)));
+        alike
     }
 
     /// All nodes in the order of their names.
     pub(super) fn order(&self) -> &[NodeId] {
         &self.order
     }
+}
+
+/// The first part of a name, in lower case.
+fn host(name: &str) -> Box<str> {
+    short(name).to_ascii_lowercase().into()
 }
 
 #[cfg(test)]
@@ -98,6 +115,10 @@ mod tests {
         check("gpu019", None);
         check("gpu019.b.example", Some("gpu019.b.example"));
         check("gpu", None);
+        let alike = |name: &str| directory.alike(name).iter().map(|id| names[id.index()]).collect::<Vec<_>>();
+        assert_eq!(alike("GPU019"), ["gpu019.a.example", "gpu019.b.example"]);
+        assert_eq!(alike("gpu018.any.example"), ["gpu018"]);
+        assert_eq!(alike("gpu017.other.example"), [""; 0]);
         check("", None);
     }
 

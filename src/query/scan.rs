@@ -130,6 +130,9 @@ pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId]) -> I
 /// these are then looked at again in one look, and all others need not be.
 pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) -> Option<Vec<NodeId>> {
     let filter = plan.filter.as_ref().filter(|_| plan.view.kind.is_of_nodes())?;
+    if let Some(name) = filter.host() {
+        return Some(access.look(|fleet| fleet.alike(name)));
+    }
     if matches!(plan.view.kind, Kind::Gpu | Kind::Node)
         && let Some(job) = filter.job()
     {

@@ -37,9 +37,8 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(fleet: &Fleet, now: Time, when: When) -> Seen {
-        let state = |id| if fleet.is_up(id, now) { State::Up } else { fleet.state(id, now) };
         let last = matches!(when, When::At(Moment::Last, _));
-        Seen { now, states: fleet.nodes().map(state).collect(), last }
+        Seen { now, states: fleet.states(now).collect(), last }
     }
 
     /// The fleet as it was seen. Events are left out.

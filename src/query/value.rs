@@ -202,6 +202,15 @@ impl Condition {
         several(self.leaves())
     }
 
+    /// The one host that a thing must be of for it to be true, where there is one.
+    pub(super) fn host(&self) -> Option<&str> {
+        match self {
+            Condition::And(parts) => parts.iter().find_map(Condition::host),
+            Condition::Text(Text::Field(Field::Node, _), Test::Host(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The one job that a thing must be of for it to be true, where there is one.
     pub(super) fn job(&self) -> Option<&str> {
         match self {

@@ -135,6 +135,7 @@ const QUESTIONS: &[&str] = &[
     "nodes sort -gpu.util limit 50",
     "nodes where any(temp > 99) limit 50",
     "nodes where node in gpu[00100-40000] limit 50",
+    "gpus where node = gpu00100 show * limit 40",
     "racks sort -gpu.power limit 50",
     "fleet",
     "fleet show nodes,up,gpus,gpu.util,gpu.power,gpu.mem.util,gpu.temp,node.cpu",
