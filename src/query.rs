@@ -69,8 +69,9 @@ pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> 
     let query = grouped.as_ref().unwrap_or(query);
     let seen = access.look(|fleet| Seen::new(fleet, now, query.when));
     let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), query))?;
+    let job = plan.filter.as_ref().and_then(value::Condition::job);
     for peers in wanted {
-        peers.find(access, &seen).await;
+        peers.find(access, &seen, job).await;
     }
     answer::run(access, &seen, query, &plan).await
 }

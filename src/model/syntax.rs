@@ -212,6 +212,8 @@ pub enum PeerFunction {
     Mad,
     /// The most frequent value.
     Majority,
+    /// How far the row itself is from the median, in robust standard deviations: 1.4826 times the median distance.
+    Apart,
 }
 
 /// What to take of several values.

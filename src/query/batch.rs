@@ -79,7 +79,7 @@ impl Num {
             Num::Constant(_) | Num::State | Num::Count(_) => true,
             Num::Leaf(leaf) | Num::Past(leaf, ..) => leaf.reach == Reach::Node,
             Num::Arithmetic(left, _, right) => left.is_of_node() && right.is_of_node(),
-            Num::Peers(_) | Num::Times(..) | Num::Tally(_) => false,
+            Num::Peers(_) | Num::Apart(..) | Num::Times(..) | Num::Tally(_) => false,
         }
     }
 }

@@ -23,6 +23,9 @@ use super::{
     view::Kind,
 };
 
+/// Standard deviations of a bell curve in its median distance.
+const DEVIATIONS: f64 = 1.4826;
+
 impl Num {
     /// The row's number.
     pub(super) fn number(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Number {
@@ -35,6 +38,11 @@ impl Num {
                 operation.of(left.number(snapshot, row), right.number(snapshot, row))
             }
             Num::Peers(peers) => peers.of(snapshot, row).copied().ok_or(Gap::Unknown),
+            Num::Apart(own, peers, quantum) => {
+                let value = own.number(snapshot, row)?;
+                let (middle, distance) = *peers.of(snapshot, row).ok_or(Gap::Unknown)?;
+                Ok((value - middle).abs() / (DEVIATIONS * distance).max(*quantum))
+            }
             Num::Past(leaf, function, span) => snapshot.past(row, leaf, *function, *span),
             Num::Count(condition) => count(snapshot, row, condition),
             Num::Times(condition, span) => snapshot.times(condition, row, *span),

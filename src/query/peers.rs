@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     fleet::NodeId,
-    model::{metric::MetricId, syntax::PeerFunction},
+    model::{identity::Field, metric::MetricId, syntax::PeerFunction},
 };
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     evaluate::{majority, median},
     parts::{Access, NODES},
     row::Row,
+    scan::nodes_of,
     snapshot::{AT_ONCE, Seen, Snapshot},
     text::slots,
     value::{Num, Text},
@@ -37,6 +38,8 @@ pub(super) struct Peers<T> {
 pub(super) enum Wanted {
     /// Of things of this kind, a number by a text.
     Number { kind: Kind, function: PeerFunction, num: Num, by: Text, peers: Rc<Peers<f64>> },
+    /// The middle of a number, and how far from it they are in the middle.
+    Spread { kind: Kind, num: Num, by: Text, peers: Rc<Peers<(f64, f64)>> },
     /// The text that most of them have.
     Text { kind: Kind, text: Text, by: Text, peers: Rc<Peers<String>> },
 }
@@ -77,28 +80,28 @@ impl<T> Peers<T> {
 }
 
 impl Wanted {
-    /// Looks it up.
-    pub(super) async fn find(self, access: &impl Access, seen: &Seen) {
+    fn is_by_job(&self) -> bool {
+        let (Wanted::Number { by, .. } | Wanted::Spread { by, .. } | Wanted::Text { by, .. }) = self;
+        matches!(by, Text::Field(Field::Job, _))
+    }
+
+    /// Looks it up. Of rows that are all of one job, peers by job are on its nodes only.
+    pub(super) async fn find(self, access: &impl Access, seen: &Seen, job: Option<&str>) {
+        let all = access.look(|fleet| match job.filter(|_| self.is_by_job()) {
+            Some(job) => nodes_of(fleet, job),
+            None => fleet.by_name().to_vec(),
+        });
+        let nodes = all.as_slice();
         match self {
             Wanted::Number { kind, function, num, by, peers } => {
-                let mut groups: Groups<Vec<f64>> = Groups::default();
-                let metrics = num.metrics();
-                each(access, seen, kind, &metrics, |snapshot, run| {
-                    let numbers = num.numbers(snapshot, &run);
-                    let known = run.rows().zip(numbers).filter_map(|(row, number)| Some((row, number.ok()?)));
-                    known.for_each(|(row, value)| by.each(snapshot, row, &mut |name| groups.of(name).push(value)));
-                })
-                .await;
-                let mut all = Vec::with_capacity(groups.all.len());
-                for (name, mut values) in groups.all {
-                    all.extend(common(function, &mut values).map(|it| (name, it)));
-                    access.pause().await;
-                }
-                peers.found(all);
+                peers.found(of_numbers(access, seen, nodes, (kind, &num, &by), |it| common(function, it)).await);
+            }
+            Wanted::Spread { kind, num, by, peers } => {
+                peers.found(of_numbers(access, seen, nodes, (kind, &num, &by), spread).await);
             }
             Wanted::Text { kind, text, by, peers } => {
                 let mut groups: Groups<HashMap<String, u32>> = Groups::default();
-                each(access, seen, kind, &[], |snapshot, run| {
+                each(access, seen, nodes, (kind, &[]), |snapshot, run| {
                     for row in run.rows() {
                         by.each(snapshot, row, &mut |name| {
                             let counts = groups.of(name);
@@ -118,15 +121,38 @@ impl Wanted {
     }
 }
 
-/// Calls `take` with all things of a kind, whose metrics are about to be read.
+/// What the numbers of each group come to.
+async fn of_numbers<T>(
+    access: &impl Access,
+    seen: &Seen,
+    nodes: &[NodeId],
+    (kind, num, by): (Kind, &Num, &Text),
+    come_to: impl Fn(&mut [f64]) -> Option<T>,
+) -> Vec<(String, T)> {
+    let mut groups: Groups<Vec<f64>> = Groups::default();
+    let metrics = num.metrics();
+    each(access, seen, nodes, (kind, &metrics), |snapshot, run| {
+        let numbers = num.numbers(snapshot, &run);
+        let known = run.rows().zip(numbers).filter_map(|(row, number)| Some((row, number.ok()?)));
+        known.for_each(|(row, value)| by.each(snapshot, row, &mut |name| groups.of(name).push(value)));
+    })
+    .await;
+    let mut all = Vec::with_capacity(groups.all.len());
+    for (name, mut values) in groups.all {
+        all.extend(come_to(&mut values).map(|it| (name, it)));
+        access.pause().await;
+    }
+    all
+}
+
+/// Calls `take` with all things of a kind of some nodes, whose metrics are about to be read.
 async fn each(
     access: &impl Access,
     seen: &Seen,
-    kind: Kind,
-    metrics: &[MetricId],
+    nodes: &[NodeId],
+    (kind, metrics): (Kind, &[MetricId]),
     mut take: impl FnMut(&Snapshot<'_>, Run),
 ) {
-    let nodes: Vec<NodeId> = access.look(|fleet| fleet.by_name().to_vec());
     for nodes in nodes.chunks(NODES) {
         access.look(|fleet| {
             let snapshot = seen.of(fleet);
@@ -163,17 +189,20 @@ impl<T: Default> Groups<T> {
     }
 }
 
+/// The middle of some values, and how far from it they are in the middle.
+fn spread(values: &mut [f64]) -> Option<(f64, f64)> {
+    let middle = median(values)?;
+    for value in values.iter_mut() {
+        *value = (*value - middle).abs();
+    }
+    Some((middle, median(values)?))
+}
+
 fn common(function: PeerFunction, values: &mut [f64]) -> Option<f64> {
-    let middle = median(values);
     match function {
-        PeerFunction::Median => middle,
-        PeerFunction::Mad => {
-            let middle = middle?;
-            for value in values.iter_mut() {
-                *value = (*value - middle).abs();
-            }
-            median(values)
-        }
+        // How far a row is from the middle is its own.
+        PeerFunction::Median | PeerFunction::Apart => median(values),
+        PeerFunction::Mad => spread(values).map(|(_, distance)| distance),
         PeerFunction::Majority => {
             values.sort_unstable_by(f64::total_cmp);
             let runs = values.chunk_by(|a, b| a.total_cmp(b).is_eq());

@@ -159,7 +159,7 @@ pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) ->
 }
 
 /// The nodes of which a job holds something, in the order of their names.
-fn nodes_of(fleet: &Fleet, job: &str) -> Vec<NodeId> {
+pub(super) fn nodes_of(fleet: &Fleet, job: &str) -> Vec<NodeId> {
     let job = fleet.find_job(job).and_then(|number| fleet.job(number as usize));
     let mut is_its = vec![false; fleet.nodes().len()];
     job.into_iter().flat_map(Job::held).for_each(|share| is_its[share.node.index()] = true);

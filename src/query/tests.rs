@@ -222,6 +222,10 @@ fn peers_share_a_model_or_a_place() {
     check("nodes where cpu > median(cpu by region)", "gpu002");
     check("nodes where driver != majority(driver by region)", "gpu002");
     check("gpus where clock.sm != majority(clock.sm by model)", "gpu001:3");
+    // 90 80 70 10 20 30 40: the middle is 40, and they are 30 from it in the middle.
+    check("gpus where apart(util by model) > 1.1", "gpu001:0");
+    check("gpus where gpu001 sort -apart(util by model)", "gpu001:0 gpu001:1 gpu001:2 gpu001:3");
+    cells("gpus where gpu001:0 show apart(util by model)", "1.12");
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub(super) enum Num {
     Tally(Tally),
     Arithmetic(Box<Num>, Operation, Box<Num>),
     Peers(Rc<Peers<f64>>),
+    /// How far it is from the middle of its peers, who are so far from it themselves; at least the quantum counts.
+    Apart(Box<Num>, Rc<Peers<(f64, f64)>>, f64),
     Past(Leaf, PastFunction, Duration),
     Count(Box<Condition>),
     Times(Box<Condition>, Duration),
@@ -156,6 +158,7 @@ impl Num {
         match self {
             Num::Leaf(leaf) => vec![*leaf],
             Num::Arithmetic(left, _, right) => [left.leaves(), right.leaves()].concat(),
+            Num::Apart(own, ..) => own.leaves(),
             Num::Count(condition) => condition.leaves(),
             _ => Vec::new(),
         }
@@ -170,6 +173,7 @@ impl Num {
         match self {
             Num::Past(..) | Num::Times(..) => true,
             Num::Arithmetic(left, _, right) => left.looks_back() || right.looks_back(),
+            Num::Apart(own, ..) => own.looks_back(),
             Num::Count(condition) => condition.looks_back(),
             _ => false,
         }

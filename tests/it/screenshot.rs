@@ -143,7 +143,7 @@ fn picture(terminal: &Terminal, name: &str, words: &[&str]) {
 }
 
 #[test]
-fn screenshots_show_the_overview_jobs_users_energy_and_the_bench() {
+fn screenshots_show_the_overview_and_what_jobs_have() {
     let mut terminal = start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
     terminal.await_screen("the first faults", |s| s.contains("XID 79"));
     if updates() {
@@ -153,6 +153,9 @@ fn screenshots_show_the_overview_jobs_users_energy_and_the_bench() {
     terminal.press("4");
     terminal.await_screen("the jobs", |s| s.contains("JOBS") && s.contains("running") && s.contains("pretrain"));
     picture(&terminal, "jobs", &["JOB", "USER", "running"]);
+    terminal.press("\r");
+    terminal.await_screen("a job and its GPUs", |s| s.contains("SM clock") && s.contains("APART SMCLK"));
+    picture(&terminal, "job", &["running", "GPUs", "SM clock"]);
     terminal.press(":users\r");
     terminal.await_screen("the users, and what they spent today", |s| s.contains("USERS") && s.contains("WASTED"));
     picture(&terminal, "users", &["USERS", "u1087"]);

@@ -192,7 +192,7 @@ words! {
     Comparison { Equal "=", NotEqual "!=", Less "<", LessOrEqual "<=", Greater ">", GreaterOrEqual ">=" }
     Operation { Add "+", Subtract "-", Multiply "*", Divide "/" }
     Quantifier { Any "any", All "all" }
-    PeerFunction { Median "median", Mad "mad", Majority "majority" }
+    PeerFunction { Median "median", Mad "mad", Majority "majority", Apart "apart" }
     Reduction { Sum "sum", Avg "avg", Min "min", Max "max" }
     PastFunction { Rate "rate", Delta "delta", Avg "avg", Min "min", Max "max" }
 }

@@ -57,9 +57,9 @@ impl Term {
 }
 
 /// The functions, as they are named.
-const FUNCTIONS: [&str; 16] = [
-    "any", "all", "count", "held", "times", "median", "mad", "majority", "rate", "delta", "avg", "min", "max", "sum",
-    "each", "mean",
+const FUNCTIONS: [&str; 17] = [
+    "any", "all", "count", "held", "times", "median", "mad", "majority", "apart", "rate", "delta", "avg", "min", "max",
+    "sum", "each", "mean",
 ];
 
 impl Parser<'_> {
@@ -260,6 +260,7 @@ impl Parser<'_> {
             "median" => self.peers(PeerFunction::Median)?,
             "mad" => self.peers(PeerFunction::Mad)?,
             "majority" => self.peers(PeerFunction::Majority)?,
+            "apart" => self.peers(PeerFunction::Apart)?,
             "rate" => self.past(PastFunction::Rate, None)?,
             "delta" => self.past(PastFunction::Delta, None)?,
             "avg" | "mean" => self.past(PastFunction::Avg, Some(Reduction::Avg))?,

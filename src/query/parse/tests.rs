@@ -126,7 +126,12 @@ fn comparison() -> impl Strategy<Value = Comparison> {
 
 fn leaf() -> BoxedStrategy<Operand> {
     use PastFunction as Past;
-    let peers = prop::sample::select(vec![PeerFunction::Median, PeerFunction::Mad, PeerFunction::Majority]);
+    let peers = prop::sample::select(vec![
+        PeerFunction::Median,
+        PeerFunction::Mad,
+        PeerFunction::Majority,
+        PeerFunction::Apart,
+    ]);
     let below = prop::sample::select(vec![Reduction::Sum, Reduction::Avg, Reduction::Min, Reduction::Max]);
     let past = prop::sample::select(vec![Past::Rate, Past::Delta, Past::Avg, Past::Min, Past::Max]);
     prop_oneof![

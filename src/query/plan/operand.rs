@@ -112,8 +112,17 @@ impl Planner<'_> {
         }
         let things = self.of_kind(kind);
         let Numeric { num, measure, reading } = things.numeric(&Operand::Key(key.clone()))?;
-        if function != PeerFunction::Majority && matches!(reading, Reading::Flags(_) | Reading::Choice(_)) {
+        let has_middle = !matches!(reading, Reading::Flags(_) | Reading::Choice(_));
+        if function != PeerFunction::Majority && !has_middle {
             return Err(complain("flags and states have a majority, but no middle", key.spot));
+        }
+        if function == PeerFunction::Apart {
+            let own = self.numeric(&Operand::Key(key.clone()))?.num;
+            let peers = Peers::new(self.group_key(by)?.1);
+            let quantum = self.leaf(key)?.quantum;
+            let by = things.group_key(by)?.1;
+            self.wanted.borrow_mut().push(Wanted::Spread { kind, num, by, peers: peers.clone() });
+            return Ok(Value::Number(counted(Num::Apart(Box::new(own), peers, quantum))));
         }
         let peers = Peers::new(self.group_key(by)?.1);
         let by = things.group_key(by)?.1;
@@ -245,6 +254,12 @@ impl Planner<'_> {
             Operand::Each(word) | Operand::Below(_, word) | Operand::Past(_, word, _) => {
                 Column { width: 0, ..self.column(&self.keys.find(word)?) }
             }
+            Operand::Peers(function, word, _) => {
+                let column = Column { width: 0, ..self.column(&self.keys.find(word)?) };
+                // Whichever way it is apart, the further the worse.
+                let is_far = *function == PeerFunction::Apart;
+                Column { direction: if is_far { Direction::HighIsBad } else { column.direction }, ..column }
+            }
             _ => blank(),
         };
         if column.width == 0 {
@@ -252,7 +267,7 @@ impl Planner<'_> {
             column.key = operand.to_string();
             column.title = match operand {
                 Operand::Each(_) => format!("{}/GPU", column.title),
-                Operand::Below(..) => {
+                Operand::Below(..) | Operand::Peers(..) => {
                     let function = column.key.split_once('(').map_or("", |(function, _)| function);
                     format!("{} {}", function.to_uppercase(), column.title)
                 }

@@ -170,6 +170,14 @@ fn jobs_have_no_past_and_no_peers_yet() {
 }
 
 #[test]
+fn a_jobs_gpus_are_compared_with_one_another() {
+    // 90 80 20 30 40: the middle is 40, and they are 20 from it in the middle.
+    check("gpus where job = 7 and apart(util by job) > 1.5", "gpu001:0");
+    cells("gpus where job = 7 sort -apart(util by job) limit 2 show apart(util by job)", "1.69 / 1.35");
+    check("gpus where job = 8 and apart(util by job) > 0", "");
+}
+
+#[test]
 fn the_bench_holds_the_schedulers_word_against_ours() {
     let mut fleet = super::fleet();
     let say = |fleet: &mut Fleet, said: &[(&str, &str)]| {

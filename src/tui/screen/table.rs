@@ -1,7 +1,7 @@
 //! The screen of one table: a caption that says what it shows, and its rows.
 //! Every view of the query language is shown by it: nodes, GPUs, jobs, places, processes, ports, events, metrics.
 
-use super::{Asked, Objection, Screen, Step, bench, ledger::Ledger};
+use super::{Asked, Objection, Screen, Step, bench, job::APART, ledger::Ledger};
 use crate::{
     model::{
         place::NOWHERE,
@@ -58,11 +58,18 @@ impl TableScreen {
         TableScreen { crumb: value.into(), ..Self::new(ask, shared) }
     }
 
-    /// The GPUs of a job.
-    pub(crate) fn of_job(job: &str, shared: &Shared) -> Self {
+    /// The GPUs of a job, those first that are furthest from its middle.
+    pub(super) fn of_job(job: &str, shared: &Shared) -> Self {
         let mut ask = views::ask("gpus", &shared.levels);
         ask.scope.push(format!("job = {}", quoted(job)));
-        TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) }
+        ask.sort = parse_sort(&format!("-{APART},node,index"));
+        ask.show = ask.show.replacen("index,", &format!("index,{APART},"), 1);
+        let mut wanted = views::columns("gpus", &shared.levels);
+        wanted.retain(|(key, _)| !["job", "job.user"].contains(&&**key));
+        wanted.insert(2, (APART.into(), 0));
+        let mut screen = TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) };
+        screen.ledger.wanted = wanted;
+        screen
     }
 
     /// The nodes of which the scheduler and we say different things, or agree on what is bad.
@@ -105,6 +112,11 @@ impl TableScreen {
         }
         self.ledger.list.restart();
         true
+    }
+
+    /// Takes note of so many lines' room.
+    pub(super) fn arrange_in(&mut self, lines: u16) {
+        self.ledger.set_height(lines.saturating_sub(1));
     }
 
     fn open(&self, shared: &Shared) -> Step {
@@ -279,7 +291,7 @@ impl Screen for TableScreen {
     }
 
     fn arrange(&mut self, shared: &Shared) {
-        self.ledger.set_height(shared.body().1.saturating_sub(1));
+        self.arrange_in(shared.body().1);
     }
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {

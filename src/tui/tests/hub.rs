@@ -69,12 +69,15 @@ impl Hub {
             check_keys(view, filter)?;
             things.retain(|thing| holds(view, thing, filter) == Some(true));
         }
+        let counted: Vec<Thing> = query.by.first().map_or_else(Vec::new, |by| count(view, &things, &by.text));
+        if !query.by.is_empty() {
+            things = counted.iter().collect();
+        }
         for sort in query.sort.iter().rev() {
-            let Operand::Key(key) = &sort.operand else { continue };
-            let key = full(view, &key.text);
+            let key = full(view, &sort.operand.to_string());
             things.sort_by(|a, b| order(a, b, &key, sort.descending));
         }
-        let keys = shown(view, asked, query);
+        let keys = shown(view, query);
         let columns: Vec<Column> = keys.iter().map(|key| column(key)).collect();
         let total = things.len() as u64;
         let stale = things.iter().filter(|thing| thing.state != State::Up).count() as u64;
@@ -138,6 +141,22 @@ impl Hub {
     }
 }
 
+/// How many things have each value.
+fn count(view: &str, things: &[&Thing], by: &str) -> Vec<Thing> {
+    let by = full(view, by);
+    let mut groups: Vec<Thing> = Vec::new();
+    for value in things.iter().filter_map(|thing| thing.facts.get(&by)) {
+        if let Some(group) = groups.iter_mut().find(|group| group.facts.get(&by) == Some(value)) {
+            let n = group.facts["count"].number().unwrap_or(0.0);
+            group.facts.insert("count".into(), Cell::Number(n + 1.0));
+        } else {
+            let facts = [(by.clone(), value.clone()), ("count".into(), Cell::Number(1.0))];
+            groups.push(Thing { id: format!("{by}={value:?}"), state: State::Up, facts: facts.into() });
+        }
+    }
+    groups
+}
+
 /// The full key that `key` is short for in this view.
 fn full(view: &str, key: &str) -> String {
     let own = match view {
@@ -181,6 +200,7 @@ fn holds(view: &str, thing: &Thing, expr: &Expr) -> Option<bool> {
         Operand::Text(word) => Some(text(word.text.clone())),
         Operand::Number(n) => Some(Cell::Number(n.value)),
         Operand::Absent(_) => Some(Cell::Gap(Gap::Absent)),
+        Operand::Peers(..) => thing.facts.get(&operand.to_string()).cloned(),
         _ => None,
     };
     match expr {
@@ -250,7 +270,7 @@ fn order(a: &Thing, b: &Thing, key: &str, descending: bool) -> std::cmp::Orderin
     if descending { by_value.reverse() } else { by_value }
 }
 
-fn shown(view: &str, asked: &str, query: &Query) -> Vec<String> {
+fn shown(view: &str, query: &Query) -> Vec<String> {
     match &query.show {
         Show::All => {
             let scope = match view {
@@ -263,16 +283,13 @@ fn shown(view: &str, asked: &str, query: &Query) -> Vec<String> {
             fields.chain(scope.metrics().iter().map(|metric| metric.key.to_string())).collect()
         }
         Show::Default => vec!["node".into(), "state".into()],
-        Show::These(_) => {
-            let from = asked.find(" show ").map_or(0, |at| at + 6);
-            let words = asked[from..].split_whitespace().next().unwrap_or_default();
-            words.split(',').map(|key| full(view, key)).collect()
-        }
+        Show::These(operands) => operands.iter().map(|operand| full(view, &operand.to_string())).collect(),
     }
 }
 
 fn column(key: &str) -> Column {
-    let bare = key.split_once('(').map_or(key, |(_, inner)| inner.trim_end_matches(')'));
+    let inner = key.split_once('(').map_or(key, |(_, inner)| inner.trim_end_matches(')'));
+    let bare = inner.split_once(" by ").map_or(inner, |(bare, _)| bare);
     if let Some(metric) = MetricId::find(bare).and_then(MetricId::builtin) {
         let title = match key.split_once('(') {
             None => metric.title.to_string(),

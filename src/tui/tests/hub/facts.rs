@@ -73,6 +73,7 @@ impl Hub {
             ("gpu.temp.limit", 92.0),
             ("gpu.clock.sm", if hot { 1215.0 } else { 1980.0 }),
             ("gpu.clock.sm.max", 1980.0),
+            ("apart(gpu.clock.sm by job)", if hot { 17.2 } else { 0.0 }),
             ("gpu.clock.mem", 2619.0),
             ("gpu.pstate", 0.0),
             ("gpu.procs", if idle { 0.0 } else { 1.0 }),
@@ -246,6 +247,8 @@ impl Hub {
                 ("job.unused", if job == 2 { 3.0 } else { 0.0 }),
                 ("job.ungiven", 0.0),
                 ("job.limit", 259_200.0),
+                ("job.energy", 4e8 * has(nodes.len()) * (1.0 + job as f64)),
+                ("job.energy.idle", if job == 2 { 9e7 } else { 0.0 }),
             ];
             facts.extend(numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value))));
             let age = 3600.0 * (1.0 + 7.0 * job as f64) + self.seconds() % 60.0;
