@@ -30,6 +30,8 @@ const SELDOM: Duration = Duration::from_mins(1);
 const FIRST: Duration = Duration::from_secs(1);
 /// A look that took so long is followed by a rest of a thousand times that: a thousandth of a core.
 const SHARE: u32 = 1000;
+/// The PID namespace of the machine itself: the kernel's `PROC_PID_INIT_INO`.
+const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 /// How much of the kernel's name for a process is kept: kernel workers have up to 64 characters.
 const LONGEST: usize = 64;
 
@@ -135,8 +137,15 @@ impl Processes {
         list
     }
 
-    /// What this agent cannot see of other users' processes.
+    /// What this agent cannot see of others' processes.
     fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let space = std::fs::read_link(self.root.join("proc/self/ns/pid"));
+        if space.is_ok_and(|space| space.as_os_str() != FIRST_NAMESPACE) {
+            let note = "/proc: this agent is in a PID namespace of its own (a container without hostPID): of processes in \
+                        others only what they use of GPUs is known, by numbers that may mean others here";
+            notes.push(note.into());
+        }
         let mounts = source::text(&self.root.join("proc/self/mountinfo")).unwrap_or_default();
         let hides = mounts.lines().any(|line| {
             let hidden = |options: &str| {
@@ -145,7 +154,10 @@ impl Processes {
             line.split_once(" - proc ").is_some_and(|(_, right)| right.split(' ').any(hidden))
         });
         let note = "/proc: other users' processes are hidden from this agent (hidepid)";
-        if hides && !rustix::process::geteuid().is_root() { vec![note.into()] } else { Vec::new() }
+        if hides && !rustix::process::geteuid().is_root() {
+            notes.push(note.into());
+        }
+        notes
     }
 }
 

@@ -101,3 +101,15 @@ fn a_process_belongs_to_the_job_of_its_cgroup_or_else_of_its_environment() {
     assert_eq!(first.job, "4711");
     assert_eq!((&*moved.job, &*moved.step), ("12", "batch"), "a cgroup is not the process's to choose, and may change");
 }
+
+#[test]
+fn a_pid_namespace_of_its_own_is_said() {
+    let notes = |space: &str| {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("proc/self/ns");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(space, folder.join("pid")).unwrap();
+        Processes::with(root.path(), Watchlist::default(), Clock::by_hand().0).unwrap().notes().len()
+    };
+    assert_eq!((notes("pid:[4026531836]"), notes("pid:[4026532198]")), (0, 1));
+}
