@@ -42,7 +42,7 @@ pub enum Field {
     Notes,
     /// Why a GPU does not answer: lost, released, driver hung.
     Fault,
-    /// What is made of a GPU: `free`, `used`, `unused`, `ungiven` or `hollow`.
+    /// What is made of a GPU: `free`, `used`, `unused`, `ungiven`, `hollow` or `zombie`.
     Use,
     /// A node's states in its scheduler's words.
     Sched,
@@ -173,7 +173,7 @@ fields! {
     Agent "agent" Node "AGENT" 8, "The agent's version.";
     Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
-    Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job) or hollow (busy, and its SMs do nothing).";
+    Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";
     SchedReason "sched.reason" Node "REASON" 24, "Why the scheduler gives the node no jobs.";
     SchedBy "sched.by" Node "BY" 8, "Who took the node from the scheduler.";

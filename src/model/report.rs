@@ -25,6 +25,9 @@ pub struct Introduction {
     pub interval_ms: u32,
 }
 
+/// What a note begins with that says that some processes cannot be seen.
+pub const HIDDEN_PROCESSES: &str = "/proc: ";
+
 /// What a node is and has: at connect, on change, and every 60 s.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {

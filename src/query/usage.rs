@@ -2,7 +2,10 @@
 
 use crate::{
     fleet::{Node, NodeId},
-    model::metric::{Aggregate, MetricId, gpu},
+    model::{
+        metric::{Aggregate, MetricId, gpu},
+        report::HIDDEN_PROCESSES,
+    },
 };
 
 use super::{
@@ -15,6 +18,8 @@ use super::{
 /// waits in a kernel.
 const BUSY: f64 = 50.0;
 const HOLLOW: f64 = 5.0;
+/// Bytes that a GPU without processes does not hold: contexts of the driver's own take some hundred MiB.
+const HAUNTED: f64 = 1_073_741_824.0;
 
 /// The word for it; nothing where it is not known.
 pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<&'static str> {
@@ -33,6 +38,7 @@ pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<
     Some(match (is_given, is_used) {
         // It may be one of those that a job was given and that nobody names.
         (false, false) if !is_sure => return None,
+        (false, false) if is_haunted(snapshot, node, slot) => "zombie",
         (false, false) => "free",
         (true, false) => "unused",
         (false, true) if is_scheduled && is_sure => "ungiven",
@@ -41,12 +47,22 @@ pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<
     })
 }
 
+/// Whether memory of it is in use though nobody is there who could use it. An agent that does not see all processes cannot
+/// tell.
+fn is_haunted(snapshot: &Snapshot<'_>, node: NodeId, slot: u16) -> bool {
+    let notes = &snapshot.fleet.node(node).inventory.notes;
+    let sees_all = !notes.iter().any(|note| note.starts_with(HIDDEN_PROCESSES));
+    sees_all && number(snapshot, node, slot, gpu::MEM_USED).is_some_and(|bytes| bytes >= HAUNTED)
+}
+
+fn number(snapshot: &Snapshot<'_>, node: NodeId, slot: u16, metric: MetricId) -> Option<f64> {
+    let quantum = metric.builtin().map_or(1.0, |metric| metric.quantum);
+    let leaf = Leaf { metric, quantum, reach: Reach::Own, fold: Aggregate::Mean };
+    snapshot.number(&leaf, Item { node, slot: slot.into() }).ok()
+}
+
 /// Whether it is busy and does nothing, as far as that can be told: not every GPU counts what its parts do.
 fn is_hollow(snapshot: &Snapshot<'_>, node: NodeId, slot: u16) -> bool {
-    let number = |metric: MetricId| {
-        let quantum = metric.builtin().map_or(1.0, |metric| metric.quantum);
-        let leaf = Leaf { metric, quantum, reach: Reach::Own, fold: Aggregate::Mean };
-        snapshot.number(&leaf, Item { node, slot: slot.into() }).ok()
-    };
+    let number = |metric| number(snapshot, node, slot, metric);
     number(gpu::UTIL).is_some_and(|util| util >= BUSY) && number(gpu::SM_ACTIVE).is_some_and(|active| active <= HOLLOW)
 }

@@ -18,7 +18,12 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System,
 use super::source;
 use crate::{
     collect::{Collector, Findings, Watchlist, clock::Clock},
-    model::{Gap, Time, metric::node, report::Process, text::clean},
+    model::{
+        Gap, Time,
+        metric::node,
+        report::{HIDDEN_PROCESSES, Process},
+        text::clean,
+    },
 };
 use pick::{Candidate, Picked};
 use user::Users;
@@ -142,9 +147,9 @@ impl Processes {
         let mut notes = Vec::new();
         let space = std::fs::read_link(self.root.join("proc/self/ns/pid"));
         if space.is_ok_and(|space| space.as_os_str() != FIRST_NAMESPACE) {
-            let note = "/proc: this agent is in a PID namespace of its own (a container without hostPID): of processes in \
-                        others only what they use of GPUs is known, by numbers that may mean others here";
-            notes.push(note.into());
+            let note = "this agent is in a PID namespace of its own (a container without hostPID): of processes in others \
+                        only what they use of GPUs is known, by numbers that may mean others here";
+            notes.push(format!("{HIDDEN_PROCESSES}{note}"));
         }
         let mounts = source::text(&self.root.join("proc/self/mountinfo")).unwrap_or_default();
         let hides = mounts.lines().any(|line| {
@@ -153,9 +158,9 @@ impl Processes {
             };
             line.split_once(" - proc ").is_some_and(|(_, right)| right.split(' ').any(hidden))
         });
-        let note = "/proc: other users' processes are hidden from this agent (hidepid)";
+        let note = "other users' processes are hidden from this agent (hidepid)";
         if hides && !rustix::process::geteuid().is_root() {
-            notes.push(note.into());
+            notes.push(format!("{HIDDEN_PROCESSES}{note}"));
         }
         notes
     }
@@ -179,7 +184,7 @@ impl Collector for Processes {
             findings.read(node::PROCS, 0, count as f64);
         } else {
             findings.gap(node::PROCS, 0, Gap::Failed);
-            findings.notes = Some(vec!["/proc: no process can be seen".to_owned()]);
+            findings.notes = Some(vec![format!("{HIDDEN_PROCESSES}no process can be seen")]);
             self.last = Some(at);
         }
         if !std::mem::replace(&mut self.noted, true) && findings.notes.is_none() {

@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use super::{ask, at, fixture::NOW, ids, lines};
+use super::{
+    ask, at,
+    fixture::{NOW, inventory, join, send},
+    ids, lines,
+};
 use crate::{
     fleet::Fleet,
     model::{
         job::{Job, Phase, Share, Standing},
+        metric::gpu,
         question::Answer,
+        report::{HIDDEN_PROCESSES, Inventory},
         table::Table,
     },
 };
@@ -120,6 +126,23 @@ fn what_is_made_of_a_gpu_is_one_word() {
     cells("gpus by use show use,count", "free 1 / ungiven 1 / used 2 / – 9");
     check("gpus where use is unknown and gpu010", "gpu010.site.example:0 gpu010.site.example:1");
     check("gpus where use = none", "");
+}
+
+#[test]
+fn memory_that_nobody_uses_is_told_where_all_processes_are_seen() {
+    let mut fleet = super::fleet();
+    let says = |fleet: &mut Fleet, notes: Vec<String>| {
+        let model = "NVIDIA H100 80GB HBM3";
+        let one = Inventory { notes, ..inventory("gpu001", 4, model, &[("rack", "r1"), ("region", "eu")]) };
+        let session = join(fleet, "gpu001", &one, at(NOW));
+        send(fleet, session, &[(gpu::MEM_USED, &[4e9, 4e9, 4e9, 4e9])], &[], at(NOW));
+        match ask(fleet, "gpus where gpu001:3 show use") {
+            Ok(Answer::Table(table)) => lines(&table),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(says(&mut fleet, Vec::new()), "zombie");
+    assert_eq!(says(&mut fleet, vec![format!("{HIDDEN_PROCESSES}hidepid")]), "free", "who knows");
 }
 
 #[test]
