@@ -6,6 +6,7 @@ mod board;
 mod clock;
 mod findings;
 pub mod host;
+mod job_map;
 pub mod kmsg;
 pub mod nvml;
 mod pci;
@@ -18,6 +19,7 @@ mod xid;
 
 pub use board::Board;
 pub use findings::{Driver, Findings, Host, Reading};
+pub use job_map::JobMap;
 pub use runner::{Failure, Runner};
 pub use watchlist::Watchlist;
 pub use xid::Xids;

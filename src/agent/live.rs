@@ -9,7 +9,7 @@ use std::{
 use crate::{
     agent::Source,
     collect::{
-        Board, Runner, Watchlist, host,
+        Board, JobMap, Runner, Watchlist, host,
         kmsg::Kmsg,
         nvml::{Gate, Nvml},
     },
@@ -29,6 +29,8 @@ pub struct Settings {
     pub labels: Vec<Label>,
     /// Time between samples.
     pub interval: Duration,
+    /// The folder in which it is noted which job has which GPU.
+    pub job_map: Option<PathBuf>,
     /// The NVML library to load instead of the driver's own.
     pub nvml_library: Option<PathBuf>,
 }
@@ -55,6 +57,9 @@ impl Live {
         let mut collectors = host::collectors(root, &watchlist).map_err(io::Error::other)?;
         collectors.push(Box::new(Kmsg::new("/dev/kmsg").sharing(gpus.xids())));
         collectors.push(Box::new(gpus));
+        if let Some(folder) = &settings.job_map {
+            collectors.push(Box::new(JobMap::new(folder.clone())));
+        }
         let introduction = Introduction {
             node: settings.name.clone(),
             boot_id: host::boot_id(root),

@@ -85,7 +85,8 @@ pub(super) fn settings(
     let mut all = config.agent.labels.clone();
     all.extend(labels.iter().cloned());
     let labels = all.into_iter().map(|(key, value)| Label { key, value }).collect();
-    Ok(Settings { name, labels, interval, nvml_library })
+    let job_map = config.agent.job_map.clone();
+    Ok(Settings { name, labels, interval, job_map, nvml_library })
 }
 
 fn order(gate: Gate, control: &Path) -> Result<ExitCode> {

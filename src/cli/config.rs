@@ -73,6 +73,8 @@ pub(super) struct AgentConfig {
     pub(super) interval: Option<String>,
     /// This node's labels: `labels = { rack = "r12" }`.
     pub(super) labels: BTreeMap<String, String>,
+    /// The folder in which a prolog notes which job has which GPU, as for dcgm-exporter.
+    pub(super) job_map: Option<PathBuf>,
 }
 
 /// `[server]`

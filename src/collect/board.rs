@@ -131,6 +131,11 @@ impl Board {
         let (mut gpu, mut others): (Vec<_>, Vec<_>) = list.into_values().partition(|p| !p.gpus.is_empty());
         for process in &mut gpu {
             process.gpus.sort_by_key(|used| used.slot);
+            if process.workload.job.is_empty()
+                && let Some(job) = self.job_of(process)
+            {
+                process.workload.job = job;
+            }
         }
         gpu.sort_by_key(|p| (p.gpus[0].slot, p.pid));
         others.sort_by(|a, b| busyness(b).total_cmp(&busyness(a)).then(b.mem.cmp(&a.mem)));
@@ -142,6 +147,15 @@ impl Board {
             cores: self.collectors.values().find_map(|said| said.cores.clone()).unwrap_or_default(),
             mounts: self.collectors.values().find_map(|said| said.mounts.clone()).unwrap_or_default(),
         }
+    }
+
+    /// The job that has the GPUs of a process, where somebody noted one and the same of all of them.
+    fn job_of(&self, process: &Process) -> Option<String> {
+        let noted = self.collectors.values().find_map(|said| said.gpu_jobs.as_ref())?;
+        let whole = |slot: u16| self.gpus.get(usize::from(slot)).filter(|gpu| gpu.parent.is_none());
+        let mut jobs = process.gpus.iter().map(|used| whole(used.slot).and_then(|gpu| noted.get(&gpu.index)));
+        let first = jobs.next()??;
+        jobs.all(|job| job == Some(first)).then(|| first.clone())
     }
 
     /// The events since this was last called, oldest first.

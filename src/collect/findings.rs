@@ -1,7 +1,7 @@
 //! What one collector has to say, piece by piece: every piece is optional.
 //! What is given takes the place of what the same collector said before; what is not given stands.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::model::{
     Gap, MetricId, Raw,
@@ -32,6 +32,8 @@ pub struct Findings {
     pub processes: Option<Vec<Process>>,
     /// Which process uses which GPU, by pid; the board joins them with [`Findings::processes`].
     pub gpu_uses: Option<Vec<(u32, GpuUse)>>,
+    /// The job of each GPU that has one, by the GPU's index; for processes that don't name theirs.
+    pub gpu_jobs: Option<BTreeMap<String, String>>,
     /// Percent of each logical CPU's time that was not idle.
     pub cores: Option<Vec<u8>>,
     /// The real mounts.

@@ -21,6 +21,7 @@ pub(super) struct Said {
     pub(super) notes: Vec<String>,
     pub(super) processes: Option<Vec<Process>>,
     pub(super) gpu_uses: Option<Vec<(u32, GpuUse)>>,
+    pub(super) gpu_jobs: Option<BTreeMap<String, String>>,
     pub(super) cores: Option<Vec<u8>>,
     pub(super) mounts: Option<Vec<Mount>>,
     pub(super) costs: BTreeMap<&'static str, Duration>,
@@ -52,6 +53,7 @@ impl Said {
         changed |= new.notes.is_some_and(|notes| replace(&mut self.notes, notes));
         self.processes = new.processes.or(self.processes.take());
         self.gpu_uses = new.gpu_uses.or(self.gpu_uses.take());
+        self.gpu_jobs = new.gpu_jobs.or(self.gpu_jobs.take());
         self.cores = new.cores.or(self.cores.take());
         self.mounts = new.mounts.or(self.mounts.take());
         self.costs.extend(new.costs);
@@ -64,7 +66,8 @@ impl Said {
         for raw in self.readings.values_mut().filter(|raw| **raw != Raw::UNSUPPORTED) {
             *raw = Raw::FAILED;
         }
-        (self.processes, self.gpu_uses, self.cores, self.mounts) = (None, None, None, None);
+        (self.processes, self.gpu_uses, self.gpu_jobs) = (None, None, None);
+        (self.cores, self.mounts) = (None, None);
         self.failure = Some(reason);
     }
 

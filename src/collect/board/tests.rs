@@ -204,3 +204,21 @@ fn a_change_is_said_once_and_only_when_the_inventory_changed() {
     assert_eq!(board.costs(), [("nvml", "fast", Duration::from_micros(3))]);
     assert_eq!(board.inventory(&[]).driver, "580");
 }
+
+#[test]
+fn who_does_not_name_his_job_has_that_of_his_gpus() {
+    let mut board = board();
+    board.apply("nvml", Ok(with_gpus(vec![a_gpu(0), a_gpu(1)])));
+    let noted = [("0", "4711"), ("1", "4712")].map(|(index, job)| (index.to_owned(), job.to_owned()));
+    board.apply("job map", Ok(Findings { gpu_jobs: Some(noted.into()), ..Findings::default() }));
+    let mut named = Process { pid: 3, ..Process::default() };
+    named.workload.job = "9".into();
+    let processes = vec![Process { pid: 1, ..Process::default() }, Process { pid: 2, ..Process::default() }, named];
+    board.apply("processes", Ok(Findings { processes: Some(processes), ..Findings::default() }));
+    let uses = |pid, slot| (pid, GpuUse { slot, mem: None, sm: None });
+    let uses = vec![uses(1, 0), uses(2, 0), uses(2, 1), uses(3, 1)];
+    board.apply("nvml", Ok(Findings { gpu_uses: Some(uses), ..Findings::default() }));
+    let list = board.processes(Time::from_millis(0)).list;
+    let jobs: Vec<_> = list.iter().map(|process| (process.pid, &*process.workload.job)).collect();
+    assert_eq!(jobs, [(1, "4711"), (2, ""), (3, "9")], "nobody knows whose two GPUs of two jobs are");
+}
