@@ -32,6 +32,8 @@ const STEP: f64 = 100.0;
 const MOST_WATTS: f64 = 5_000.0;
 /// How long the last known power is taken for true where there is no counter: a gap is not made up.
 const BELIEVED: f64 = 30.0;
+/// How long whose GPUs are may be unknown after a restart, before what they spent meanwhile is booked to nobody.
+const HOLDERS_WITHIN: Duration = Duration::from_mins(2);
 /// How long entries are kept.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How many entries are kept; what is spent beyond is booked to nobody.
@@ -76,36 +78,50 @@ pub(super) struct Energy {
 struct Meters {
     /// When they were read last.
     read: Option<Time>,
+    /// Whether whose the GPUs are has yet to be known after a hub's restart, and since when the node is up again.
+    is_restored: bool,
+    back: Option<Time>,
     gpus: Vec<Meter>,
 }
 
 /// A GPU's meter.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Meter {
-    /// The counter when it was read last.
+    /// The counter when it was read last, and when that was.
     counter: Raw,
+    counted: Option<Time>,
+    /// Joules that were estimated since then.
+    estimated: f64,
     /// Joules of the day on which it was read last.
     today: f64,
 }
 
 impl Meter {
-    /// What was spent over so many seconds.
-    fn spent(&mut self, counter: Raw, power: Raw, seconds: f64) -> Spent {
+    /// What was spent since the last time, so many seconds ago.
+    fn spent(&mut self, counter: Raw, power: Raw, seconds: f64, now: Time) -> Spent {
         let before = self.counter;
-        if counter.steps().is_some() {
-            self.counter = counter;
-        }
         let counted = before.steps().zip(counter.steps()).map(|(a, b)| (f64::from(b) - f64::from(a)) * STEP);
-        let most = MOST_WATTS * seconds + STEP;
-        let (used, estimated) = match (counted, power.steps()) {
-            (Some(joules), _) if (0.0..=most).contains(&joules) => (joules, 0.0),
-            (_, Some(steps)) => {
-                let joules = f64::from(steps) * 0.5 * seconds.min(BELIEVED);
-                (joules, joules)
+        let span = self.counted.map_or(0.0, |counted| now.seconds_after(counted));
+        if counter.steps().is_some() {
+            (self.counter, self.counted) = (counter, Some(now));
+        }
+        let spent = |used, estimated, gpu_seconds| Spent { used, estimated, idle: 0.0, gpu_seconds };
+        let most = MOST_WATTS * span + STEP;
+        match (counted, power.steps()) {
+            // What was estimated while there was no counter is in it.
+            (Some(joules), _) if (0.0..=most).contains(&joules) => {
+                let before = std::mem::take(&mut self.estimated);
+                spent((joules - before).max(0.0), 0.0, seconds)
             }
-            _ => return Spent::default(),
-        };
-        Spent { used, estimated, idle: 0.0, gpu_seconds: seconds }
+            (_, Some(steps)) => {
+                let seconds = seconds.min(BELIEVED);
+                let joules = f64::from(steps) * 0.5 * seconds;
+                // A counter that was reset begins anew.
+                self.estimated = if counter.steps().is_some() { 0.0 } else { self.estimated + joules };
+                spent(joules, joules, seconds)
+            }
+            _ => Spent::default(),
+        }
     }
 }
 
@@ -122,7 +138,8 @@ impl Energy {
 
     /// Whether a node's meters are to be read: each has its turn, so that not all are read in the same second.
     fn is_due(&self, node: NodeId, now: Time) -> bool {
-        let Some(read) = self.meters[node.index()].read else { return true };
+        // A clock that was put back is no reason to wait.
+        let Some(read) = self.meters[node.index()].read.filter(|read| *read <= now) else { return true };
         let (seconds, every) = (now.as_millis() / 1000, EVERY.as_secs() as i64);
         let has_turn = (seconds + node.index() as i64) % every == 0;
         let ago = now.since(read);
@@ -185,7 +202,7 @@ impl Fleet {
 
     /// Reads a node's meters if it is time: what its GPUs spent since the last time goes to the jobs that have them.
     pub(super) fn meter(&mut self, id: NodeId, now: Time) {
-        if !self.energy.is_due(id, now) {
+        if !self.energy.is_due(id, now) || self.awaits_holders(id, now) {
             return;
         }
         let (at, gpus) = (id.index(), self.whole_gpus(id));
@@ -197,7 +214,7 @@ impl Fleet {
         self.energy.room.clear();
         for (slot, meter) in meters.gpus.iter_mut().enumerate() {
             let cell = |row: &[Raw]| row.get(slot).copied().unwrap_or_default();
-            self.energy.room.push(meter.spent(cell(counters), cell(powers), seconds));
+            self.energy.room.push(meter.spent(cell(counters), cell(powers), seconds, now));
         }
         let Some(from) = from else { return };
         // Of a span over midnight, only what came after it is today's.
@@ -208,8 +225,27 @@ impl Fleet {
             meter.today = before + spent.used * of_today;
         }
         self.attribute(id, (from, now));
-        let today = self.energy.meters[at].gpus.iter().map(|meter| Raw::new(meter.today, STEP));
+        // Of a GPU that tells nothing, nothing is known.
+        let known = |(meter, spent): (&Meter, &Spent)| {
+            let tells = meter.today > 0.0 || spent.gpu_seconds > 0.0;
+            if tells { Raw::new(meter.today, STEP) } else { Raw::UNKNOWN }
+        };
+        let today = self.energy.meters[at].gpus.iter().zip(&self.energy.room).map(known);
         self.tiles.get_mut(at).row(gpu::ENERGY_TODAY).iter_mut().zip(today).for_each(|(cell, raw)| *cell = raw);
+    }
+
+    /// Whether a node that was metered before the hub restarted has yet to say whose its GPUs are.
+    fn awaits_holders(&mut self, id: NodeId, now: Time) -> bool {
+        let meters = &mut self.energy.meters[id.index()];
+        if !meters.is_restored {
+            return false;
+        }
+        let back = *meters.back.get_or_insert(now);
+        let has_processes = self.nodes[id.index()].processes.time.is_some();
+        let has_jobs = self.scheduler.as_ref().is_none_or(|scheduler| scheduler.heard.is_some());
+        let waits = !(has_processes && has_jobs) && now.since(back) < HOLDERS_WITHIN;
+        meters.is_restored = waits;
+        waits
     }
 
     /// Books what the GPUs of a node spent to the jobs that have them, and to nobody what no job has.
@@ -221,14 +257,22 @@ impl Fleet {
         let place = place.and_then(|at| self.places.of_level(0).get(*at as usize)).map(|place| place.name.clone());
         let place = place.filter(|place| &**place != NOWHERE).unwrap_or_default();
         let mut sharers = vec![0u32; room.len()];
-        for slot in self.jobs.held_of(id).flat_map(|(_, share)| share.slots.iter()) {
-            if let Some(sharers) = sharers.get_mut(usize::from(*slot)) {
-                *sharers += 1;
-            }
+        // Who has an instance has a part of its GPU.
+        let gpus = &self.nodes[id.index()].inventory.gpus;
+        let whole = |share: &Share| {
+            let whole = |slot: &u16| gpus.get(usize::from(*slot)).and_then(|gpu| gpu.parent).unwrap_or(*slot);
+            let mut slots: Vec<usize> = share.slots.iter().map(|slot| usize::from(whole(slot))).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            slots.retain(|slot| *slot < room.len());
+            slots
+        };
+        for slot in self.jobs.held_of(id).flat_map(|(_, share)| whole(share)) {
+            sharers[slot] += 1;
         }
         let of_share = |share: &Share| {
             let mut sum = Spent::default();
-            for slot in share.slots.iter().map(|slot| usize::from(*slot)).filter(|slot| *slot < room.len()) {
+            for slot in whole(share) {
                 let part = room[slot].part(1.0 / f64::from(sharers[slot]));
                 sum += Spent { idle: if is_idle(slot) { part.used } else { 0.0 }, ..part };
             }
@@ -236,7 +280,7 @@ impl Fleet {
         };
         let holders: Vec<(u32, Spent)> =
             self.jobs.held_of(id).map(|(number, share)| (number, of_share(share))).collect();
-        for (number, spent) in holders {
+        for (number, spent) in holders.into_iter().filter(|(_, spent)| spent.gpu_seconds > 0.0) {
             self.restore_bill(number);
             let Some(job) = self.jobs.get_mut(number) else { continue };
             for (hour, share) in hours(span.0, span.1) {

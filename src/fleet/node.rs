@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     inventory::{Gpu, Inventory},
-    name::{Name, Names},
+    name::{Name, Names, own},
     processes::Processes,
 };
 use crate::model::{job, state::State, time::Time};
@@ -73,6 +73,8 @@ pub struct Node {
 /// How a scheduler stands to a node; see [`job::Standing`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// What the scheduler calls the node.
+    pub name: Name,
     /// Its states, in the scheduler's own words.
     pub states: Box<[Name]>,
     /// Why it gets no jobs.
@@ -118,7 +120,8 @@ impl Standing {
 
     /// Whether it is away, or is to be, for a reason that somebody planned.
     pub fn is_planned(&self) -> bool {
-        self.has_one_of(&PLANNED)
+        // Reserved nodes have the jobs of those for whom they are.
+        self.has_one_of(&PLANNED) || (self.has_one_of(&["reserved"]) && !self.is_given() && !self.is_held())
     }
 
     /// Whether it has jobs.
@@ -132,8 +135,8 @@ impl Standing {
 
     /// Whether that is what was said.
     pub(super) fn is(&self, said: &job::Standing) -> bool {
-        let job::Standing { node: _, states, reason, by, since } = said;
-        let texts = [(&self.reason, reason), (&self.by, by)];
+        let job::Standing { node, states, reason, by, since } = said;
+        let texts = [(&self.name, node), (&self.reason, reason), (&self.by, by)];
         self.states.iter().map(|state| &**state).eq(states.iter().map(|state| &**state))
             && texts.iter().all(|(kept, said)| ***kept == ***said)
             && self.since == *since
@@ -142,6 +145,7 @@ impl Standing {
     /// What is said of a node of which something else was said before.
     pub(super) fn keep(said: &job::Standing, before: Option<&Standing>, names: &mut Names, round: u64) -> Standing {
         let mut standing = Standing {
+            name: own(&said.node),
             holds: before.map_or(0, |before| before.holds),
             states: said.states.iter().map(|state| names.share(state)).collect(),
             reason: names.share(&said.reason),

@@ -127,7 +127,8 @@ impl State {
         };
         let (journal, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
         warn(&path, unreadable);
-        warnings.extend(Saved::restore(dir, fleet).err());
+        let path = dir.join(Saved::NAME);
+        warnings.extend(Saved::restore(dir, fleet).map_err(failed("open", &path))?);
         let (jobs, todo) = mpsc::channel();
         let folder = dir.to_owned();
         let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, &folder, journal, roster));

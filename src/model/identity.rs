@@ -46,6 +46,8 @@ pub enum Field {
     Use,
     /// A node's states in its scheduler's words.
     Sched,
+    /// What its scheduler calls a node.
+    SchedNode,
     /// Why its scheduler gives a node no jobs.
     SchedReason,
     /// Who took a node from its scheduler.
@@ -175,6 +177,7 @@ fields! {
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
     Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";
+    SchedNode "sched.node" Node "SCHEDNODE" 12, "What the scheduler calls the node.";
     SchedReason "sched.reason" Node "REASON" 24, "Why the scheduler gives the node no jobs.";
     SchedBy "sched.by" Node "BY" 8, "Who took the node from the scheduler.";
     SchedSince "sched.since" Node "SINCE" 17, "Since when the scheduler gives the node no jobs.";

@@ -2,7 +2,7 @@
 
 use crate::{
     fleet::{Node, NodeId},
-    model::{metric::gpu, raw::Raw},
+    model::{metric::gpu, raw::Raw, state::State},
 };
 
 use super::snapshot::Snapshot;
@@ -17,7 +17,7 @@ pub(super) fn bench(snapshot: &Snapshot<'_>, id: NodeId) -> Option<&'static str>
     if standing.is_planned() {
         return Some("planned");
     }
-    match (standing.is_held(), is_sick(snapshot, id, node)) {
+    match (standing.is_held(), is_sick(snapshot, id, node)?) {
         (true, true) if standing.holds > 1 => Some("again"),
         (true, true) => Some("broken"),
         (true, false) => Some("healthy"),
@@ -27,10 +27,18 @@ pub(super) fn bench(snapshot: &Snapshot<'_>, id: NodeId) -> Option<&'static str>
     }
 }
 
-/// Whether something is wrong with a node, as far as we see.
-fn is_sick(snapshot: &Snapshot<'_>, id: NodeId, node: &Node) -> bool {
+/// Whether something is wrong with a node; nothing of one that has just fallen silent, or was not heard of yet.
+fn is_sick(snapshot: &Snapshot<'_>, id: NodeId, node: &Node) -> Option<bool> {
+    match snapshot.state(id) {
+        State::Up => Some(has_fault(snapshot, id, node)),
+        State::Down => Some(true),
+        State::Stale | State::Missing => None,
+    }
+}
+
+fn has_fault(snapshot: &Snapshot<'_>, id: NodeId, node: &Node) -> bool {
     let fleet = snapshot.fleet;
-    if !snapshot.is_up(id) || (fleet.whole_gpus(id) as u32) < node.gpus_expected {
+    if (fleet.whole_gpus(id) as u32) < node.gpus_expected {
         return true;
     }
     if fleet.has_faults(id) && node.inventory.faults.iter().any(|fault| fault.gpu.is_some() && fault.metric.is_empty())

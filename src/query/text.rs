@@ -193,6 +193,7 @@ fn node_field(field: Field, node: &Node, visit: &mut dyn FnMut(&str)) {
         Field::CpuModel => visit(&inventory.cpu_model),
         Field::Agent => visit(&node.agent),
         Field::Sched => node.standing.iter().flat_map(|it| &it.states).for_each(|state| visit(state)),
+        Field::SchedNode => node.standing.iter().for_each(|it| visit(&it.name)),
         Field::SchedReason => node.standing.iter().for_each(|it| visit(&it.reason)),
         Field::SchedBy => node.standing.iter().for_each(|it| visit(&it.by)),
         Field::SchedSince => {

@@ -146,6 +146,7 @@ const QUESTIONS: &[&str] = &[
     "jobs sort job.phase,-job.gpus,job limit 50",
     "jobs sort -gpu.util limit 50",
     "gpus where job = 4911 limit 50",
+    "gpus where job = 4911 sort -apart(clock.sm by job) limit 50",
     "gpus by use",
     "users sort -held limit 50",
     "gpus by model",

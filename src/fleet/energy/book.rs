@@ -86,12 +86,15 @@ impl Fleet {
         self.energy.before = jobs.collect();
         for Metered { node, read, gpus } in metered {
             let Some(id) = self.find(node) else { continue };
+            let read = Time::from_millis(*read);
             let meter = |(steps, today): &(Option<i32>, f64)| Meter {
                 counter: steps.map_or(Raw::UNKNOWN, |steps| Raw::from_bits(steps.max(Raw::MIN))),
+                counted: steps.map(|_| read),
+                estimated: 0.0,
                 today: *today,
             };
             let gpus = gpus.iter().take(Fleet::MOST_SLOTS).map(meter).collect();
-            self.energy.meters[id.index()] = Meters { read: Some(Time::from_millis(*read)), gpus };
+            self.energy.meters[id.index()] = Meters { read: Some(read), is_restored: true, back: None, gpus };
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         energy::{Hourly, KWH},
         job::{self, Phase, Share},
         metric::MetricId,
-        report::{Sample, Values},
+        report::{self, Sample, Values},
     },
 };
 
@@ -169,6 +169,51 @@ fn power_times_time_where_there_is_no_counter() {
     let expected = 2.0 * 400.0 * (600.0 + BELIEVED);
     assert!((spent.used - expected).abs() < expected / 50.0, "{spent:?}, expected {expected}");
     assert!((spent.used - spent.estimated).abs() < 1.0);
+}
+
+#[test]
+fn a_counter_that_is_gone_for_a_while_is_not_paid_twice() {
+    // For half a minute, and for longer than it could be believed by the last ten seconds alone.
+    for away in [100..130, 100..700] {
+        let mut fleet = site();
+        let session = join(&mut fleet, "gpu001", after(0.0));
+        for second in (0..=1000).step_by(5) {
+            let joules = f64::from(second) * 500.0;
+            let counters = (!away.contains(&second)).then_some([joules, joules]);
+            say(&mut fleet, session, counters, 500.0, after(f64::from(second)));
+        }
+        let (got, truth) = (booked(&fleet, |_| true), 2.0 * 500.0 * 1000.0);
+        assert!((got - truth).abs() < truth / 50.0, "{away:?}: {got} J of {truth} J");
+    }
+}
+
+#[test]
+fn who_has_an_instance_pays_for_its_part_of_the_gpu_and_a_silent_gpu_spends_nothing_that_is_known() {
+    let mut fleet = site();
+    let mut said = inventory("gpu001", 2);
+    said.gpus.push(report::Gpu { index: "0.0".into(), parent: Some(0), ..said.gpus[0].clone() });
+    let session = fleet.join(&introduction("gpu001"), builtin(), after(0.0)).expect("room");
+    fleet.inventory(session, &said, after(0.0));
+    let process = report::Process {
+        pid: 7,
+        user: "bob".into(),
+        gpus: vec![report::GpuUse { slot: 2, mem: None, sm: None }],
+        workload: report::Workload { job: "9".into(), ..report::Workload::default() },
+        ..report::Process::default()
+    };
+    let processes = report::Processes { time: after(0.0), list: vec![process], ..report::Processes::default() };
+    fleet.processes(session, &processes, after(0.0));
+    for second in (0..=100).step_by(5) {
+        let mut values = Values::new(3, 1);
+        values.set(gpu::ENERGY, 0, Raw::new(f64::from(second) * 400.0, STEP));
+        let now = after(f64::from(second));
+        assert!(fleet.sample(session, &Sample { time: now, generation: 1, values }, now));
+        fleet.tick(now);
+    }
+    let bob = booked(&fleet, |it| &*it.user == "bob");
+    assert!((bob - 40_000.0).abs() < 4000.0, "{bob} J");
+    let row = fleet.row(session.node, gpu::ENERGY_TODAY, after(100.0));
+    assert!(row[0].steps().is_some() && row[1] == Raw::UNKNOWN, "{row:?}");
 }
 
 #[test]

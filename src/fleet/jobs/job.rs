@@ -169,8 +169,8 @@ impl Job {
     /// Starts anew.
     pub(super) fn begin(&mut self) {
         // Nothing of the run before is true of it, and it holds nothing.
-        let id = std::mem::take(&mut self.id);
-        *self = Job { id, phase: Phase::Running, state: "running".into(), ..Job::default() };
+        let (id, bill) = (std::mem::take(&mut self.id), self.bill);
+        *self = Job { id, bill, phase: Phase::Running, state: "running".into(), ..Job::default() };
     }
 
     pub(super) fn end(&mut self, now: Time) {

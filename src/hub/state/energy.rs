@@ -18,29 +18,29 @@ pub(in crate::hub) struct Saved {
 }
 
 impl Saved {
-    const NAME: &str = "energy.json";
+    pub(super) const NAME: &str = "energy.json";
 
-    /// Restores what the folder has into `fleet`. Where it cannot be read, it is laid aside: what went wrong.
-    pub(super) fn restore(dir: &Path, fleet: &mut Fleet) -> Result<(), String> {
+    /// Restores what the folder has into `fleet`. A file that is no good is laid aside: what was wrong with it.
+    ///
+    /// # Errors
+    /// What the system said, where the file can be neither read nor moved: it would be written over.
+    pub(super) fn restore(dir: &Path, fleet: &mut Fleet) -> io::Result<Option<String>> {
         let path = dir.join(Self::NAME);
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(format!("cannot read {}: {error}; energy is counted anew", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
         };
         match serde_json::from_reader::<_, Saved>(BufReader::new(file)) {
             Ok(saved) => {
                 fleet.restore_energy(&saved.book, &saved.nodes);
-                Ok(())
+                Ok(None)
             }
             Err(error) => {
                 let aside = path.with_extension("json.unreadable");
-                let moved =
-                    fs::rename(&path, &aside).map_or_else(|error| error.to_string(), |()| aside.display().to_string());
-                Err(format!(
-                    "{} is unreadable ({error}); energy is counted anew, and the file is now {moved}",
-                    path.display()
-                ))
+                fs::rename(&path, &aside)?;
+                let (path, aside) = (path.display(), aside.display());
+                Ok(Some(format!("{path} is unreadable ({error}); energy is counted anew, and the file is now {aside}")))
             }
         }
     }

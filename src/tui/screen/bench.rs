@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Its columns and their ranks; by those that are hidden we judge.
-pub(super) const COLUMNS: [(&str, u8); 20] = [
+pub(super) const COLUMNS: [(&str, u8); 21] = [
     ("node", 0),
     ("bench", 0),
     ("sched", 1),
@@ -23,6 +23,7 @@ pub(super) const COLUMNS: [(&str, u8); 20] = [
     ("job", 2),
     ("job.user", 5),
     (WHY, 0),
+    ("sched.node", HIDDEN),
     ("node.age", HIDDEN),
     ("node.gpus", HIDDEN),
     ("node.gpus.expected", HIDDEN),
@@ -43,7 +44,7 @@ pub(super) fn show() -> String {
 /// The commands for nodes with these names: to give back those that are well, and to take those that are not. Nothing
 /// where there is nothing to be done, or where the table does not have them.
 pub(super) fn commands(table: &Table, names: &[&str]) -> Option<String> {
-    let (node, bench) = (table.column("node")?, table.column("bench")?);
+    let (node, bench) = (table.column("sched.node")?, table.column("bench")?);
     let text = |row: &Row, at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default().to_owned();
     // Names come from other machines, and what is copied goes to a shell.
     let is_plain = |row: &&Row| text(row, node).chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
@@ -110,7 +111,7 @@ mod tests {
             row("gpu004", "broken", Some(79.0)),
             row("gpu005$(reboot)", "healthy", None),
         ];
-        let columns = ["node", "bench", "gpu.xid"].map(column).into();
+        let columns = ["sched.node", "bench", "gpu.xid"].map(column).into();
         let table = Table { columns, rows, ..Table::default() };
         let all: Vec<&str> = table.rows.iter().map(|row| &*row.id).collect();
         let back = "scontrol update nodename=gpu[001-002] state=resume";

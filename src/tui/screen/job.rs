@@ -102,6 +102,8 @@ impl Job {
         let several = |n: u64| if n == 1 { "GPU differs" } else { "GPUs differ" };
         let words = match self.outliers {
             None => return,
+            // Where no clock is known, nothing is fine.
+            Some(0) if self.spread.as_ref().and_then(bars).is_none() => return,
             Some(0) => (Role::Fine, "● no GPU's clock differs from the others'".to_owned()),
             Some(n) => (Role::Warn, format!("▲ {n} {} in clock from the others", several(n))),
         };
