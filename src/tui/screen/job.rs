@@ -10,7 +10,7 @@ use crate::{
     tui::{
         action::Action,
         ask::quoted,
-        draw::{Pen, bar::block, cut_end},
+        draw::{Pen, bar::block, width},
         shared::Shared,
         theme::Role,
     },
@@ -88,11 +88,12 @@ impl Job {
         ];
         let end = pen.width().saturating_sub(1);
         for (role, words) in parts.into_iter().filter(|(_, words)| !words.is_empty()) {
-            if x + 4 >= end {
+            // A number that is cut would be another one.
+            if x + 3 + width(&words) > end {
                 break;
             }
             x = pen.text(x, 0, " · ", Role::Faint);
-            x = pen.text(x, 0, &cut_end(&words, end.saturating_sub(x)), role);
+            x = pen.text(x, 0, &words, role);
         }
     }
 
