@@ -20,7 +20,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, watch},
-    task::{LocalSet, spawn_local, yield_now},
+    task::{LocalSet, spawn_local},
     time::{MissedTickBehavior, interval, sleep},
 };
 
@@ -34,14 +34,18 @@ use state::{Saved, State};
 
 /// How often what has changed on the roster is written.
 const ROSTER_EVERY: Duration = Duration::from_secs(5);
-/// Nodes whose roster lines are copied at once: a few milliseconds' work.
+/// Nodes whose roster lines or meters are copied at once: a few milliseconds' work.
 const ROSTER_AT_ONCE: usize = 512;
+const METERS_AT_ONCE: usize = 128;
 /// How often it is written what energy was spent on.
 const ENERGY_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait with what the disk would not take.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// How often states and roll-ups move on.
 const TICK: Duration = Duration::from_secs(1);
+/// How long work that goes over all nodes rests after each small part. It then spreads over most of a second with the
+/// largest fleet; in one go, samples that come meanwhile would wait in line, and for long after.
+const REST: Duration = Duration::from_millis(2);
 
 /// What an operator decides about a hub.
 #[derive(Clone, Debug, Default)]
@@ -177,7 +181,9 @@ async fn keep_time(shared: Shared) {
         let mut sweep = shared.borrow_mut().fleet.sweep(now);
         while let Some(some) = sweep {
             sweep = shared.borrow_mut().fleet.go_on(some);
-            yield_now().await;
+            if sweep.is_some() {
+                sleep(REST).await;
+            }
         }
     }
 }
@@ -208,9 +214,9 @@ async fn save_energy(shared: &Shared) {
     let mut saved = Saved { book: shared.borrow().fleet.book(), nodes: Vec::new() };
     let mut next = 0;
     while next < shared.borrow().fleet.nodes().len() {
-        saved.nodes.extend(shared.borrow().fleet.metered(next, ROSTER_AT_ONCE));
-        next += ROSTER_AT_ONCE;
-        yield_now().await;
+        saved.nodes.extend(shared.borrow().fleet.metered(next, METERS_AT_ONCE));
+        next += METERS_AT_ONCE;
+        sleep(REST).await;
     }
     let written = shared.borrow().state.as_ref().map(|state| state.save_energy(saved));
     if let Some(written) = written {

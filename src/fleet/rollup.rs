@@ -120,7 +120,7 @@ impl Rollups {
     const SECONDS_KEPT: Duration = Duration::from_mins(10);
     const TENS_KEPT: Duration = Duration::from_hours(6);
     /// What is older than this is no longer how things are.
-    const RECENT: Duration = Duration::from_secs(2);
+    const RECENT: Duration = Duration::from_secs(3);
     /// Bytes of a log's segment.
     const SEGMENT: usize = 64 << 10;
     /// Bytes that any level may take, however small the budget: enough for some 60 places in full.
