@@ -37,9 +37,11 @@ const ROWS: usize = 4096;
 const ALL_ROWS: usize = 128 * ROWS;
 /// How long a long question keeps the thread before others have a turn.
 const STRETCH: Duration = Duration::from_millis(2);
-/// How often they have one then: in each, a few dozen connections of agents are read, and with one alone their samples would
-/// pile up while a long question is answered.
-const TURNS: usize = 4;
+/// How many turns they have then at most: in each, a few dozen connections of agents are read, and with fewer their
+/// samples would pile up while a long question is answered.
+const TURNS: usize = 16;
+/// A turn that took less was not needed by many.
+const QUIET: Duration = Duration::from_micros(100);
 
 /// The latest answers, oldest first, and the questions that are being answered.
 #[derive(Debug, Default)]
@@ -47,6 +49,9 @@ pub(super) struct Answers {
     kept: VecDeque<Kept>,
     /// Whoever asks what is being answered waits for its turn, and then mostly finds the answer.
     turns: HashMap<String, Weak<Mutex<()>>>,
+    /// Held by the long question that lets others have their turns. Other long questions wait in line: together they
+    /// take no more of the thread than one.
+    line: Rc<Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -82,6 +87,7 @@ pub(super) async fn answer(shared: &Shared, query: &str) -> Result<Answer, Compl
 /// A question's looks at the fleet, between which others have their turns.
 struct Stretches<'a> {
     shared: &'a Shared,
+    line: Rc<Mutex<()>>,
     /// When this stretch began, by the wall and by the CPU.
     began: Cell<(Instant, Duration)>,
     /// What the stretches before it took.
@@ -90,7 +96,8 @@ struct Stretches<'a> {
 
 impl<'a> Stretches<'a> {
     fn new(shared: &'a Shared) -> Self {
-        Stretches { shared, began: Cell::new((Instant::now(), cpu_time())), before: Cell::default() }
+        let line = shared.borrow().answers.line.clone();
+        Stretches { shared, line, began: Cell::new((Instant::now(), cpu_time())), before: Cell::default() }
     }
 
     /// What all stretches took: how long others had the thread does not make an answer dear.
@@ -107,10 +114,20 @@ impl Access for Stretches<'_> {
     async fn pause(&self) {
         if self.began.get().0.elapsed() >= STRETCH {
             self.before.set(self.cost());
-            for _ in 0..TURNS {
-                yield_now().await;
-            }
+            let _next = self.line.lock().await;
+            rest().await;
             self.began.set((Instant::now(), cpu_time()));
+        }
+    }
+}
+
+/// Lets others have turns until few of them wait for one.
+async fn rest() {
+    for _ in 0..TURNS {
+        let began = Instant::now();
+        yield_now().await;
+        if began.elapsed() < QUIET {
+            break;
         }
     }
 }
@@ -166,6 +183,8 @@ fn rows(answer: &Answer) -> usize {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+
+    use tokio::task::LocalSet;
 
     use super::*;
     use crate::{
@@ -284,5 +303,38 @@ mod tests {
         assert!(turns > 1, "nobody had a turn");
         assert_eq!(first, second, "made once");
         assert!(matches!(first, Answer::Table(table) if table.total == 2000));
+    }
+
+    #[tokio::test]
+    async fn long_questions_together_take_no_more_than_one() {
+        const EACH: usize = 20;
+        let (shared, stretches) = (hub(), Rc::new(Cell::new(0)));
+        let work = |span: Duration| {
+            let began = std::time::Instant::now();
+            while began.elapsed() < span {}
+        };
+        let tasks = LocalSet::new();
+        for _ in 0..3 {
+            let (shared, stretches) = (shared.clone(), stretches.clone());
+            tasks.spawn_local(async move {
+                let question = Stretches::new(&shared);
+                for _ in 0..EACH {
+                    work(STRETCH);
+                    stretches.set(stretches.get() + 1);
+                    question.pause().await;
+                }
+            });
+        }
+        // Others have much to do, turn after turn.
+        let mut turns = 0;
+        let others = async {
+            while stretches.get() < 3 * EACH {
+                work(2 * QUIET);
+                turns += 1;
+                yield_now().await;
+            }
+        };
+        tasks.run_until(others).await;
+        assert!(turns >= TURNS * (3 * EACH - 3), "{turns} turns of others");
     }
 }
