@@ -119,7 +119,7 @@ impl Rollups {
     const TEN: u32 = 10_000;
     const SECONDS_KEPT: Duration = Duration::from_mins(10);
     const TENS_KEPT: Duration = Duration::from_hours(6);
-    /// What is older than this is no longer how things are.
+    /// What is older than this is no longer how things are: a second, and as long as a sweep may take.
     const RECENT: Duration = Duration::from_secs(3);
     /// Bytes of a log's segment.
     const SEGMENT: usize = 64 << 10;

@@ -225,7 +225,7 @@ mod tests {
                 prop_assert!((rolled.sum - values.iter().sum::<f64>()).abs() <= 0.02 * values.len() as f64);
                 prop_assert_eq!(Some(rolled.min), values.iter().copied().reduce(f64::min));
                 prop_assert_eq!(Some(rolled.max), values.iter().copied().reduce(f64::max));
-                let last = area(&fleet, level, place).and_then(|area| fleet.rolled_up(area, gpu::POWER, at(2100)));
+                let last = area(&fleet, level, place).and_then(|area| fleet.rolled_up(area, gpu::POWER, at(3100)));
                 let Some(Ok(last)) = last else { panic!("{level} {place}: {last:?}") };
                 prop_assert_eq!((last.count, last.min, last.max), (rolled.count, rolled.min, rolled.max));
                 prop_assert!((last.sum - values.iter().sum::<f64>()).abs() < 1e-6);
@@ -237,7 +237,7 @@ mod tests {
             check("fleet", "", &expected.concat())?;
             check("pod", NOWHERE, &expected.concat())?;
             check("pod", "elsewhere", &[])?;
-            prop_assert_eq!(fleet.rolled_up(Area::Fleet, gpu::POWER, at(2101)), None, "too old to be now");
+            prop_assert_eq!(fleet.rolled_up(Area::Fleet, gpu::POWER, at(3101)), None, "too old to be now");
             prop_assert_eq!(fleet.rolled_up(Area::Fleet, gpu::XID, at(200)), None, "not rolled up");
         }
     }

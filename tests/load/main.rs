@@ -73,8 +73,8 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     figures.push(("samples received per second", format!("{:.0}", alone.samples)));
     figures.push(("hub, no viewer", percent(alone.hub)));
     figures.push(("simulator", percent(alone.sim)));
-    let ages = system.ages();
-    figures.push(("a sample's way into the hub, p50 / p99", format!("{} / {}", millis(ages.0), millis(ages.1))));
+    let way = |ways: [Duration; 2]| ways.map(|it| format!("{:.0}", it.as_secs_f64() * 1e3)).join(" / ") + " ms";
+    figures.push(("a sample's way into the hub, p99 / p99 of the worst second", way(system.ways(sleep))));
 
     let (mut viewer, attached) = screen::Viewer::attach(&args.binary, system.socket());
     figures.push(("viewer: start to full screen, 200×50", millis(attached)));
@@ -85,6 +85,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     figures.push(("viewer's memory", megabytes(system::resident(viewer.pid()))));
     let per_second = (viewer.bytes() - bytes) as f64 / watched.span.as_secs_f64();
     figures.push(("terminal output", format!("{:.1} kB/s", per_second / 1e3)));
+    figures.push(("the same with a viewer", way(system.ways(|span| viewer.look(span)))));
     figures.extend(viewer.keys(nodes));
     viewer.quit();
 
