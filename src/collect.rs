@@ -8,6 +8,7 @@ mod findings;
 pub mod host;
 mod job_map;
 pub mod kmsg;
+pub mod kubernetes;
 pub mod nvml;
 mod pci;
 mod raw;

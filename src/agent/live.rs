@@ -11,6 +11,7 @@ use crate::{
     collect::{
         Board, JobMap, Runner, Watchlist, host,
         kmsg::Kmsg,
+        kubernetes::{Kubernetes, Sockets},
         nvml::{Gate, Nvml},
     },
     model::{
@@ -31,6 +32,8 @@ pub struct Settings {
     pub interval: Duration,
     /// The folder in which it is noted which job has which GPU.
     pub job_map: Option<PathBuf>,
+    /// Where the kubelet and the container runtime listen.
+    pub sockets: Sockets,
     /// The NVML library to load instead of the driver's own.
     pub nvml_library: Option<PathBuf>,
 }
@@ -60,6 +63,7 @@ impl Live {
         if let Some(folder) = &settings.job_map {
             collectors.push(Box::new(JobMap::new(folder.clone())));
         }
+        collectors.push(Box::new(Kubernetes::new(settings.sockets.clone())));
         let introduction = Introduction {
             node: settings.name.clone(),
             boot_id: host::boot_id(root),

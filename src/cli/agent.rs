@@ -24,7 +24,7 @@ use crate::{
         live::{Live, Settings},
         session::{self, Pace},
     },
-    collect::nvml,
+    collect::{kubernetes::Sockets, nvml},
     hub::wall_clock,
     link::{self, Address},
     model::place::Label,
@@ -86,7 +86,14 @@ pub(super) fn settings(
     all.extend(labels.iter().cloned());
     let labels = all.into_iter().map(|(key, value)| Label { key, value }).collect();
     let job_map = config.agent.job_map.clone();
-    Ok(Settings { name, labels, interval, job_map, nvml_library })
+    let mut sockets = Sockets::default();
+    if let Some(kubelet) = &config.agent.kubelet {
+        sockets.kubelet.clone_from(kubelet);
+    }
+    if let Some(runtime) = &config.agent.container_runtime {
+        sockets.runtimes = vec![runtime.clone()];
+    }
+    Ok(Settings { name, labels, interval, job_map, sockets, nvml_library })
 }
 
 fn order(gate: Gate, control: &Path) -> Result<ExitCode> {

@@ -75,6 +75,10 @@ pub(super) struct AgentConfig {
     pub(super) labels: BTreeMap<String, String>,
     /// The folder in which a prolog notes which job has which GPU, as for dcgm-exporter.
     pub(super) job_map: Option<PathBuf>,
+    /// The kubelet's pod-resources socket.
+    pub(super) kubelet: Option<PathBuf>,
+    /// The container runtime's CRI socket.
+    pub(super) container_runtime: Option<PathBuf>,
 }
 
 /// `[server]`

@@ -6,12 +6,12 @@ mod said;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use crate::{
-    collect::{Failure, Findings, Host, Watchlist, topology::Topology},
+    collect::{Failure, Findings, Host, Watchlist, kubernetes::Pod, topology::Topology},
     model::{
         MetricId, Raw, Scope, Time,
         metric::node,
         place::Label,
-        report::{Event, Fault, Gpu, Inventory, Nic, Process, Processes, Sample, Values},
+        report::{Event, Fault, Gpu, Grant, Inventory, Nic, Process, Processes, Sample, Values},
     },
 };
 use said::Said;
@@ -146,16 +146,71 @@ impl Board {
             list: gpu,
             cores: self.collectors.values().find_map(|said| said.cores.clone()).unwrap_or_default(),
             mounts: self.collectors.values().find_map(|said| said.mounts.clone()).unwrap_or_default(),
+            grants: self.grants(),
         }
     }
 
-    /// The job that has the GPUs of a process, where somebody noted one and the same of all of them.
+    /// The job of a process that does not name it: that of its pod, or else the one that has its GPUs, where one and the
+    /// same is known of all of them.
     fn job_of(&self, process: &Process) -> Option<String> {
+        let pod = self.pods().find(|pod| !pod.uid.is_empty() && pod.uid == process.workload.pod);
+        if let Some(pod) = pod {
+            return Some(job_of(pod));
+        }
+        let noted = self.noted_job(process);
+        // Who is of a pod of which no more is known has GPUs that were given to one; and so has a process that cannot be
+        // seen from here, which one of the host's own can.
+        let may_be_a_pods = !process.workload.pod.is_empty() || process.name.is_empty();
+        if noted.is_some() || !may_be_a_pods {
+            return noted;
+        }
+        let grants = self.grants();
+        let mut having = grants.iter().filter(|grant| process.gpus.iter().any(|used| grant.slots.contains(&used.slot)));
+        let only = having.next().filter(|grant| process.gpus.iter().all(|used| grant.slots.contains(&used.slot)))?;
+        having.next().is_none().then(|| only.id.clone())
+    }
+
+    /// The job that was noted of a process's GPUs.
+    fn noted_job(&self, process: &Process) -> Option<String> {
         let noted = self.collectors.values().find_map(|said| said.gpu_jobs.as_ref())?;
         let whole = |slot: u16| self.gpus.get(usize::from(slot)).filter(|gpu| gpu.parent.is_none());
         let mut jobs = process.gpus.iter().map(|used| whole(used.slot).and_then(|gpu| noted.get(&gpu.index)));
         let first = jobs.next()??;
         jobs.all(|job| job == Some(first)).then(|| first.clone())
+    }
+
+    fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.collectors.values().flat_map(|said| said.pods.iter().flatten())
+    }
+
+    /// What pods were given, job by job.
+    fn grants(&self) -> Vec<Grant> {
+        let mut grants: BTreeMap<String, Grant> = BTreeMap::new();
+        for pod in self.pods().filter(|pod| !pod.devices.is_empty()) {
+            let grant = grants.entry(job_of(pod)).or_insert_with(|| Grant {
+                id: job_of(pod),
+                name: pod.job.clone(),
+                account: pod.namespace.clone(),
+                partition: pod.queue.clone(),
+                slots: Vec::new(),
+            });
+            grant.slots.extend(pod.devices.iter().filter_map(|device| self.slot_of(device)));
+        }
+        let tidy = |mut grant: Grant| {
+            grant.slots.sort_unstable();
+            grant.slots.dedup();
+            grant
+        };
+        grants.into_values().map(tidy).collect()
+    }
+
+    /// The slot of a device, by what its plugin calls it: a UUID or an index, and behind `::` which of several shares of
+    /// that GPU.
+    fn slot_of(&self, device: &str) -> Option<u16> {
+        let device = device.split_once("::").map_or(device, |(gpu, _)| gpu);
+        let slots = (0..).zip(&self.gpus);
+        let is_it = |gpu: &Gpu| gpu.uuid == device || (gpu.parent.is_none() && gpu.index == device);
+        slots.filter(|(_, gpu)| is_it(gpu)).map(|(slot, _)| slot).next()
     }
 
     /// The events since this was last called, oldest first.
@@ -225,6 +280,11 @@ impl Board {
         let said = self.collectors.values();
         said.flat_map(|said| whole(said).into_iter().chain(said.faults.iter().cloned())).collect()
     }
+}
+
+/// The id of a pod's job: `namespace/name`.
+fn job_of(pod: &Pod) -> String {
+    format!("{}/{}", pod.namespace, pod.job)
 }
 
 fn busyness(process: &Process) -> f64 {

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::kubernetes::Pod;
 use crate::model::{
     Gap, MetricId, Raw,
     report::{Event, Fault, Gpu, GpuUse, Mount, Nic, Process},
@@ -34,6 +35,8 @@ pub struct Findings {
     pub gpu_uses: Option<Vec<(u32, GpuUse)>>,
     /// The job of each GPU that has one, by the GPU's index; for processes that don't name theirs.
     pub gpu_jobs: Option<BTreeMap<String, String>>,
+    /// The Kubernetes pods that have GPUs, or are known by their UID.
+    pub pods: Option<Vec<Pod>>,
     /// Percent of each logical CPU's time that was not idle.
     pub cores: Option<Vec<u8>>,
     /// The real mounts.

@@ -143,7 +143,9 @@ impl Fleet {
         }
         let processes = &mut self.nodes[session.node.index()].processes;
         let over = processes.take(said, &mut self.names);
-        let refused = self.jobs.see(session.node, processes, now);
+        let mut refused = self.jobs.see(session.node, processes, now);
+        refused +=
+            self.jobs.grant(session.node, &said.grants, self.slots(session.node, Scope::Gpu), &mut self.names, now);
         for (reason, n) in [("process, core or mount beyond a node's limit", over), (jobs::BEYOND, refused)] {
             if n > 0 {
                 *self.drops.entry(reason).or_default() += n;

@@ -2,6 +2,7 @@
 //! What a scheduler says and what processes show are both kept, since the two may differ. Without a scheduler, processes
 //! alone make jobs.
 
+mod granted;
 mod job;
 mod schedule;
 

@@ -204,6 +204,23 @@ pub struct Processes {
     pub cores: Vec<u8>,
     /// Real mounts.
     pub mounts: Vec<Mount>,
+    /// What jobs were given of the node's GPUs, where something on the node says.
+    pub grants: Vec<Grant>,
+}
+
+/// What a job was given of a node, as its kubelet says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// The job's id, by which its processes name it: `namespace/name`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Who pays for it: its namespace.
+    pub account: String,
+    /// The queue that it was submitted to. Empty when unknown.
+    pub partition: String,
+    /// Its GPUs' slots.
+    pub slots: Vec<u16>,
 }
 
 impl Processes {

@@ -248,7 +248,7 @@ impl<'a> Snapshot<'a> {
             job::GPUS => count(job.gpus()),
             job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
             // Without a scheduler there is nothing to compare.
-            job::UNUSED | job::UNGIVEN if !job.is_scheduled => Err(Gap::Absent),
+            job::UNUSED | job::UNGIVEN if !job.is_allotted() => Err(Gap::Absent),
             job::UNUSED => self.compared(job, Share::unused),
             job::UNGIVEN => self.compared(job, Share::ungiven),
             job::AGE => seconds(job.started, until),

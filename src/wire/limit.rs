@@ -25,6 +25,8 @@ pub(super) const PROCESSES: usize = 4096;
 pub(super) const CORES: usize = 8192;
 /// Mounts of a node.
 pub(super) const MOUNTS: usize = 1024;
+/// Jobs that were given GPUs of a node.
+pub(super) const GRANTS: usize = 1024;
 /// Event ids in one acknowledgement.
 pub(super) const ACKS: usize = 4096;
 /// Bytes of a name that something is known by.

@@ -185,6 +185,22 @@ pub(super) struct Processes {
     pub(super) cores: Bytes,
     #[prost(message, repeated, tag = "4")]
     pub(super) mounts: Vec<Mount>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) grants: Vec<Grant>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Grant {
+    #[prost(string, tag = "1")]
+    pub(super) id: String,
+    #[prost(string, tag = "2")]
+    pub(super) name: String,
+    #[prost(string, tag = "3")]
+    pub(super) account: String,
+    #[prost(string, tag = "4")]
+    pub(super) partition: String,
+    #[prost(uint32, repeated, tag = "5")]
+    pub(super) slots: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

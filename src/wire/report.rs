@@ -7,7 +7,9 @@ use super::{DecodeError, limit, proto};
 use crate::model::{
     Time,
     place::Label,
-    report::{Event, EventKind, Fault, Gpu, GpuUse, Inventory, Mount, Nic, Process, Processes, Subject, Workload},
+    report::{
+        Event, EventKind, Fault, Gpu, GpuUse, Grant, Inventory, Mount, Nic, Process, Processes, Subject, Workload,
+    },
 };
 
 impl From<Inventory> for proto::Inventory {
@@ -121,6 +123,7 @@ impl From<Processes> for proto::Processes {
             list: processes.list.into_iter().map(proto::Process::from).collect(),
             cores: Bytes::from(processes.cores),
             mounts: processes.mounts.into_iter().map(proto::Mount::from).collect(),
+            grants: processes.grants.into_iter().map(proto::Grant::from).collect(),
         }
     }
 }
@@ -131,6 +134,7 @@ impl TryFrom<proto::Processes> for Processes {
     fn try_from(processes: proto::Processes) -> Result<Self, DecodeError> {
         let list = limit::counted(processes.list, limit::PROCESSES, "processes")?;
         let mounts = limit::counted(processes.mounts, limit::MOUNTS, "mounts")?;
+        let grants = limit::counted(processes.grants, limit::GRANTS, "jobs that were given GPUs")?;
         if processes.cores.len() > limit::CORES {
             return Err(DecodeError::TooMany { what: "cores", limit: limit::CORES });
         }
@@ -139,8 +143,28 @@ impl TryFrom<proto::Processes> for Processes {
             list: list.into_iter().map(process).collect::<Result<_, _>>()?,
             cores: processes.cores.to_vec(),
             mounts: mounts.into_iter().map(mount).collect(),
+            grants: grants.into_iter().map(grant).collect::<Result<_, _>>()?,
         })
     }
+}
+
+impl From<Grant> for proto::Grant {
+    fn from(grant: Grant) -> Self {
+        let Grant { id, name, account, partition, slots } = grant;
+        proto::Grant { id, name, account, partition, slots: slots.into_iter().map(u32::from).collect() }
+    }
+}
+
+fn grant(grant: proto::Grant) -> Result<Grant, DecodeError> {
+    let slots = limit::counted(grant.slots, limit::GPUS + limit::INSTANCES, "GPUs of a job")?;
+    let slot = |slot| limit::slot(slot, limit::GPUS + limit::INSTANCES, "GPU slot of a job");
+    Ok(Grant {
+        id: limit::shown(grant.id, limit::SHORT),
+        name: limit::shown(grant.name, limit::SHORT),
+        account: limit::shown(grant.account, limit::SHORT),
+        partition: limit::shown(grant.partition, limit::SHORT),
+        slots: slots.into_iter().map(slot).collect::<Result<_, _>>()?,
+    })
 }
 
 impl From<Process> for proto::Process {

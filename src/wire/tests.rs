@@ -12,8 +12,8 @@ use crate::model::{
     question::{Answer, Complaint},
     raw::Gap,
     report::{
-        Event, EventKind, Fault, Gpu, GpuUse, Introduction, Inventory, Mount, Nic, Process, Processes, Sample, Subject,
-        Values, Workload,
+        Event, EventKind, Fault, Gpu, GpuUse, Grant, Introduction, Inventory, Mount, Nic, Process, Processes, Sample,
+        Subject, Values, Workload,
     },
     series::{Line, Series},
     state::{Census, Scheduler},
@@ -95,6 +95,13 @@ fn processes() -> Processes {
         list: vec![process, Process::default()],
         cores: vec![0, 100],
         mounts: vec![mount],
+        grants: vec![Grant {
+            id: "ml/llama".into(),
+            name: "llama".into(),
+            account: "ml".into(),
+            partition: "research".into(),
+            slots: vec![0, 63],
+        }],
     }
 }
 
@@ -361,6 +368,11 @@ fn more_than_anything_real_is_refused() {
     let list = |n| Message::Processes(Processes { list: vec![Process::default(); n], ..Processes::default() });
     assert!(decode(&bytes_of(list(4096))).is_ok());
     refused(list(4097), "processes: more than 4096");
+    let grants = |grants| Message::Processes(Processes { grants, ..Processes::default() });
+    assert!(decode(&bytes_of(grants(vec![Grant::default(); 1024]))).is_ok());
+    refused(grants(vec![Grant::default(); 1025]), "jobs that were given GPUs: more than 1024");
+    refused(grants(vec![Grant { slots: vec![576], ..Grant::default() }]), "GPU slot of a job");
+    refused(grants(vec![Grant { slots: vec![0; 577], ..Grant::default() }]), "GPUs of a job: more than 576");
     let metrics = vec![Declared { scope: Scope::Gpu, key: "gpu.x".into(), unit: Unit::One, quantum: 1.0 }; 1025];
     refused(Message::from(Hello { metrics, ..hello() }), "metrics: more than 1024");
     refused(Message::Ask(Ask { slot: 0, query: "x".repeat(20_000) }), "query");

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod floors;
+mod kubernetes;
 mod memory;
 mod mocked;
 mod nvml;

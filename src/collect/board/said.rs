@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Findings, Host, MetricId, Raw, Scope};
 use crate::{
-    collect::Driver,
+    collect::{Driver, kubernetes::Pod},
     model::report::{Fault, Gpu, GpuUse, Mount, Nic, Process},
 };
 
@@ -22,6 +22,7 @@ pub(super) struct Said {
     pub(super) processes: Option<Vec<Process>>,
     pub(super) gpu_uses: Option<Vec<(u32, GpuUse)>>,
     pub(super) gpu_jobs: Option<BTreeMap<String, String>>,
+    pub(super) pods: Option<Vec<Pod>>,
     pub(super) cores: Option<Vec<u8>>,
     pub(super) mounts: Option<Vec<Mount>>,
     pub(super) costs: BTreeMap<&'static str, Duration>,
@@ -54,6 +55,7 @@ impl Said {
         self.processes = new.processes.or(self.processes.take());
         self.gpu_uses = new.gpu_uses.or(self.gpu_uses.take());
         self.gpu_jobs = new.gpu_jobs.or(self.gpu_jobs.take());
+        self.pods = new.pods.or(self.pods.take());
         self.cores = new.cores.or(self.cores.take());
         self.mounts = new.mounts.or(self.mounts.take());
         self.costs.extend(new.costs);
@@ -67,7 +69,7 @@ impl Said {
             *raw = Raw::FAILED;
         }
         (self.processes, self.gpu_uses, self.gpu_jobs) = (None, None, None);
-        (self.cores, self.mounts) = (None, None);
+        (self.pods, self.cores, self.mounts) = (None, None, None);
         self.failure = Some(reason);
     }
 

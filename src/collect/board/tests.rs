@@ -222,3 +222,57 @@ fn who_does_not_name_his_job_has_that_of_his_gpus() {
     let jobs: Vec<_> = list.iter().map(|process| (process.pid, &*process.workload.job)).collect();
     assert_eq!(jobs, [(1, "4711"), (2, ""), (3, "9")], "nobody knows whose two GPUs of two jobs are");
 }
+
+#[test]
+fn what_pods_were_given_is_told_by_job() {
+    let mut board = board();
+    let mut instance = a_gpu(4);
+    (instance.uuid, instance.parent) = ("MIG-7".into(), Some(3));
+    let gpus: Vec<_> = (0..4).map(a_gpu).chain([instance]).collect();
+    let uuid = |slot: usize| gpus[slot].uuid.clone();
+    let pod = |uid: &str, job: &str, devices: &[String]| Pod {
+        uid: uid.into(),
+        namespace: "ml".into(),
+        job: job.into(),
+        queue: "research".into(),
+        devices: devices.into(),
+    };
+    let pods = vec![
+        pod("u1", "llama", &[uuid(1)]),
+        pod("u2", "llama", &[uuid(0), "GPU-elsewhere".into()]),
+        // By index, and one of several shares.
+        pod("u3", "serve", &["2::1".into()]),
+        pod("u4", "notebook", &["2::0".into(), "MIG-7".into()]),
+        pod("u5", "metrics", &[]),
+    ];
+    board.apply("nvml", Ok(with_gpus(gpus.clone())));
+    board.apply("kubernetes", Ok(Findings { pods: Some(pods), ..Findings::default() }));
+    let process = |pid, name: &str, pod: &str| {
+        let mut process = Process { pid, name: name.into(), ..Process::default() };
+        process.workload.pod = pod.into();
+        process
+    };
+    let list = vec![
+        process(1, "python", "u2"),
+        process(2, "python", "u9"),
+        process(3, "python", "u9"),
+        process(4, "cuda-gdb", ""),
+        process(5, "", ""),
+        process(6, "dcgm", "u5"),
+    ];
+    board.apply("processes", Ok(Findings { processes: Some(list), ..Findings::default() }));
+    let uses = [(1, 0), (2, 1), (3, 2), (4, 1), (5, 1), (6, 3)];
+    let uses = uses.map(|(pid, slot)| (pid, GpuUse { slot, mem: None, sm: None })).into();
+    board.apply("nvml", Ok(Findings { gpu_uses: Some(uses), ..Findings::default() }));
+    let said = board.processes(Time::from_millis(0));
+    let grants: Vec<_> = said.grants.iter().map(|grant| (&*grant.id, &*grant.partition, &*grant.slots)).collect();
+    let expected: [(&str, &str, &[u16]); 3] =
+        [("ml/llama", "research", &[0, 1]), ("ml/notebook", "research", &[2, 4]), ("ml/serve", "research", &[2])];
+    assert_eq!(grants, expected);
+    let mut jobs: Vec<_> = said.list.iter().map(|process| (process.pid, &*process.workload.job)).collect();
+    jobs.sort_unstable();
+    // By its pod; by its GPU; nobody knows whose a shared GPU's is; a process of the host; one that cannot be seen; a
+    // pod that was given none.
+    let expected = [(1, "ml/llama"), (2, "ml/llama"), (3, ""), (4, ""), (5, "ml/llama"), (6, "ml/metrics")];
+    assert_eq!(jobs, expected);
+}

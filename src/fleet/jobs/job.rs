@@ -91,6 +91,11 @@ impl Job {
         self.shares.len() + self.strangers.len()
     }
 
+    /// Whether anybody says what it was given: a scheduler, or one of its nodes.
+    pub fn is_allotted(&self) -> bool {
+        self.is_scheduled || self.shares.iter().any(|share| share.is_given)
+    }
+
     /// What it has now.
     pub fn held(&self) -> impl Iterator<Item = &Share> {
         self.shares.iter().filter(|share| share.is_held)

@@ -290,3 +290,56 @@ fn hostile_text_is_cleaned() {
     let texts = [&all[0].id, &all[0].name, &all[0].strangers[0]];
     assert!(texts.iter().all(|text| !text.chars().any(char::is_control)), "{texts:?}");
 }
+
+/// What nodes say that jobs were given.
+fn granted(grants: &[(&str, &[u16])], uses: &[(&str, u16)]) -> report::Processes {
+    let grant = |(id, slots): &(&str, &[u16])| report::Grant {
+        id: (*id).into(),
+        name: "llama".into(),
+        account: "ml".into(),
+        slots: slots.to_vec(),
+        ..report::Grant::default()
+    };
+    report::Processes { grants: grants.iter().map(grant).collect(), ..processes(uses) }
+}
+
+#[test]
+fn nodes_say_what_jobs_were_given_of_them() {
+    let (mut fleet, sessions) = of(2);
+    let given: &[(&str, &[u16])] = &[("ml/llama", &[0, 1, 99])];
+    fleet.processes(sessions[0], &granted(given, &[("ml/llama", 0), ("ml/llama", 5)]), at(1000));
+    fleet.processes(sessions[1], &granted(given, &[]), at(1000));
+    let job = get(&fleet, "ml/llama");
+    assert_eq!((job.phase, &*job.name, &*job.account, &*job.user), (Phase::Running, "llama", "ml", "u1042"));
+    assert_eq!((job.gpus(), job.nodes(), job.is_scheduled), (5, 2, false), "no slot that the node has not");
+    let counts = |job: &Job| {
+        let counts = |share: &Share| (share.unused().expect("known"), share.ungiven().expect("known"));
+        job.held().map(counts).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(job), [(1, 1), (2, 0)]);
+
+    fleet.processes(sessions[0], &granted(&[], &[("ml/llama", 5)]), at(11_000));
+    assert_eq!(
+        counts(get(&fleet, "ml/llama")),
+        [(0, 1), (2, 0)],
+        "one node took its part back, and one process stayed"
+    );
+    fleet.processes(sessions[0], &granted(&[], &[]), at(21_000));
+    fleet.processes(sessions[1], &granted(&[], &[]), at(21_000));
+    let job = get(&fleet, "ml/llama");
+    assert_eq!((job.phase, job.ended, job.held().count(), job.gpus()), (Phase::Ended, Some(at(21_000)), 0, 3));
+
+    fleet.processes(sessions[1], &granted(&[("ml/llama", &[7])], &[]), at(31_000));
+    let job = get(&fleet, "ml/llama");
+    assert_eq!((job.phase, job.ended, job.gpus(), &*job.name), (Phase::Running, None, 1, "llama"), "and it came again");
+}
+
+#[test]
+fn of_a_schedulers_job_the_scheduler_says_what_it_was_given() {
+    let (mut fleet, sessions) = of(1);
+    say(&mut fleet, &[job("7", &[("gpu001", &[0, 1])])], at(0));
+    fleet.processes(sessions[0], &granted(&[("7", &[5])], &[]), at(1000));
+    assert_eq!((get(&fleet, "7").gpus(), &*get(&fleet, "7").name), (2, ""));
+    fleet.processes(sessions[0], &granted(&[], &[]), at(2000));
+    assert_eq!(get(&fleet, "7").gpus(), 2);
+}

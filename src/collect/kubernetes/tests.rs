@@ -1,0 +1,86 @@
+//! What is made of the answers. The calls themselves are tested against a real gRPC server, from the published interfaces.
+
+use std::collections::HashMap;
+
+use super::*;
+use messages::{ContainerDevices, ContainerResources, Sandbox, SandboxMetadata};
+
+fn given(pods: &[(&str, &str, &[&str])]) -> Resources {
+    let pod = |(name, resource, ids): &(&str, &str, &[&str])| PodResources {
+        name: (*name).into(),
+        namespace: "ml".into(),
+        containers: vec![ContainerResources {
+            devices: vec![ContainerDevices {
+                resource_name: (*resource).into(),
+                device_ids: ids.iter().map(|id| (*id).into()).collect(),
+            }],
+        }],
+    };
+    Resources { pod_resources: pods.iter().map(pod).collect() }
+}
+
+fn sandbox(name: &str, labels: &[(&str, &str)]) -> Sandbox {
+    let labels: HashMap<String, String> = labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    let metadata = SandboxMetadata { name: name.into(), uid: format!("uid-{name}"), namespace: "ml".into() };
+    Sandbox { metadata: Some(metadata), labels }
+}
+
+fn told(pods: &[Pod]) -> Vec<(&str, &str, usize)> {
+    pods.iter().map(|pod| (&*pod.uid, &*pod.job, pod.devices.len())).collect()
+}
+
+#[test]
+fn a_pods_job_is_what_its_labels_say_or_else_itself() {
+    let given = given(&[
+        ("llama-0", "nvidia.com/gpu", &["GPU-1", "GPU-2"]),
+        ("notebook", "nvidia.com/mig-1g.10gb", &["MIG-3"]),
+        ("compress", "intel.com/qat", &["0000:6b:00.1"]),
+        ("new", "nvidia.com/gpu", &["GPU-4"]),
+    ]);
+    let of_job = [("batch.kubernetes.io/job-name", "llama-workers"), ("jobset.sigs.k8s.io/jobset-name", "llama")];
+    let items = vec![
+        sandbox("llama-0", &of_job),
+        sandbox("notebook", &[("app", "jupyter"), ("job-name", "")]),
+        sandbox("privileged", &[]),
+        sandbox("compress", &[]),
+        Sandbox::default(),
+    ];
+    let pods = pods(&given, &Sandboxes { items });
+    let expected = [
+        ("uid-llama-0", "llama", 2),
+        ("uid-notebook", "notebook", 1),
+        ("", "new", 1),
+        ("uid-compress", "compress", 0),
+        ("uid-privileged", "privileged", 0),
+    ];
+    assert_eq!(told(&pods), expected);
+}
+
+#[test]
+fn hostile_names_are_cleaned_and_cut() {
+    let long = "x".repeat(2 * LONGEST);
+    let items = vec![sandbox("a\u{1b}[31m", &[("job-name", &long), ("kueue.x-k8s.io/queue-name", "q\n")])];
+    let pods = pods(&Resources::default(), &Sandboxes { items });
+    assert!(pods[0].job.chars().count() <= LONGEST && !pods[0].uid.contains('\u{1b}') && !pods[0].queue.contains('\n'));
+}
+
+#[test]
+fn where_there_is_no_kubelet_nothing_is_said() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let sockets = Sockets { kubelet: dir.path().join("kubelet.sock"), runtimes: vec![dir.path().join("cri.sock")] };
+    let (clock, hand) = Clock::by_hand();
+    let mut kubernetes = Kubernetes::with(sockets.clone(), clock);
+    let mut look = |after: Duration| {
+        hand.advance(after);
+        kubernetes.collect(Time::from_millis(0))
+    };
+    assert_eq!(look(Duration::ZERO), Findings::default());
+    // What is there and does not listen is told, and no pod is made up.
+    std::fs::write(&sockets.kubelet, "").expect("written");
+    assert_eq!(look(EVERY / 2), Findings::default(), "not so soon");
+    let findings = look(EVERY);
+    let notes = findings.notes.expect("notes");
+    assert!(notes.len() == 2 && notes[0].contains("which pod has which GPU"), "{notes:?}");
+    assert_eq!(findings.pods, Some(Vec::new()));
+    assert_eq!(look(EVERY).notes, None, "it is told once");
+}

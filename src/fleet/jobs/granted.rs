@@ -1,0 +1,59 @@
+//! What nodes say that jobs were given of them: jobs of which no scheduler tells, such as those that pods are of.
+
+use super::{
+    super::{
+        name::{Names, own},
+        node::NodeId,
+    },
+    Held, Jobs,
+};
+use crate::model::{job::Phase, report::Grant, time::Time};
+
+impl Jobs {
+    /// Takes what jobs were given of a node that has so many GPUs. Says how many of them found no room.
+    pub(in super::super) fn grant(
+        &mut self,
+        node: NodeId,
+        grants: &[Grant],
+        gpus: usize,
+        names: &mut Names,
+        now: Time,
+    ) -> u64 {
+        let mut refused = 0;
+        for grant in grants {
+            let Some(number) = self.number(&own(&grant.id)) else {
+                refused += 1;
+                continue;
+            };
+            let Some(job) = self.get_mut(number).filter(|job| !job.is_scheduled) else { continue };
+            if job.phase != Phase::Running && job.holds == 0 {
+                job.begin();
+            }
+            let texts = [
+                (&mut job.name, &grant.name),
+                (&mut job.account, &grant.account),
+                (&mut job.partition, &grant.partition),
+            ];
+            for (kept, said) in texts {
+                names.renew(kept, said);
+            }
+            let at = self.share_of(number, node);
+            if let Some(share) = self.share_mut(Held { job: number, share: at }) {
+                let slots = grant.slots.iter().copied().filter(|slot| usize::from(*slot) < gpus);
+                (share.is_given, share.given) = (true, Some(slots.collect()));
+                share.settle();
+            }
+        }
+        for held in self.held[node.index()].clone() {
+            let goes_on = self
+                .get(held.job)
+                .is_none_or(|job| job.is_scheduled || grants.iter().any(|grant| *grant.id == *job.id));
+            if !goes_on && let Some(share) = self.share_mut(held).filter(|share| share.is_given) {
+                (share.is_given, share.given) = (false, None);
+                share.settle();
+                self.let_go(held, now);
+            }
+        }
+        refused
+    }
+}

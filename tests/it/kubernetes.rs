@@ -1,0 +1,137 @@
+//! Against gRPC servers in the place of a kubelet and a container runtime, which speak by the published interfaces: pods,
+//! the jobs that they are of, and the GPUs that they were given.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    nvml::mock::Library,
+    process::{Hub, PATIENCE, Running, supertop},
+};
+
+/// A node of a cluster: its agent, and what it asks.
+struct Node {
+    hub: Hub,
+    said: PathBuf,
+    _servers: Running,
+    _agent: Running,
+    _mock: Library,
+    _dir: tempfile::TempDir,
+}
+
+impl Node {
+    fn start(pods: &Value) -> Node {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let said = at("pods.json");
+        say(&said, pods);
+        let interfaces = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes");
+        let mut compile = Command::new("protoc");
+        compile.arg("-I").arg(&interfaces).arg("--python_out").arg(dir.path());
+        let compiled = compile.args(["podresources.proto", "runtime.proto"]).status().unwrap();
+        assert!(compiled.success());
+        let sockets = [at("kubelet.sock"), at("runtime.sock")];
+        // Debian's own Python: the one that has Debian's gRPC.
+        let mut serve = Command::new("/usr/bin/python3");
+        serve.arg(interfaces.join("serve.py")).arg(dir.path()).arg(&said).args(&sockets).stdin(Stdio::null());
+        let servers = Running::start(&mut serve);
+        let deadline = Instant::now() + PATIENCE;
+        while !sockets.iter().all(|socket| socket.exists()) {
+            assert!(Instant::now() < deadline, "the servers did not start");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let mock = Library::new("gpu 5 set procs 0\n gpu 7 set procs 0");
+        let hub = Hub::start(dir.path(), "127.0.0.1:0");
+        let config = at("config.toml");
+        let [kubelet, runtime] = sockets.each_ref().map(|socket| socket.display());
+        fs::write(&config, format!("[agent]\nkubelet = '{kubelet}'\ncontainer_runtime = '{runtime}'\n")).unwrap();
+        let mut agent = supertop();
+        agent.arg("--config").arg(&config).args(["agent", "--hub", &hub.agents, "--name", "gpu017", "--nvml-library"]);
+        agent.arg(mock.path()).arg("--control").arg(at("agent.sock"));
+        let agent = Running::start(&mut agent);
+        Node { hub, said, _servers: servers, _agent: agent, _mock: mock, _dir: dir }
+    }
+}
+
+fn say(said: &Path, pods: &Value) {
+    // In one step: it may be read at this moment.
+    let next = said.with_extension("next");
+    fs::write(&next, json!({ "pods": pods }).to_string()).unwrap();
+    fs::rename(next, said).unwrap();
+}
+
+fn gpu(n: u32) -> String {
+    format!("GPU-5e6f7a10-0000-4000-8000-{n:08x}0000")
+}
+
+fn pod(name: &str, labels: &Value, devices: &Value) -> Value {
+    let uid = format!("0f0e0d0c-0000-4000-8000-{name}");
+    json!({ "name": name, "namespace": "ml", "uid": uid, "labels": labels, "ready": true, "devices": devices })
+}
+
+/// The rows' values of a key, as text.
+fn column<'a>(answer: &'a Value, key: &str) -> Vec<&'a str> {
+    answer["rows"].as_array().unwrap().iter().map(|row| row[key].as_str().unwrap_or("–")).collect()
+}
+
+#[test]
+fn pods_gpus_are_their_jobs() {
+    let llama = json!({ "training.kubeflow.org/job-name": "llama", "kueue.x-k8s.io/queue-name": "research" });
+    let evaluation = json!({ "batch.kubernetes.io/job-name": "eval" });
+    let shared = format!("{}::0", gpu(4));
+    let mut pods = vec![
+        pod("llama-worker-0", &llama, &json!({ "nvidia.com/gpu": [gpu(0), gpu(1)] })),
+        pod("llama-worker-1", &llama, &json!({ "nvidia.com/gpu": [gpu(2), gpu(3)] })),
+        pod("notebook", &json!({}), &json!({ "nvidia.com/gpu.shared": [shared] })),
+        pod("eval-x7k2p", &evaluation, &json!({ "nvidia.com/gpu": [gpu(5)] })),
+        pod("compress", &json!({}), &json!({ "intel.com/qat": ["0000:6b:00.1"] })),
+    ];
+    let node = Node::start(&pods.clone().into());
+    let hub = &node.hub;
+    let jobs =
+        "jobs where state = running sort job show job, job.name, job.account, job.partition, job.gpus, job.unused";
+    let answer =
+        hub.await_answer(jobs, "all jobs", |answer| answer["total"] == 3 && answer["rows"][1]["job.gpus"] == 4);
+    assert_eq!(column(&answer, "job"), ["ml/eval", "ml/llama", "ml/notebook"]);
+    assert_eq!(column(&answer, "job.partition"), ["–", "research", "–"]);
+    assert_eq!(column(&answer, "job.account"), ["ml"; 3]);
+    let counts: Vec<_> =
+        answer["rows"].as_array().unwrap().iter().map(|row| [&row["job.gpus"], &row["job.unused"]]).collect();
+    assert_eq!(counts, [[&json!(1), &json!(1)], [&json!(4), &json!(0)], [&json!(1), &json!(0)]]);
+    let gpus = hub.get("gpus where job = 'ml/llama'");
+    assert_eq!(column(&gpus, "index"), ["0", "1", "2", "3"]);
+    // What was given and what is used are two things.
+    let words = hub.await_answer("gpus show index, use", "use", |answer| answer["total"] == 8);
+    assert_eq!(column(&hub.get("gpus where use = unused"), "index"), ["5"], "{words}");
+    assert_eq!(hub.get("nodes show notes")["rows"][0]["notes"], Value::Null);
+
+    // A job ends, and another takes its GPUs.
+    pods[0]["ready"] = false.into();
+    pods[0]["devices"] = json!({});
+    pods.remove(1);
+    pods.push(pod(
+        "llama2-0",
+        &json!({ "jobset.sigs.k8s.io/jobset-name": "llama2" }),
+        &json!({ "nvidia.com/gpu": [gpu(0)] }),
+    ));
+    say(&node.said, &pods.clone().into());
+    let ended =
+        hub.await_answer("jobs where job = 'ml/llama'", "its end", |answer| answer["rows"][0]["job.state"] == "ended");
+    assert_eq!(ended["rows"][0]["job.gpus"], 4, "what it had last");
+    assert_eq!(column(&hub.get("gpus where job = 'ml/llama2'"), "index"), ["0"]);
+
+    // Who does not answer is named, and what he said last stands.
+    say(&node.said, &Value::Null);
+    let notes = hub.await_answer("nodes show notes", "the notes", |answer| !answer["rows"][0]["notes"].is_null());
+    let said = notes["rows"][0]["notes"].to_string();
+    assert!(said.contains("kubelet.sock: gRPC status 14 shutting down") && said.contains("runtime.sock"), "{said}");
+    assert_eq!(column(&hub.get(jobs), "job"), ["ml/eval", "ml/llama2", "ml/notebook"]);
+    say(&node.said, &pods.into());
+    hub.await_answer("nodes show notes", "no more notes", |answer| answer["rows"][0]["notes"].is_null());
+}
