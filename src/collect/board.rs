@@ -18,6 +18,8 @@ use said::Said;
 
 /// How many processes without a GPU are reported.
 const BUSIEST: usize = 20;
+/// The label that says in which NVLink domain the node is.
+const DOMAIN: &str = "domain";
 /// How many events wait to be taken; more are dropped, and a note says how many.
 const EVENTS: usize = 4096;
 
@@ -95,13 +97,20 @@ impl Board {
             cpu_model: host.cpu_model,
             driver: driver.driver,
             cuda: driver.cuda,
-            labels: labels.to_vec(),
+            labels: self.labelled(labels),
             gpus_on_bus: self.gpus_on_bus(),
             gpus: self.gpus.clone(),
             nics: self.nics.clone(),
             notes,
             faults: self.faults(),
         }
+    }
+
+    /// What the node is called, with its NVLink domain where nobody calls that otherwise.
+    fn labelled(&self, labels: &[Label]) -> Vec<Label> {
+        let domain = self.collectors.values().find_map(|said| said.domain.clone());
+        let domain = domain.filter(|domain| !domain.is_empty() && labels.iter().all(|label| label.key != DOMAIN));
+        labels.iter().cloned().chain(domain.map(|value| Label { key: DOMAIN.into(), value })).collect()
     }
 
     /// The values as they are known at `now`. Metrics that no collector has spoken of are unknown.

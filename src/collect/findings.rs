@@ -16,6 +16,8 @@ pub struct Findings {
     pub host: Option<Host>,
     /// What the GPU driver is.
     pub driver: Option<Driver>,
+    /// The NVLink domain that the node's GPUs are in: its cluster's UUID and the clique. Empty for none.
+    pub domain: Option<String>,
     /// The GPUs by slot: whole GPUs first, MIG instances after them. Another list voids the collector's earlier
     /// readings of GPUs.
     pub gpus: Option<Vec<Gpu>>,

@@ -82,6 +82,7 @@ pub struct Nvml {
     /// What went wrong with the driver as a whole, and when it is tried again.
     trouble: Option<Trouble>,
     driver: Option<Driver>,
+    domain: String,
     told: Option<Vec<Gpu>>,
     on_bus: Option<u32>,
     counted: Due,
@@ -127,6 +128,7 @@ impl Nvml {
             hung: BTreeMap::new(),
             trouble: None,
             driver: None,
+            domain: String::new(),
             told: None,
             on_bus: None,
             counted: Due::default(),
@@ -211,6 +213,7 @@ impl Nvml {
     fn take(&mut self, piece: News) {
         match piece {
             News::Driver(driver) => self.driver = Some(driver),
+            News::Domain(domain) => self.domain = domain,
             News::Layout(gpus) => self.ledger.lay_out(gpus),
             News::Cells(cells) => self.ledger.fill(cells),
             News::Presence(slot, Presence::Here) => self.ledger.presence(slot, None, Gap::Unknown),
@@ -325,6 +328,7 @@ impl Nvml {
         let known = self.driver.is_some() || self.trouble.is_some() || self.gate.is_released();
         let mut findings = Findings {
             driver: self.driver.clone(),
+            domain: Some(self.domain.clone()),
             gpus: (known && self.told.as_ref() != Some(&gpus)).then(|| gpus.clone()),
             gpus_on_bus: self.on_bus,
             readings: self.ledger.readings().collect(),

@@ -28,7 +28,11 @@ struct Site {
 impl Site {
     fn start(control: &str) -> Site {
         let (dir, mock) = (tempfile::tempdir().unwrap(), Library::new(control));
-        let hub = Hub::start(dir.path(), "127.0.0.1:0");
+        let config = dir.path().join("config.toml");
+        std::fs::write(&config, "[server]\nlevels = [\"domain\"]").unwrap();
+        let hub = Hub::start_with(dir.path(), "127.0.0.1:0", |hub| {
+            hub.arg("--config").arg(&config);
+        });
         let control = dir.path().join("agent.sock");
         let mut agent = supertop();
         agent.args(["agent", "--hub", &hub.agents, "--name", "gpu017", "--interval", "200ms", "--nvml-library"]);
@@ -110,6 +114,17 @@ fn a_gpu_that_is_hot_and_throttled_is_found() {
     let throttled = site.rows("gpus where throttle = hw_thermal", "why it is slow", |rows| rows.len() == 1);
     assert_eq!(throttled[0]["gpu.throttle"], serde_json::json!(["hw_slowdown", "hw_thermal"]));
     assert_eq!(site.hub.get("nodes where any(gpu.temp > 90)")["total"], 1);
+}
+
+#[test]
+fn an_nvlink_domain_is_a_place() {
+    let site = Site::with_gpus("gpu * set fabric.cluster 7\n gpu * set fabric.clique 2");
+    let place = "00000000-0000-0000-0000-000000000007.2";
+    let query = "domains show domain, nodes, node.gpus";
+    let domains = site.rows(query, "the domain", |rows| rows.iter().any(|row| row["domain"] == place));
+    assert_eq!((domains.len(), &domains[0]["nodes"], &domains[0]["node.gpus"]), (1, &1.into(), &8.into()));
+    let gpus = format!("gpus where domain = '{place}'");
+    site.rows(&gpus, "its GPUs", |rows| rows.len() == 8);
 }
 
 #[test]

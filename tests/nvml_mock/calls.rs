@@ -306,6 +306,8 @@ unsafe extern "C" fn nvmlDeviceGetGpuFabricInfoV(
             versioned(info.version, size_of::<nvmlGpuFabricInfo_v2_t>(), 2)?;
         }
         info.state = unit.set("fabric", 3.0) as u8;
+        info.clusterUuid[15] = unit.set("fabric.cluster", 0.0) as u8;
+        info.cliqueId = unit.set("fabric.clique", 0.0) as c_uint;
         info.status = unit.set("fabric.status", 0.0) as nvmlReturn_t;
         if third {
             let health = unit.set("fabric.health", f64::from(NVML_GPU_FABRIC_HEALTH_SUMMARY_HEALTHY)) as u8;

@@ -13,6 +13,7 @@ use crate::{
 pub(super) struct Said {
     pub(super) host: Option<Host>,
     pub(super) driver: Option<Driver>,
+    pub(super) domain: Option<String>,
     pub(super) gpus: Option<Vec<Gpu>>,
     pub(super) gpus_on_bus: Option<u32>,
     pub(super) nics: Option<Vec<Nic>>,
@@ -48,6 +49,7 @@ impl Said {
             self.readings.insert((reading.metric, reading.slot), reading.raw);
         }
         changed |= new.host.is_some_and(|host| replace(&mut self.host, Some(host)));
+        changed |= new.domain.is_some_and(|domain| replace(&mut self.domain, Some(domain)));
         changed |= new.driver.is_some_and(|driver| replace(&mut self.driver, Some(driver)));
         changed |= new.gpus_on_bus.is_some_and(|n| replace(&mut self.gpus_on_bus, Some(n)));
         changed |= new.faults.is_some_and(|faults| replace(&mut self.faults, faults));

@@ -206,6 +206,22 @@ fn a_change_is_said_once_and_only_when_the_inventory_changed() {
 }
 
 #[test]
+fn the_nvlink_domain_is_a_label_unless_somebody_gave_another() {
+    let mut board = board();
+    let domain = |domain: &str| Ok(Findings { domain: Some(domain.into()), ..Findings::default() });
+    let label = |key: &str, value: &str| Label { key: key.into(), value: value.into() };
+    board.apply("nvml", domain(""));
+    board.take_change();
+    assert_eq!(board.inventory(&[]).labels, []);
+    board.apply("nvml", domain("u.1"));
+    assert!(board.take_change(), "another inventory");
+    let rack = label("rack", "r1");
+    assert_eq!(board.inventory(std::slice::from_ref(&rack)).labels, [rack, label("domain", "u.1")]);
+    let own = label("domain", "nvl72-3");
+    assert_eq!(board.inventory(std::slice::from_ref(&own)).labels, [own]);
+}
+
+#[test]
 fn who_does_not_name_his_job_has_that_of_his_gpus() {
     let mut board = board();
     board.apply("nvml", Ok(with_gpus(vec![a_gpu(0), a_gpu(1)])));

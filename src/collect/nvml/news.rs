@@ -18,6 +18,8 @@ use crate::{
 pub(super) enum News {
     /// The driver is open.
     Driver(Driver),
+    /// The NVLink domain that the GPUs are in; empty for none.
+    Domain(String),
     /// The GPUs by slot: whole ones first, MIG instances after them.
     Layout(Vec<Gpu>),
     /// Values.

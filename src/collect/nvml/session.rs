@@ -14,7 +14,7 @@ use super::{
     unit::Unit,
 };
 use crate::{
-    collect::{findings::Driver, pci},
+    collect::{findings::Driver, pci, raw},
     model::{Time, report::Gpu, text::clean},
 };
 
@@ -43,6 +43,7 @@ pub(super) struct Session<'n> {
     lost: BTreeMap<u16, Due>,
     listed: Due,
     retried: Due,
+    joined: Due,
     skipped: Vec<u16>,
 }
 
@@ -59,7 +60,8 @@ impl<'n> Session<'n> {
         let driver = Caller { nvml, watch, slot: None };
         let (listed, retried) = (Due::default(), Due::default());
         let (units, lost) = (BTreeMap::new(), BTreeMap::new());
-        Session { driver, sys, paces, news, gpus: known, units, lost, listed, retried, skipped: Vec::new() }
+        let (joined, skipped) = (Due::default(), Vec::new());
+        Session { driver, sys, paces, news, gpus: known, units, lost, listed, retried, joined, skipped }
     }
 
     /// Tells the driver's version.
@@ -85,6 +87,31 @@ impl<'n> Session<'n> {
                 end => end?,
             }
         }
+        self.join(order)
+    }
+
+    /// Finds out which NVLink domain the node is in: all of its GPUs are in one.
+    fn join(&mut self, order: &Order) -> Result<(), Stop> {
+        if !self.joined.is(order.now, self.paces.of(Pace::Fields)) {
+            return Ok(());
+        }
+        self.joined.done(order.now);
+        let here = |slot: &&u16| !order.skip.contains(*slot) && !self.lost.contains_key(*slot);
+        let Some(slot) = self.units.keys().find(here).copied() else { return Ok(()) };
+        let Some(unit) = self.units.get(&slot) else { return Ok(()) };
+        let asked = self.about(slot).call("nvmlDeviceGetGpuFabricInfoV", || raw::nvml::domain(&unit.device));
+        let domain = match asked {
+            Ok(domain) => domain,
+            Err(Trouble::Unsupported) => None,
+            // It is as it was before.
+            Err(Trouble::Failed(_)) => return Ok(()),
+            Err(Trouble::Stop(Stop::Lost)) => {
+                self.lose(slot, order.now);
+                return Ok(());
+            }
+            Err(Trouble::Stop(stop)) => return Err(stop),
+        };
+        self.tell(News::Domain(domain.unwrap_or_default()));
         Ok(())
     }
 

@@ -33,6 +33,30 @@ const fn version<T>(number: c_uint) -> c_uint {
 /// Position in the catalogue's fabric states of how far the GPU's registration with the NVLink fabric went.
 pub(in crate::collect) fn fabric(device: &Device<'_>) -> Result<u32, NvmlError> {
     const UNHEALTHY: u32 = NVML_GPU_FABRIC_STATE_COMPLETED + 1;
+    let info = fabric_info(device)?;
+    match u32::from(info.state) {
+        NVML_GPU_FABRIC_STATE_NOT_SUPPORTED => Err(NvmlError::NotSupported),
+        NVML_GPU_FABRIC_STATE_COMPLETED
+            if info.status != nvmlReturn_enum_NVML_SUCCESS
+                || u32::from(info.healthSummary) == NVML_GPU_FABRIC_HEALTH_SUMMARY_UNHEALTHY =>
+        {
+            Ok(UNHEALTHY)
+        }
+        state => Ok(state),
+    }
+}
+
+/// The NVLink domain that the GPU is registered with: the cluster's UUID, and the clique within it. Nothing while it is
+/// not registered, and where the domain ends with the node, whose cluster then has no UUID.
+pub(in crate::collect) fn domain(device: &Device<'_>) -> Result<Option<String>, NvmlError> {
+    let info = fabric_info(device)?;
+    let is_in = u32::from(info.state) == NVML_GPU_FABRIC_STATE_COMPLETED && info.clusterUuid != [0; 16];
+    let hex = format!("{:032x}", u128::from_be_bytes(info.clusterUuid));
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    Ok(is_in.then(|| format!("{}.{}", parts.join("-"), info.cliqueId)))
+}
+
+fn fabric_info(device: &Device<'_>) -> Result<nvmlGpuFabricInfoV_t, NvmlError> {
     let call = nvml_sym(device.nvml().lib().nvmlDeviceGetGpuFabricInfoV.as_ref())?;
     // SAFETY: a struct of integers, for which all zeroes is a valid value.
     let mut info: nvmlGpuFabricInfoV_t = unsafe { zeroed() };
@@ -46,16 +70,7 @@ pub(in crate::collect) fn fabric(device: &Device<'_>) -> Result<u32, NvmlError> 
         code = unsafe { call(device.handle(), &raw mut info) };
     }
     nvml_try(code)?;
-    match u32::from(info.state) {
-        NVML_GPU_FABRIC_STATE_NOT_SUPPORTED => Err(NvmlError::NotSupported),
-        NVML_GPU_FABRIC_STATE_COMPLETED
-            if info.status != nvmlReturn_enum_NVML_SUCCESS
-                || u32::from(info.healthSummary) == NVML_GPU_FABRIC_HEALTH_SUMMARY_UNHEALTHY =>
-        {
-            Ok(UNHEALTHY)
-        }
-        state => Ok(state),
-    }
+    Ok(info)
 }
 
 /// Values of fields that are asked for link by link, each with its own error.

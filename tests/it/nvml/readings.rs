@@ -227,6 +227,21 @@ fn the_fabric_is_told_by_old_drivers_and_new() {
 }
 
 #[test]
+fn the_nvlink_domain_is_told_once_a_gpu_is_registered() {
+    let mut bench = Bench::new("gpu * set fabric 2");
+    bench.settle();
+    assert_eq!(bench.last.domain.as_deref(), Some(""), "not yet");
+    bench.tell("gpu * set fabric.cluster 7\n gpu * set fabric.clique 32766");
+    let told = "00000000-0000-0000-0000-000000000007.32766";
+    bench.until("the domain", |bench| bench.last.domain.as_deref() == Some(told));
+    bench.tell("gpu * set fabric.cluster 0");
+    bench.until("a cluster without a UUID ends with the node", |bench| bench.last.domain.as_deref() == Some(""));
+    bench.tell("gpu * lacks nvmlDeviceGetGpuFabricInfoV");
+    bench.settle();
+    assert_eq!(bench.last.domain.as_deref(), Some(""));
+}
+
+#[test]
 fn fans_are_told_by_the_fastest() {
     let mut bench = Bench::new("gpu 0 set fan 60");
     bench.settle();
