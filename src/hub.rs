@@ -7,6 +7,7 @@ mod answers;
 mod connection;
 pub mod pages;
 mod schedule;
+mod spread;
 pub mod state;
 mod viewers;
 
@@ -30,6 +31,7 @@ use crate::{
     model::{job::Scheduler, time::Time},
 };
 use answers::Answers;
+use spread::Spread;
 use state::{Saved, State};
 
 /// How often what has changed on the roster is written.
@@ -43,10 +45,6 @@ const ENERGY_EVERY: Duration = Duration::from_mins(1);
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// How often states and roll-ups move on.
 const TICK: Duration = Duration::from_secs(1);
-/// How long work that goes over all nodes rests after each small part. It then spreads over most of a second with the
-/// largest fleet; in one go, samples that come meanwhile would wait in line, and for long after.
-const REST: Duration = Duration::from_millis(2);
-
 /// What an operator decides about a hub.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -162,7 +160,7 @@ impl Hub {
         };
         lanes.run_until(main).await;
         drop(lanes);
-        save_energy(&shared).await;
+        save_energy(&shared, true).await;
         while let Some(changes) = roster_changes(&shared) {
             if !remember(&shared, changes).await {
                 return;
@@ -179,10 +177,11 @@ async fn keep_time(shared: Shared) {
         let now = shared.borrow().now();
         pages::allow_huge_for(shared.borrow().fleet.nodes().len());
         let mut sweep = shared.borrow_mut().fleet.sweep(now);
+        let spread = Spread::over(shared.borrow().fleet.nodes().len());
         while let Some(some) = sweep {
             sweep = shared.borrow_mut().fleet.go_on(some);
-            if sweep.is_some() {
-                sleep(REST).await;
+            if let Some(rest) = &sweep {
+                spread.rest(rest.done()).await;
             }
         }
     }
@@ -202,21 +201,24 @@ async fn keep_roster(shared: Shared) {
 async fn keep_energy(shared: Shared) {
     loop {
         sleep(ENERGY_EVERY).await;
-        save_energy(&shared).await;
+        save_energy(&shared, false).await;
     }
 }
 
 /// Writes what energy was spent on, where a folder is kept. What the disk does not take is written the next time.
-async fn save_energy(shared: &Shared) {
+/// Others have their turns meanwhile, unless it `is_at_once`: there are none.
+async fn save_energy(shared: &Shared, is_at_once: bool) {
     if shared.borrow().state.is_none() {
         return;
     }
     let mut saved = Saved { book: shared.borrow().fleet.book(), nodes: Vec::new() };
     let mut next = 0;
-    while next < shared.borrow().fleet.nodes().len() {
+    let nodes = shared.borrow().fleet.nodes().len();
+    let spread = if is_at_once { Spread::none() } else { Spread::over(nodes) };
+    while next < nodes {
         saved.nodes.extend(shared.borrow().fleet.metered(next, METERS_AT_ONCE));
         next += METERS_AT_ONCE;
-        sleep(REST).await;
+        spread.rest(next).await;
     }
     let written = shared.borrow().state.as_ref().map(|state| state.save_energy(saved));
     if let Some(written) = written {

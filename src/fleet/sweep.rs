@@ -10,6 +10,13 @@ pub struct Sweep {
     next: usize,
 }
 
+impl Sweep {
+    /// How many nodes are done.
+    pub fn done(&self) -> usize {
+        self.next
+    }
+}
+
 impl Fleet {
     /// What is to be done every second: roll-ups. Called more often, it does nothing in between.
     pub fn tick(&mut self, now: Time) {

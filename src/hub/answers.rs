@@ -27,6 +27,9 @@ const WORTH: u32 = 40;
 /// And for so many times that for each answer that is kept, so that all questions together take a fifth of a core at
 /// most, however many viewers there are.
 const WORTH_EACH: u32 = 5;
+/// How long an answer that is too old by now is still there for those who waited for it: how long others had the thread
+/// meanwhile is no reason to make it again, and once more for the next who waited.
+const AWAITED: Duration = Duration::from_millis(250);
 /// An answer that took less is not worth sharing.
 const CHEAP: Duration = Duration::from_millis(1);
 /// An answer that took more is told in the log of whoever looks for what keeps a hub busy.
@@ -58,20 +61,23 @@ pub(super) struct Answers {
 struct Kept {
     query: String,
     answer: Answer,
+    /// When it was finished.
+    made: Instant,
     until: Instant,
 }
 
 /// The answer to `query`, made now unless one is fresh enough. Complaints are cheap and are made anew.
 pub(super) async fn answer(shared: &Shared, query: &str) -> Result<Answer, Complaint> {
+    let asked = Instant::now();
     let turn = {
         let answers = &mut shared.borrow_mut().answers;
-        if let Some(answer) = answers.fresh(query) {
+        if let Some(answer) = answers.fresh(query, None) {
             return Ok(answer);
         }
         answers.turn(query)
     };
     let _mine = turn.lock().await;
-    if let Some(answer) = shared.borrow_mut().answers.fresh(query) {
+    if let Some(answer) = shared.borrow_mut().answers.fresh(query, Some(asked)) {
         return Ok(answer);
     }
     let (now, began, stretches) = (shared.borrow().now(), Instant::now(), Stretches::new(shared));
@@ -133,11 +139,12 @@ async fn rest() {
 }
 
 impl Answers {
-    /// An answer that is fresh enough.
-    fn fresh(&mut self, query: &str) -> Option<Answer> {
+    /// An answer that is fresh enough, or was made for whoever waits since then.
+    fn fresh(&mut self, query: &str, waits_since: Option<Instant>) -> Option<Answer> {
         let now = Instant::now();
-        self.kept.retain(|kept| kept.until > now);
-        self.kept.iter().find(|kept| kept.query == query).map(|kept| kept.answer.clone())
+        self.kept.retain(|kept| kept.until.max(kept.made + AWAITED) > now);
+        let is_for = |kept: &&Kept| kept.until > now || waits_since.is_some_and(|since| kept.made > since);
+        self.kept.iter().rev().filter(|kept| kept.query == query).find(is_for).map(|kept| kept.answer.clone())
     }
 
     /// Whose turn it is to answer this.
@@ -162,8 +169,8 @@ impl Answers {
         let stay = self.kept.iter().rev().take(KEPT - 1).take_while(fits).count();
         self.kept.drain(..self.kept.len() - stay);
         let worth = WORTH.max(WORTH_EACH * self.kept.len() as u32);
-        let until = began + (cost * worth).min(MOST);
-        self.kept.push_back(Kept { query: query.to_owned(), answer: answer.clone(), until });
+        let (made, until) = (Instant::now(), began + (cost * worth).min(MOST));
+        self.kept.push_back(Kept { query: query.to_owned(), answer: answer.clone(), made, until });
     }
 }
 
@@ -236,6 +243,22 @@ mod tests {
         shared.borrow_mut().answers.keep("nodes", &empty, Instant::now(), MOST);
         tokio::time::advance(MOST).await;
         assert_eq!(total(&shared, "nodes").await, 1, "it would not be live");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_for_an_answer_takes_it_however_long_it_took() {
+        let (shared, began) = (hub(), Instant::now());
+        let empty = answer(&shared, "nodes").await.expect("an answer");
+        tokio::time::advance(MOST).await;
+        shared.borrow_mut().answers.keep("nodes", &empty, began, CHEAP);
+        let fresh = |waits_since| shared.borrow_mut().answers.fresh("nodes", waits_since);
+        let finished = Instant::now();
+        tokio::time::advance(AWAITED / 2).await;
+        assert_eq!(fresh(None), None, "who asks now wants a new one");
+        assert_eq!(fresh(Some(finished + CHEAP)), None, "and so does who asked after it was made");
+        assert_eq!(fresh(Some(began)), Some(empty));
+        tokio::time::advance(AWAITED).await;
+        assert_eq!(fresh(Some(began)), None);
     }
 
     #[tokio::test(start_paused = true)]
