@@ -162,7 +162,7 @@ impl Board {
     /// The job of a process that does not name it: that of its pod, or else the one that has its GPUs, where one and the
     /// same is known of all of them.
     fn job_of(&self, process: &Process) -> Option<String> {
-        let pod = self.pods().find(|pod| !pod.uid.is_empty() && pod.uid == process.workload.pod);
+        let pod = self.pods().find(|pod| pod.uids.contains(&process.workload.pod));
         if let Some(pod) = pod {
             return Some(job_of(pod));
         }
@@ -173,7 +173,7 @@ impl Board {
         if noted.is_some() || !may_be_a_pods {
             return noted;
         }
-        let grants = self.grants();
+        let grants = self.grants()?;
         let mut having = grants.iter().filter(|grant| process.gpus.iter().any(|used| grant.slots.contains(&used.slot)));
         let only = having.next().filter(|grant| process.gpus.iter().all(|used| grant.slots.contains(&used.slot)))?;
         having.next().is_none().then(|| only.id.clone())
@@ -192,34 +192,42 @@ impl Board {
         self.collectors.values().flat_map(|said| said.pods.iter().flatten())
     }
 
-    /// What pods were given, job by job.
-    fn grants(&self) -> Vec<Grant> {
+    /// What pods were given, job by job; nothing where nobody says.
+    fn grants(&self) -> Option<Vec<Grant>> {
+        let pods = self.collectors.values().find_map(|said| said.pods.as_ref())?;
         let mut grants: BTreeMap<String, Grant> = BTreeMap::new();
-        for pod in self.pods().filter(|pod| !pod.devices.is_empty()) {
-            let grant = grants.entry(job_of(pod)).or_insert_with(|| Grant {
-                id: job_of(pod),
-                name: pod.job.clone(),
-                account: pod.namespace.clone(),
-                partition: pod.queue.clone(),
-                slots: Vec::new(),
-            });
-            grant.slots.extend(pod.devices.iter().filter_map(|device| self.slot_of(device)));
+        for pod in pods {
+            for slot in pod.devices.iter().filter_map(|device| self.slot_of(device)) {
+                let grant = grants.entry(job_of(pod)).or_insert_with(|| Grant {
+                    id: job_of(pod),
+                    name: pod.job.clone(),
+                    account: pod.namespace.clone(),
+                    partition: pod.queue.clone(),
+                    slots: Vec::new(),
+                });
+                grant.slots.push(slot);
+            }
         }
-        let tidy = |mut grant: Grant| {
+        for grant in grants.values_mut() {
             grant.slots.sort_unstable();
             grant.slots.dedup();
-            grant
-        };
-        grants.into_values().map(tidy).collect()
+        }
+        Some(grants.into_values().collect())
     }
 
-    /// The slot of a device, by what its plugin calls it: a UUID or an index, and behind `::` which of several shares of
-    /// that GPU.
+    /// The slot of a device, by what its plugin calls it: a UUID, an index, or as the file in `/dev`; and behind that which
+    /// of several shares of the GPU it is.
     fn slot_of(&self, device: &str) -> Option<u16> {
-        let device = device.split_once("::").map_or(device, |(gpu, _)| gpu);
-        let slots = (0..).zip(&self.gpus);
-        let is_it = |gpu: &Gpu| gpu.uuid == device || (gpu.parent.is_none() && gpu.index == device);
-        slots.filter(|(_, gpu)| is_it(gpu)).map(|(slot, _)| slot).next()
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        // `GPU-…::2`, `3::2` (NVIDIA's), `nvidia3/vgpu2` (Google's), `GPU-…-2` (HAMi's).
+        let device = device.split_once("::").or(device.split_once("/vgpu")).map_or(device, |(gpu, _)| gpu);
+        let device = device.strip_prefix("nvidia").filter(|number| is_number(number)).unwrap_or(device);
+        let is_it = |gpu: &Gpu| {
+            let share = device.strip_prefix(&*gpu.uuid).filter(|_| !gpu.uuid.is_empty());
+            let by_uuid = share.is_some_and(|share| share.is_empty() || share.strip_prefix('-').is_some_and(is_number));
+            by_uuid || (gpu.parent.is_none() && gpu.index == device)
+        };
+        (0..).zip(&self.gpus).filter(|(_, gpu)| is_it(gpu)).map(|(slot, _)| slot).next()
     }
 
     /// The events since this was last called, oldest first.

@@ -28,15 +28,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Pods with GPUs that are taken of a node, and characters of a name.
 const MOST_PODS: usize = 1024;
 const LONGEST: usize = 253;
-/// Whose devices are GPUs that the driver knows: `nvidia.com/gpu`, `nvidia.com/mig-1g.10gb`, `nvidia.com/gpu.shared`.
-const VENDOR: &str = "nvidia.com/";
+/// Resources whose devices are GPUs or their instances: `nvidia.com/gpu`, `nvidia.com/gpu.shared`,
+/// `nvidia.com/mig-1g.10gb`; and how devices of resources with other names are called then.
+const RESOURCES: [&str; 2] = ["nvidia.com/gpu", "nvidia.com/mig-"];
+const UUIDS: [&str; 2] = ["GPU-", "MIG-"];
 
 /// Where the sockets are.
 #[derive(Clone, Debug)]
 pub struct Sockets {
     /// The kubelet's pod-resources socket.
     pub kubelet: PathBuf,
-    /// The container runtime's CRI socket: the first of these that is there.
+    /// The container runtime's CRI socket: the first of these that tells of pods.
     pub runtimes: Vec<PathBuf>,
 }
 
@@ -59,8 +61,9 @@ impl Default for Sockets {
 /// A pod of this node, and what it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
-    /// Its UID, which is in its processes' cgroups. Empty where the runtime does not say.
-    pub uid: String,
+    /// Its UID, which is in its processes' cgroups, and that of another of the same name that has yet to go. None where the
+    /// runtime does not say.
+    pub uids: Vec<String>,
     /// Its namespace.
     pub namespace: String,
     /// The job that it is of, or else its own name.
@@ -71,6 +74,9 @@ pub struct Pod {
     pub devices: Vec<String>,
 }
 
+/// A pod's namespace and name.
+type Key = (String, String);
+
 /// The collector.
 #[derive(Debug)]
 pub struct Kubernetes {
@@ -79,8 +85,10 @@ pub struct Kubernetes {
     next: Duration,
     /// Whether a kubelet's socket was ever there: most machines have none, and on others it may come later.
     is_node: bool,
-    given: Resources,
-    sandboxes: Sandboxes,
+    /// What the kubelet said last; nothing until then.
+    given: Option<Resources>,
+    /// The pods that the runtime knows, and those that it knew and that the kubelet still lists; nothing until it answers.
+    named: Option<BTreeMap<Key, Pod>>,
     runtime: Option<Runtime>,
     /// What is wrong, as it was said last.
     noted: Vec<String>,
@@ -93,34 +101,80 @@ impl Kubernetes {
     }
 
     fn with(sockets: Sockets, clock: Clock) -> Kubernetes {
-        let (given, sandboxes) = Default::default();
-        Kubernetes {
-            sockets,
-            clock,
-            next: Duration::ZERO,
-            is_node: false,
-            given,
-            sandboxes,
-            runtime: None,
-            noted: Vec::new(),
-        }
+        let (given, named, noted) = Default::default();
+        Kubernetes { sockets, clock, next: Duration::ZERO, is_node: false, given, named, runtime: None, noted }
     }
 
     /// Asks both. What one does not answer stays as it said last; why goes to the notes.
     fn ask(&mut self, notes: &mut Vec<String>) {
-        let Sockets { kubelet, runtimes } = self.sockets.clone();
-        match self.call(&kubelet, "/v1.PodResourcesLister/List", &Nothing {}) {
-            Ok(given) => self.given = given,
-            Err(why) => notes.push(format!("which pod has which GPU is not told: {}: {why}", kubelet.display())),
-        }
-        let runtime = runtimes.into_iter().find(|path| path.exists());
-        let Some(runtime) = runtime else {
-            return notes.push("which job a pod is of is not told: no container runtime's socket is there".to_owned());
+        let kubelet = self.sockets.kubelet.clone();
+        let problem = match self.call(&kubelet, "/v1.PodResourcesLister/List", &Nothing {}) {
+            Ok(given) => {
+                self.given = Some(given);
+                None
+            }
+            Err(why) => Some(format!("which pod has which GPU is not told: {}: {why}", kubelet.display())),
         };
-        match self.call(&runtime, "/runtime.v1.RuntimeService/ListPodSandbox", &WhichSandboxes::ready()) {
-            Ok(sandboxes) => self.sandboxes = sandboxes,
-            Err(why) => notes.push(format!("which job a pod is of is not told: {}: {why}", runtime.display())),
+        match self.sandboxes() {
+            Ok(sandboxes) => {
+                let ready = name(&sandboxes);
+                // A pod that ended meanwhile has nothing any more, though no kubelet says so.
+                if let Some(given) = self.given.as_mut().filter(|_| problem.is_some()) {
+                    given.pod_resources.retain(|pod| ready.keys().any(|key| is(pod, key)));
+                }
+                let lists =
+                    |key: &Key| self.given.iter().flat_map(|given| &given.pod_resources).any(|pod| is(pod, key));
+                let mut named = self.named.take().unwrap_or_default();
+                named.retain(|key, _| lists(key));
+                named.extend(ready);
+                self.named = Some(named);
+            }
+            Err(why) => notes.push(format!("which job a pod is of is not told: {why}")),
         }
+        notes.extend(problem);
+    }
+
+    /// What the runtime says. Others may listen on this machine, and know no pods.
+    fn sandboxes(&mut self) -> Result<Sandboxes, String> {
+        let (mut none, mut problem) = (None, "no container runtime's socket is there".to_owned());
+        for socket in self.sockets.runtimes.clone() {
+            if !socket.try_exists().unwrap_or(true) {
+                continue;
+            }
+            let ready = WhichSandboxes::ready();
+            match self.call::<Sandboxes>(&socket, "/runtime.v1.RuntimeService/ListPodSandbox", &ready) {
+                Ok(some) if !some.items.is_empty() => return Ok(some),
+                Ok(empty) => none = Some(empty),
+                Err(why) => problem = format!("{}: {why}", socket.display()),
+            }
+        }
+        none.ok_or(problem)
+    }
+
+    /// The pods with GPUs, and then the others that the runtime knows. Nothing before the kubelet has said anything.
+    fn pods(&self) -> Option<Vec<Pod>> {
+        let mut named = self.named.clone();
+        let mut all: Vec<Pod> = Vec::new();
+        for PodResources { name, namespace, containers } in &self.given.as_ref()?.pod_resources {
+            let devices = containers.iter().flat_map(|container| &container.devices);
+            let ids = devices.flat_map(|some| some.device_ids.iter().map(|id| (&*some.resource_name, id)));
+            let starts = |text: &str, with: [&str; 2]| with.iter().any(|start| text.starts_with(start));
+            let gpus = ids.filter(|(resource, id)| starts(resource, RESOURCES) || starts(id, UUIDS));
+            let devices: Vec<String> = gpus.map(|(_, id)| shown(id)).collect();
+            if devices.is_empty() {
+                continue;
+            }
+            let of = match &mut named {
+                Some(named) => named.remove(&(namespace.clone(), name.clone())),
+                None => Some(Pod { namespace: shown(namespace), job: shown(name), ..Pod::default() }),
+            };
+            // One that the runtime does not know yet has GPUs, and runs nothing.
+            all.extend(of.map(|of| Pod { devices, ..of }));
+        }
+        // A pod may use GPUs that no device plugin gave it: by a resource claim, or as a privileged one.
+        all.extend(named.into_iter().flat_map(BTreeMap::into_values));
+        all.truncate(MOST_PODS);
+        Some(all)
     }
 
     fn call<A: prost::Message + Default>(
@@ -151,13 +205,15 @@ impl Collector for Kubernetes {
             return findings;
         }
         self.next = at + EVERY;
-        self.is_node |= self.sockets.kubelet.exists();
+        // What may not be looked at is there.
+        self.is_node |= self.sockets.kubelet.try_exists().unwrap_or(true);
         if !self.is_node {
+            findings.pods = Some(Vec::new());
             return findings;
         }
         let (began, mut notes) = (Instant::now(), Vec::new());
         self.ask(&mut notes);
-        findings.pods = Some(pods(&self.given, &self.sandboxes));
+        findings.pods = self.pods();
         if notes != self.noted {
             findings.notes = Some(notes.clone());
             self.noted = notes;
@@ -167,36 +223,29 @@ impl Collector for Kubernetes {
     }
 }
 
-/// Joins what the kubelet and the runtime say of the same pods. Those with GPUs come first.
-fn pods(given: &Resources, sandboxes: &Sandboxes) -> Vec<Pod> {
-    let name = |text: &str| clean(text, LONGEST).into_owned();
-    let known = sandboxes.items.iter().filter_map(|sandbox| Some((sandbox.metadata.as_ref()?, &sandbox.labels)));
-    let mut known: BTreeMap<(&str, &str), Pod> = known
-        .map(|(pod, labels)| {
-            let of = Pod {
-                uid: name(&pod.uid),
-                namespace: name(&pod.namespace),
-                job: name(labels::job(labels).unwrap_or(&pod.name)),
-                queue: name(labels::queue(labels).unwrap_or_default()),
-                devices: Vec::new(),
-            };
-            ((&*pod.namespace, &*pod.name), of)
-        })
-        .collect();
-    let mut all: Vec<Pod> = Vec::new();
-    for PodResources { name: pod, namespace, containers } in &given.pod_resources {
-        let devices = containers.iter().flat_map(|container| &container.devices);
-        let gpus = devices.filter(|some| some.resource_name.starts_with(VENDOR)).flat_map(|some| &some.device_ids);
-        let devices: Vec<String> = gpus.map(|id| name(id)).collect();
-        if !devices.is_empty() {
-            let unknown = || Pod { namespace: name(namespace), job: name(pod), ..Pod::default() };
-            all.push(Pod { devices, ..known.remove(&(&**namespace, &**pod)).unwrap_or_else(unknown) });
-        }
+/// Whether this is the pod with this name.
+fn is(pod: &PodResources, (namespace, name): &Key) -> bool {
+    pod.name == *name && pod.namespace == *namespace
+}
+
+/// The pods of these sandboxes. Of two with one name the newer one is meant.
+fn name(sandboxes: &Sandboxes) -> BTreeMap<Key, Pod> {
+    let mut named: BTreeMap<Key, Pod> = BTreeMap::new();
+    let mut sandboxes: Vec<_> = sandboxes.items.iter().collect();
+    sandboxes.sort_by_key(|sandbox| sandbox.created_at);
+    for sandbox in sandboxes {
+        let (Some(pod), labels) = (&sandbox.metadata, &sandbox.labels) else { continue };
+        let of = named.entry((pod.namespace.clone(), pod.name.clone())).or_default();
+        of.namespace = shown(&pod.namespace);
+        of.job = shown(labels::job(labels).unwrap_or(&pod.name));
+        of.queue = shown(labels::queue(labels).unwrap_or_default());
+        of.uids.extend(Some(shown(&pod.uid)).filter(|uid| !uid.is_empty()));
     }
-    // A pod may use GPUs that no device plugin gave it: by a resource claim, or as a privileged one.
-    all.extend(known.into_values());
-    all.truncate(MOST_PODS);
-    all
+    named
+}
+
+fn shown(text: &str) -> String {
+    clean(text, LONGEST).into_owned()
 }
 
 #[cfg(test)]

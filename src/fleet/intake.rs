@@ -144,8 +144,13 @@ impl Fleet {
         let processes = &mut self.nodes[session.node.index()].processes;
         let over = processes.take(said, &mut self.names);
         let mut refused = self.jobs.see(session.node, processes, now);
-        refused +=
-            self.jobs.grant(session.node, &said.grants, self.slots(session.node, Scope::Gpu), &mut self.names, now);
+        // Where a scheduler of ours runs in pods, it knows better who has what.
+        let is_scheduled = self.nodes[session.node.index()].standing.is_some();
+        if let Some(grants) = &said.grants {
+            let grants = if is_scheduled { &[][..] } else { grants };
+            let gpus = self.slots(session.node, Scope::Gpu);
+            refused += self.jobs.grant(session.node, grants, gpus, &mut self.names, now);
+        }
         for (reason, n) in [("process, core or mount beyond a node's limit", over), (jobs::BEYOND, refused)] {
             if n > 0 {
                 *self.drops.entry(reason).or_default() += n;

@@ -70,6 +70,8 @@ impl Jobs {
     /// Jobs that are forgotten for a new one when there is no room left: so many, so that it is seldom.
     const AT_ONCE: usize = 4096;
     const FORGET_EVERY: Duration = Duration::from_mins(1);
+    /// How long a node may be silent before jobs of which only it told are not there any more.
+    const SILENT: Duration = Duration::from_mins(10);
 
     /// Makes room for one more node.
     pub(super) fn add_node(&mut self) {
@@ -223,11 +225,13 @@ impl Jobs {
         true
     }
 
-    /// Forgets those that ended long ago; once a minute is enough.
-    pub(super) fn forget(&mut self, now: Time) {
-        if self.forgot.is_some_and(|last| now.since(last) < Self::FORGET_EVERY) {
-            return;
-        }
+    /// Whether it is time to forget some.
+    fn is_due(&self, now: Time) -> bool {
+        self.forgot.is_none_or(|last| now.since(last) >= Self::FORGET_EVERY)
+    }
+
+    /// Forgets those that ended long ago.
+    fn forget(&mut self, now: Time) {
         (self.forgot, self.is_full) = (Some(now), false);
         self.forget_those(|job| {
             job.phase == Phase::Ended && job.ended.is_none_or(|ended| now.since(ended) > Self::KEPT) && job.holds == 0
@@ -285,6 +289,22 @@ fn uses(processes: &Processes) -> Vec<Use> {
 }
 
 impl Fleet {
+    /// Once a minute, jobs that ended long ago are forgotten, and those of which only silent nodes told end.
+    pub(super) fn forget_jobs(&mut self, now: Time) {
+        if !self.jobs.is_due(now) {
+            return;
+        }
+        for at in 0..self.nodes.len() {
+            if let Some(heard) = self.presence[at].heard
+                && now.since(heard) > Jobs::SILENT
+                && !self.jobs.held[at].is_empty()
+            {
+                self.jobs.release(NodeId::at(at), heard);
+            }
+        }
+        self.jobs.forget(now);
+    }
+
     /// How the scheduler answers, if one is asked.
     pub fn scheduler(&self) -> Option<&Scheduler> {
         self.scheduler.as_ref()

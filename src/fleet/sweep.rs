@@ -58,7 +58,7 @@ impl Fleet {
         }
         self.settle();
         self.rollups.record(now);
-        self.jobs.forget(now);
+        self.forget_jobs(now);
         self.energy.forget(now);
         self.plan();
         None

@@ -204,8 +204,8 @@ pub struct Processes {
     pub cores: Vec<u8>,
     /// Real mounts.
     pub mounts: Vec<Mount>,
-    /// What jobs were given of the node's GPUs, where something on the node says.
-    pub grants: Vec<Grant>,
+    /// What jobs were given of the node's GPUs; nothing where nobody on the node says, or not yet.
+    pub grants: Option<Vec<Grant>>,
 }
 
 /// What a job was given of a node, as its kubelet says.

@@ -187,6 +187,9 @@ pub(super) struct Processes {
     pub(super) mounts: Vec<Mount>,
     #[prost(message, repeated, tag = "5")]
     pub(super) grants: Vec<Grant>,
+    /// Whether they are known.
+    #[prost(bool, tag = "6")]
+    pub(super) grants_known: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

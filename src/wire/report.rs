@@ -123,7 +123,8 @@ impl From<Processes> for proto::Processes {
             list: processes.list.into_iter().map(proto::Process::from).collect(),
             cores: Bytes::from(processes.cores),
             mounts: processes.mounts.into_iter().map(proto::Mount::from).collect(),
-            grants: processes.grants.into_iter().map(proto::Grant::from).collect(),
+            grants_known: processes.grants.is_some(),
+            grants: processes.grants.into_iter().flatten().map(proto::Grant::from).collect(),
         }
     }
 }
@@ -143,7 +144,7 @@ impl TryFrom<proto::Processes> for Processes {
             list: list.into_iter().map(process).collect::<Result<_, _>>()?,
             cores: processes.cores.to_vec(),
             mounts: mounts.into_iter().map(mount).collect(),
-            grants: grants.into_iter().map(grant).collect::<Result<_, _>>()?,
+            grants: Some(grants.into_iter().map(grant).collect::<Result<_, _>>()?).filter(|_| processes.grants_known),
         })
     }
 }

@@ -95,13 +95,13 @@ fn processes() -> Processes {
         list: vec![process, Process::default()],
         cores: vec![0, 100],
         mounts: vec![mount],
-        grants: vec![Grant {
+        grants: Some(vec![Grant {
             id: "ml/llama".into(),
             name: "llama".into(),
             account: "ml".into(),
             partition: "research".into(),
             slots: vec![0, 63],
-        }],
+        }]),
     }
 }
 
@@ -368,7 +368,7 @@ fn more_than_anything_real_is_refused() {
     let list = |n| Message::Processes(Processes { list: vec![Process::default(); n], ..Processes::default() });
     assert!(decode(&bytes_of(list(4096))).is_ok());
     refused(list(4097), "processes: more than 4096");
-    let grants = |grants| Message::Processes(Processes { grants, ..Processes::default() });
+    let grants = |grants| Message::Processes(Processes { grants: Some(grants), ..Processes::default() });
     assert!(decode(&bytes_of(grants(vec![Grant::default(); 1024]))).is_ok());
     refused(grants(vec![Grant::default(); 1025]), "jobs that were given GPUs: more than 1024");
     refused(grants(vec![Grant { slots: vec![576], ..Grant::default() }]), "GPU slot of a job");

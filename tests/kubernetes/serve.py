@@ -1,6 +1,7 @@
 """Stands in for a kubelet and a container runtime: serves both of their gRPC services over Unix sockets, from the
 published interfaces. What they say is a JSON file that is read at each call:
-{"pods": [{"name", "namespace", "uid", "labels", "ready", "devices": {resource: [id, …]}}]}; "pods": null is an error."""
+{"pods": [{"name", "namespace", "uid", "labels", "ready", "devices": {resource: [id, …]}}], "silent": [who answers with an
+error]}. A pod whose `ready` is null has no sandbox yet."""
 
 import json
 import sys
@@ -14,17 +15,17 @@ import podresources_pb2 as v1
 import runtime_pb2 as cri
 
 
-def pods(context):
+def pods(context, who):
     with open(said) as file:
-        pods = json.load(file)["pods"]
-    if pods is None:
+        now = json.load(file)
+    if who in now["silent"]:
         context.abort(grpc.StatusCode.UNAVAILABLE, "shutting down")
-    return pods
+    return now["pods"]
 
 
 def list_resources(_, context):
     answer = v1.ListPodResourcesResponse()
-    for pod in pods(context):
+    for pod in pods(context, "kubelet"):
         one = answer.pod_resources.add(name=pod["name"], namespace=pod["namespace"])
         container = one.containers.add(name="main", cpu_ids=[1, 2])
         for resource, ids in pod["devices"].items():
@@ -35,11 +36,12 @@ def list_resources(_, context):
 
 def list_sandboxes(request, context):
     answer = cri.ListPodSandboxResponse()
-    for pod in pods(context):
+    for at, pod in enumerate(pods(context, "runtime")):
         state = cri.SANDBOX_READY if pod["ready"] else cri.SANDBOX_NOTREADY
-        if request.filter.HasField("state") and request.filter.state.state != state:
+        if pod["ready"] is None or (request.filter.HasField("state") and request.filter.state.state != state):
             continue
-        one = answer.items.add(id="f" * 64, state=state, created_at=1, labels=pod["labels"], runtime_handler="nvidia")
+        labels = pod["labels"]
+        one = answer.items.add(id="f" * 64, state=state, created_at=at, labels=labels, runtime_handler="nvidia")
         one.metadata.name, one.metadata.uid, one.metadata.namespace = pod["name"], pod["uid"], pod["namespace"]
     return answer
 

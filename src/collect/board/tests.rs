@@ -247,7 +247,7 @@ fn what_pods_were_given_is_told_by_job() {
     let gpus: Vec<_> = (0..4).map(a_gpu).chain([instance]).collect();
     let uuid = |slot: usize| gpus[slot].uuid.clone();
     let pod = |uid: &str, job: &str, devices: &[String]| Pod {
-        uid: uid.into(),
+        uids: vec![uid.into()],
         namespace: "ml".into(),
         job: job.into(),
         queue: "research".into(),
@@ -281,7 +281,8 @@ fn what_pods_were_given_is_told_by_job() {
     let uses = uses.map(|(pid, slot)| (pid, GpuUse { slot, mem: None, sm: None })).into();
     board.apply("nvml", Ok(Findings { gpu_uses: Some(uses), ..Findings::default() }));
     let said = board.processes(Time::from_millis(0));
-    let grants: Vec<_> = said.grants.iter().map(|grant| (&*grant.id, &*grant.partition, &*grant.slots)).collect();
+    let grants: Vec<_> =
+        said.grants.iter().flatten().map(|grant| (&*grant.id, &*grant.partition, &*grant.slots)).collect();
     let expected: [(&str, &str, &[u16]); 3] =
         [("ml/llama", "research", &[0, 1]), ("ml/notebook", "research", &[2, 4]), ("ml/serve", "research", &[2])];
     assert_eq!(grants, expected);
@@ -291,4 +292,34 @@ fn what_pods_were_given_is_told_by_job() {
     // pod that was given none.
     let expected = [(1, "ml/llama"), (2, "ml/llama"), (3, ""), (4, ""), (5, "ml/llama"), (6, "ml/metrics")];
     assert_eq!(jobs, expected);
+}
+
+#[test]
+fn devices_are_found_by_whatever_their_plugin_calls_them() {
+    let mut board = board();
+    assert_eq!(board.processes(Time::from_millis(0)).grants, None, "nobody has said anything yet");
+    board.apply("nvml", Ok(with_gpus((0..12).map(a_gpu).collect())));
+    let slots = |board: &mut Board, device: &str| {
+        let pod = Pod { devices: vec![device.into()], ..Pod::default() };
+        board.apply("kubernetes", Ok(Findings { pods: Some(vec![pod]), ..Findings::default() }));
+        let grants = board.processes(Time::from_millis(0)).grants.expect("they are known");
+        grants.first().map(|grant| grant.slots.clone())
+    };
+    for (device, slot) in [
+        ("GPU-3", Some(3)),
+        ("GPU-3::1", Some(3)),
+        ("GPU-3-1", Some(3)),
+        ("GPU-1", Some(1)),
+        ("GPU-11", Some(11)),
+        ("5", Some(5)),
+        ("5::0", Some(5)),
+        ("nvidia7", Some(7)),
+        ("nvidia7/vgpu1", Some(7)),
+        ("nvidia7/gi2", None),
+        ("nvidia", None),
+        ("GPU-elsewhere", None),
+        ("", None),
+    ] {
+        assert_eq!(slots(&mut board, device), slot.map(|slot| vec![slot]), "{device}");
+    }
 }

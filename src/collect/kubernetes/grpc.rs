@@ -21,11 +21,16 @@ pub(super) async fn call<A: Message + Default>(
 ) -> Result<A, String> {
     let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
     let (requests, connection) = h2::client::handshake(stream).await.map_err(|error| error.to_string())?;
-    tokio::select! {
+    let exchange = exchange(requests, method, question);
+    tokio::pin!(exchange);
+    let ended = tokio::select! {
         biased;
-        answer = exchange(requests, method, question) => answer,
-        ended = connection => Err(ended.map_or_else(|error| error.to_string(), |()| "it hung up".to_owned())),
-    }
+        answer = &mut exchange => return answer,
+        ended = connection => ended,
+    };
+    // It may hang up right after its answer, which is whole then; what was not answered is an error.
+    ended.map_err(|error| error.to_string())?;
+    exchange.await
 }
 
 async fn exchange<A: Message + Default>(

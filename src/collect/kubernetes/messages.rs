@@ -81,6 +81,9 @@ pub(super) struct Sandboxes {
 pub(super) struct Sandbox {
     #[prost(message, optional, tag = "2")]
     pub(super) metadata: Option<SandboxMetadata>,
+    /// Nanoseconds since 1970.
+    #[prost(int64, tag = "4")]
+    pub(super) created_at: i64,
     #[prost(map = "string, string", tag = "5")]
     pub(super) labels: HashMap<String, String>,
 }

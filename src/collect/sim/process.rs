@@ -36,7 +36,7 @@ const DAEMONS: [(&str, &str, f64, f64); 14] = [
 pub(super) fn processes(moment: &Moment) -> Processes {
     let mut list = ranks(moment);
     list.extend(daemons(moment));
-    Processes { time: moment.now, list, cores: cores(moment), mounts: mounts(moment), grants: Vec::new() }
+    Processes { time: moment.now, list, cores: cores(moment), mounts: mounts(moment), grants: None }
 }
 
 fn ranks(moment: &Moment) -> Vec<Process> {

@@ -230,3 +230,64 @@ fn accounts_have_a_limit_and_lose_nothing() {
     fleet.energy.forget(after(0.0) + KEPT + Duration::from_hours(2));
     assert!(fleet.accounts().is_empty() && fleet.energy.known.is_empty());
 }
+
+#[test]
+fn a_clock_that_is_put_back_costs_nobody_twice() {
+    let mut fleet = site();
+    let session = join(&mut fleet, "gpu001", after(0.0));
+    let mut truth = 0.0;
+    for second in (0..7200).step_by(5) {
+        let joules = f64::from(second) * 500.0;
+        truth = 2.0 * joules;
+        // By the hub's clock, the second hour begins half an hour early.
+        let clock = f64::from(if second < 3600 { second } else { second - 1800 });
+        say(&mut fleet, session, Some([joules, joules]), 500.0, after(clock));
+    }
+    let booked = booked(&fleet, |_| true);
+    assert!(booked <= truth && booked > truth * 0.99, "{booked} J of {truth} J");
+    assert!((today(&fleet, session, after(5395.0)) - booked).abs() < truth / 100.0);
+}
+
+#[test]
+fn what_was_spent_while_the_hub_was_away_is_whose_the_gpus_are_afterwards() {
+    let uses = |job: &str| report::Processes {
+        list: (0..2)
+            .map(|slot| report::Process {
+                pid: 7 + u32::from(slot),
+                user: "ann".into(),
+                gpus: vec![report::GpuUse { slot, ..report::GpuUse::default() }],
+                workload: report::Workload { job: job.into(), ..report::Workload::default() },
+                ..report::Process::default()
+            })
+            .collect(),
+        ..report::Processes::default()
+    };
+    let mut fleet = site();
+    let mut session = join(&mut fleet, "gpu001", after(0.0));
+    fleet.processes(session, &uses("7"), after(0.0));
+    for second in (0..1800).step_by(5) {
+        let joules = f64::from(second) * 500.0;
+        match second {
+            600 => fleet = restart(&fleet),
+            // It is away for ten minutes, and hears of processes a while after the first samples.
+            1200 => session = join(&mut fleet, "gpu001", after(1200.0)),
+            1225 => fleet.processes(session, &uses("7"), after(1225.0)),
+            _ => {}
+        }
+        if !(600..1200).contains(&second) {
+            say(&mut fleet, session, Some([joules, joules]), 500.0, after(f64::from(second)));
+        }
+    }
+    let [anns, nobodys] = [true, false].map(|anns| booked(&fleet, |it| (&*it.user == "ann") == anns));
+    assert!(anns > 0.97 * 1800.0 * 1000.0 && nobodys == 0.0, "{anns} J are ann's, and {nobodys} J nobody's");
+
+    // Where nobody says so in time, they are nobody's.
+    fleet = restart(&fleet);
+    session = join(&mut fleet, "gpu001", after(2400.0));
+    for second in (2400..2600).step_by(5) {
+        let joules = f64::from(second) * 500.0;
+        say(&mut fleet, session, Some([joules, joules]), 500.0, after(f64::from(second)));
+    }
+    let nobodys = booked(&fleet, |it| it.user.is_empty());
+    assert!(nobodys > 0.9 * 800.0 * 1000.0, "{nobodys} J");
+}

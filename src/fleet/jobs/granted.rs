@@ -56,4 +56,21 @@ impl Jobs {
         }
         refused
     }
+
+    /// What a node said of its jobs is not true any more since it fell silent: they may go on elsewhere. A scheduler's jobs
+    /// are as the scheduler says.
+    pub(super) fn release(&mut self, node: NodeId, since: Time) {
+        for held in self.held[node.index()].clone() {
+            if self.get(held.job).is_none_or(|job| job.is_scheduled) {
+                continue;
+            }
+            if let Some(share) = self.share_mut(held) {
+                (share.is_given, share.given, share.used) = (false, None, Box::default());
+                share.settle();
+                self.let_go(held, since);
+            }
+        }
+        // It may come back with the same.
+        self.seen[node.index()] = 0;
+    }
 }

@@ -300,7 +300,7 @@ fn granted(grants: &[(&str, &[u16])], uses: &[(&str, u16)]) -> report::Processes
         slots: slots.to_vec(),
         ..report::Grant::default()
     };
-    report::Processes { grants: grants.iter().map(grant).collect(), ..processes(uses) }
+    report::Processes { grants: Some(grants.iter().map(grant).collect()), ..processes(uses) }
 }
 
 #[test]
@@ -342,4 +342,56 @@ fn of_a_schedulers_job_the_scheduler_says_what_it_was_given() {
     assert_eq!((get(&fleet, "7").gpus(), &*get(&fleet, "7").name), (2, ""));
     fleet.processes(sessions[0], &granted(&[], &[]), at(2000));
     assert_eq!(get(&fleet, "7").gpus(), 2);
+}
+
+#[test]
+fn what_is_not_known_changes_nothing() {
+    let (mut fleet, sessions) = of(1);
+    fleet.processes(sessions[0], &granted(&[("ml/llama", &[0, 1])], &[]), at(0));
+    fleet.processes(sessions[0], &processes(&[]), at(10_000));
+    assert_eq!(get(&fleet, "ml/llama").held().count(), 1, "an agent that has just started does not know yet");
+    fleet.processes(sessions[0], &granted(&[], &[]), at(20_000));
+    assert_eq!(get(&fleet, "ml/llama").phase, Phase::Ended);
+}
+
+#[test]
+fn a_scheduler_that_runs_in_pods_is_believed_and_not_its_pods() {
+    let (mut fleet, sessions) = of(1);
+    say(&mut fleet, &[job("7", &[("gpu001", &[0, 1])])], at(0));
+    let pods = granted(&[("slurm/worker-0", &[0, 1, 2, 3, 4, 5, 6, 7])], &[]);
+    fleet.processes(sessions[0], &pods, at(0));
+    assert_eq!(of_gpu(&fleet, sessions[0].node, 0), ["7", "slurm/worker-0"], "it may be another cluster's node");
+    fleet.begin_schedule("slurm");
+    fleet.schedule(&job("7", &[("gpu001", &[0, 1])]), at(1000));
+    fleet.stand(&job::Standing { node: "gpu001".into(), states: vec!["mixed".into()], ..job::Standing::default() });
+    fleet.end_schedule(Ok(()), Ok(()), at(1000));
+    fleet.processes(sessions[0], &pods, at(2000));
+    assert_eq!(of_gpu(&fleet, sessions[0].node, 0), ["7"]);
+}
+
+#[test]
+fn jobs_of_a_node_that_fell_silent_end() {
+    let (mut fleet, sessions) = of(2);
+    say(&mut fleet, &[job("7", &[("gpu001", &[0, 1])])], at(0));
+    let said = granted(&[("ml/llama", &[2, 3])], &[("9", 4)]);
+    for session in &sessions {
+        fleet.processes(*session, &said, at(0));
+        send(&mut fleet, *session, crate::model::metric::gpu::UTIL, &[50.0; 8], at(0));
+    }
+    let late = at(700_000);
+    send(&mut fleet, sessions[1], crate::model::metric::gpu::UTIL, &[50.0; 8], late);
+    fleet.tick(late);
+    let llama = get(&fleet, "ml/llama");
+    assert_eq!((llama.phase, llama.held().count(), llama.gpus()), (Phase::Running, 1, 2 + 2), "it goes on elsewhere");
+    assert_eq!(get(&fleet, "7").held().count(), 1, "the scheduler says so still");
+
+    let later = at(1_500_000);
+    fleet.tick(later);
+    assert_eq!(
+        (get(&fleet, "ml/llama").phase, get(&fleet, "ml/llama").ended),
+        (Phase::Ended, Some(late)),
+        "last heard"
+    );
+    fleet.processes(sessions[0], &said, later);
+    assert_eq!((get(&fleet, "9").phase, get(&fleet, "ml/llama").held().count()), (Phase::Running, 1), "it came back");
 }

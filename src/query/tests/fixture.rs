@@ -207,6 +207,6 @@ fn processes() -> Processes {
         ],
         cores: vec![10, 90],
         mounts: vec![mount("/scratch", "hung", None), mount("/", "ok", Some(40.0))],
-        grants: Vec::new(),
+        grants: None,
     }
 }
