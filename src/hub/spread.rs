@@ -13,6 +13,8 @@ const MOST: Duration = Duration::from_millis(700);
 /// Of a smaller fleet, how long for so many nodes.
 const REST: Duration = Duration::from_millis(3);
 const NODES: usize = 256;
+/// How many turns others have after a part that was late: in each, a few dozen connections of agents are read.
+const TURNS: usize = 4;
 
 /// When each part is due.
 #[derive(Debug)]
@@ -34,13 +36,15 @@ impl Spread {
         Spread { began: Instant::now(), span: Duration::ZERO, nodes: 0 }
     }
 
-    /// Waits until it is time to go on, with so many nodes done. Who is late lets others have one turn only.
+    /// Waits until it is time to go on, with so many nodes done. Who is late only lets others have their turns.
     pub(super) async fn rest(&self, done: usize) {
         let due = self.began + self.span.mul_f64(done as f64 / self.nodes.max(1) as f64);
         if due > Instant::now() {
             sleep_until(due).await;
         } else {
-            yield_now().await;
+            for _ in 0..TURNS {
+                yield_now().await;
+            }
         }
     }
 }

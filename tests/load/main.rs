@@ -85,7 +85,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     figures.push(("viewer's memory", megabytes(system::resident(viewer.pid()))));
     let per_second = (viewer.bytes() - bytes) as f64 / watched.span.as_secs_f64();
     figures.push(("terminal output", format!("{:.1} kB/s", per_second / 1e3)));
-    figures.push(("the same with a viewer", way(system.ways(|span| viewer.look(span)))));
+    figures.push(("a sample's way with a viewer, the same", way(system.ways(|span| viewer.look(span)))));
     figures.extend(viewer.keys(nodes));
     viewer.quit();
 
