@@ -138,10 +138,11 @@ impl Board {
             process.gpus.push(used.clone());
         }
         let (mut gpu, mut others): (Vec<_>, Vec<_>) = list.into_values().partition(|p| !p.gpus.is_empty());
+        let grants = self.grants();
         for process in &mut gpu {
             process.gpus.sort_by_key(|used| used.slot);
             if process.workload.job.is_empty()
-                && let Some(job) = self.job_of(process)
+                && let Some(job) = self.job_of(process, grants.as_deref())
             {
                 process.workload.job = job;
             }
@@ -155,13 +156,13 @@ impl Board {
             list: gpu,
             cores: self.collectors.values().find_map(|said| said.cores.clone()).unwrap_or_default(),
             mounts: self.collectors.values().find_map(|said| said.mounts.clone()).unwrap_or_default(),
-            grants: self.grants(),
+            grants,
         }
     }
 
     /// The job of a process that does not name it: that of its pod, or else the one that has its GPUs, where one and the
     /// same is known of all of them.
-    fn job_of(&self, process: &Process) -> Option<String> {
+    fn job_of(&self, process: &Process, grants: Option<&[Grant]>) -> Option<String> {
         let pod = self.pods().find(|pod| pod.uids.contains(&process.workload.pod));
         if let Some(pod) = pod {
             return Some(job_of(pod));
@@ -173,8 +174,8 @@ impl Board {
         if noted.is_some() || !may_be_a_pods {
             return noted;
         }
-        let grants = self.grants()?;
-        let mut having = grants.iter().filter(|grant| process.gpus.iter().any(|used| grant.slots.contains(&used.slot)));
+        let mut having =
+            grants?.iter().filter(|grant| process.gpus.iter().any(|used| grant.slots.contains(&used.slot)));
         let only = having.next().filter(|grant| process.gpus.iter().all(|used| grant.slots.contains(&used.slot)))?;
         having.next().is_none().then(|| only.id.clone())
     }

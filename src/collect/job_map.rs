@@ -27,8 +27,6 @@ pub struct JobMap {
     folder: PathBuf,
     clock: Clock,
     next: Duration,
-    /// What is wrong with the folder, as it was said last.
-    noted: Option<String>,
 }
 
 impl JobMap {
@@ -38,7 +36,7 @@ impl JobMap {
     }
 
     fn with(folder: PathBuf, clock: Clock) -> JobMap {
-        JobMap { folder, clock, next: Duration::ZERO, noted: None }
+        JobMap { folder, clock, next: Duration::ZERO }
     }
 
     /// The one job of each GPU, by its index. Who has a GPU together with others is not told by this.
@@ -85,10 +83,7 @@ impl Collector for JobMap {
             Err(error) => (BTreeMap::new(), Some(format!("{}: {error}", self.folder.display()))),
         };
         findings.gpu_jobs = Some(jobs);
-        if trouble != self.noted {
-            findings.notes = Some(trouble.iter().cloned().collect());
-            self.noted = trouble;
-        }
+        findings.notes = Some(trouble.into_iter().collect());
         findings.costs.push(("job map", began.elapsed()));
         findings
     }

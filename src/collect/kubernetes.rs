@@ -90,8 +90,6 @@ pub struct Kubernetes {
     /// The pods that the runtime knows, and those that it knew and that the kubelet still lists; nothing until it answers.
     named: Option<BTreeMap<Key, Pod>>,
     runtime: Option<Runtime>,
-    /// What is wrong, as it was said last.
-    noted: Vec<String>,
 }
 
 impl Kubernetes {
@@ -101,8 +99,8 @@ impl Kubernetes {
     }
 
     fn with(sockets: Sockets, clock: Clock) -> Kubernetes {
-        let (given, named, noted) = Default::default();
-        Kubernetes { sockets, clock, next: Duration::ZERO, is_node: false, given, named, runtime: None, noted }
+        let (given, named) = Default::default();
+        Kubernetes { sockets, clock, next: Duration::ZERO, is_node: false, given, named, runtime: None }
     }
 
     /// Asks both. What one does not answer stays as it said last; why goes to the notes.
@@ -214,10 +212,7 @@ impl Collector for Kubernetes {
         let (began, mut notes) = (Instant::now(), Vec::new());
         self.ask(&mut notes);
         findings.pods = self.pods();
-        if notes != self.noted {
-            findings.notes = Some(notes.clone());
-            self.noted = notes;
-        }
+        findings.notes = Some(notes);
         findings.costs.push(("kubernetes", began.elapsed()));
         findings
     }
