@@ -21,6 +21,7 @@ mod place;
 mod processes;
 mod rollup;
 mod roster;
+mod soundness;
 mod sweep;
 mod tile;
 mod timeline;
@@ -59,6 +60,7 @@ pub use self::{
     writer::Writer,
 };
 use crate::model::{
+    alias::Aliases,
     energy::Tariff,
     metric::{Catalogue, MetricId, Scope, node as metric},
     place::Levels,
@@ -79,11 +81,14 @@ pub struct Settings {
     pub most_nodes: usize,
     /// What energy costs.
     pub tariff: Tariff,
+    /// What agents call the nodes that the scheduler has other names for.
+    pub aliases: Aliases,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { levels: Levels::default(), history_bytes: None, most_nodes: 250_000, tariff: Tariff::default() }
+        let (levels, tariff, aliases) = Default::default();
+        Settings { levels, history_bytes: None, most_nodes: 250_000, tariff, aliases }
     }
 }
 
@@ -258,11 +263,11 @@ impl Fleet {
 
     /// Whether the hub itself knows a node metric, rather than an agent's sample.
     pub fn derives(metric: MetricId) -> bool {
-        matches!(metric, metric::AGE | metric::CLOCK_SKEW | metric::SAMPLES | metric::GPUS_EXPECTED)
+        metric == metric::GPUS_EXPECTED || metric::OF_THE_HUB.contains(&metric)
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
-    /// (`node.age`, `node.samples`, `node.gpus.expected`) is known of any node.
+    /// (`node.age`, `node.samples`, `node.gpus.expected`, `node.held.time`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
         if metric.scope == Scope::Node
             && let Some(raw) = self.derived(id, metric, slot, now)
@@ -305,10 +310,24 @@ impl Fleet {
             metric::CLOCK_SKEW if !self.is_up(id, now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::SAMPLES => Some(Raw::new(presence.samples as f64, quantum)),
+            metric::WELL | metric::HELD_TIME => return Some(self.held(id, metric, now)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.briefs[id.index()].gpus_expected), quantum)),
             _ => return None,
         };
         Some(raw.filter(|_| slot == 0).unwrap_or_default())
+    }
+
+    /// For how long the scheduler has held a node back, times its GPUs, and for how long that was for nothing. Absent of a
+    /// node that it does not hold back.
+    fn held(&self, id: NodeId, metric: MetricId, now: Time) -> Raw {
+        let standing = self.nodes[id.index()].standing.as_ref();
+        let Some(held) = standing.filter(|it| it.is_held() && !it.is_planned()) else { return Raw::ABSENT };
+        let (since, times) = match metric {
+            metric::WELL => (held.well, 1.0),
+            _ => (held.since, f64::from(self.briefs[id.index()].gpus_expected)),
+        };
+        let absent = if metric == metric::WELL { Raw::ABSENT } else { Raw::UNKNOWN };
+        since.map_or(absent, |since| Raw::new(now.since(since).as_secs_f64() * times, 1.0))
     }
 
     /// The places of the level at `position`, in the order in which they came. See [`Levels::position`].

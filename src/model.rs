@@ -1,6 +1,7 @@
 //! The words that every other floor speaks: metrics, reports, places, questions and answers.
 //! No I/O, no async, no clock: time is an argument.
 
+pub mod alias;
 pub mod energy;
 pub mod hostlist;
 pub mod identity;

@@ -103,6 +103,14 @@ pub(super) struct ServerConfig {
     pub(super) slurm_interval: Option<String>,
     /// The folder of Slurm's commands, where they are not on the path.
     pub(super) slurm_commands: Option<PathBuf>,
+    /// Where slurmrestd is, if it is to be asked instead: `"head:6820"`, or a socket's path.
+    pub(super) slurm_rest: Option<String>,
+    /// The file with the token for slurmrestd.
+    pub(super) slurm_token: Option<PathBuf>,
+    /// Slurm's user that slurmrestd is to take us for, where the token is another's.
+    pub(super) slurm_user: Option<String>,
+    /// What agents call the nodes that Slurm has other names for: `[["c([0-9]+)-hsn", "gpu${1}"]]`.
+    pub(super) slurm_names: Vec<(String, String)>,
 }
 
 impl Config {

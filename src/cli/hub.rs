@@ -12,11 +12,11 @@ use super::{
     stop_signal,
 };
 use crate::{
-    feed::slurm::Slurm,
+    feed::slurm::{Rest, Slurm},
     fleet,
     hub::{Doors, Hub, Settings},
     link::{self, Address},
-    model::job::Scheduler,
+    model::{alias::Aliases, job::Scheduler},
 };
 
 /// Agents of this machine only, unless the operator opens the hub to others.
@@ -41,19 +41,26 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         }
         (flag, _) => flag,
     };
-    let scheduler = (args.slurm || server.slurm)
+    let scheduler = (args.slurm || server.slurm || server.slurm_rest.is_some())
         .then(|| {
             let every = server.slurm_interval.as_deref().map_or(Ok(SLURM_EVERY), args::duration);
             let every = every.map_err(|e| Usage(format!("server.slurm_interval in config.toml: {e}")))?;
-            let slurm = Slurm::default();
-            let slurm = server.slurm_commands.map_or(slurm.clone(), |folder| slurm.with_commands(folder));
-            let slurm: Arc<dyn Scheduler> = Arc::new(slurm);
+            let commands = || {
+                let slurm = Slurm::default();
+                server.slurm_commands.map_or(slurm.clone(), |folder| slurm.with_commands(folder))
+            };
+            let slurm: Arc<dyn Scheduler> = match server.slurm_rest {
+                Some(at) => Arc::new(Rest::new(at).with_token(server.slurm_token).with_user(server.slurm_user)),
+                None => Arc::new(commands()),
+            };
             anyhow::Ok((slurm, every))
         })
         .transpose()?;
+    let aliases = Aliases::new(server.slurm_names)
+        .map_err(|problem| Usage(format!("server.slurm_names in config.toml: no pattern: {problem}")))?;
     let settings = Settings {
         scheduler,
-        fleet: fleet::Settings { levels, tariff, history_bytes: history, ..fleet::Settings::default() },
+        fleet: fleet::Settings { levels, tariff, aliases, history_bytes: history, ..fleet::Settings::default() },
         state: args.state.or(server.state).or_else(config::default_state),
     };
     let group = args.group.or(server.group);

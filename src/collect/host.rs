@@ -1,5 +1,5 @@
 //! The machine itself: CPU, memory, network ports, disks, pressure, sensors, its clock.
-//! What may block for long has a collector of its own: [`Mounts`] and [`Processes`].
+//! What may block for long has a collector of its own: [`Mounts`], [`Power`] and [`Processes`].
 //!
 //! What the machine is, CPUs, load, memory, uptime and processes come from sysinfo. `/proc` and `/sys` tell what it
 //! has not (pressure, InfiniBand, EDAC, GPU memory among the host's), or has only in a way that this agent cannot
@@ -16,6 +16,7 @@ mod machine;
 mod memory;
 mod mounts;
 mod network;
+mod power;
 mod processes;
 mod psi;
 mod rate;
@@ -38,13 +39,15 @@ use ledger::Ledger;
 
 pub use machine::boot_id;
 pub use mounts::Mounts;
+pub use power::Power;
 pub use processes::Processes;
 
 /// Every collector of the host's side of the machine whose filesystem is at `root`. Processes of `watchlist` are
 /// reported even when they are idle. Fails when sysinfo knows nothing of this kind of system.
 pub fn collectors(root: &Path, watchlist: &Watchlist) -> Result<Vec<Box<dyn Collector>>, sysinfo::Error> {
     let processes = Processes::new(root, watchlist.clone())?;
-    Ok(vec![Box::new(Host::new(root)?), Box::new(Mounts::new(root)), Box::new(processes)])
+    let (host, mounts, power) = (Host::new(root)?, Mounts::new(root), Power::new(root));
+    Ok(vec![Box::new(host), Box::new(mounts), Box::new(power), Box::new(processes)])
 }
 
 /// Port states, error counters, sensors and the like.

@@ -1,4 +1,4 @@
-//! Slurm: its jobs and its nodes, by one command for all of each. What these print differs between versions (22.05 to 25.11
+//! Slurm: its jobs and its nodes, by one command for all of each, or by slurmrestd. What these print differs between versions (22.05 to 25.11
 //! are known); everything that is not known is passed over, and what cannot be read of one job costs that job's field.
 
 mod gres;
@@ -6,6 +6,8 @@ mod job;
 mod lenient;
 mod node;
 mod reply;
+mod rest;
+mod topology;
 
 use std::{
     io::{BufReader, Read},
@@ -19,8 +21,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+pub use rest::Rest;
+
 use crate::model::{
-    job::{Job, Scheduler, Standing},
+    job::{Job, Location, Scheduler, Standing},
     text::clean,
 };
 
@@ -125,6 +129,10 @@ impl Scheduler for Slurm {
             Err(problem) if problem.contains("--json") => ask("sinfo", &["--all", "--json"]),
             result => result,
         }
+    }
+
+    fn topology(&self, each: &mut dyn FnMut(Location)) -> Result<(), String> {
+        self.run("scontrol", &["--oneliner", "show", "topology"], |reader| topology::read(reader, each))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What GPUs spend: read off their energy counters every ten seconds, or else power times time; booked by the hour to
+//! What GPUs spend, and the machines that they are in: read off their energy counters every ten seconds, or else power times time; booked by the hour to
 //! whoever has them, and kept over a hub's restart. A counter that was reset, and a GPU that was replaced, show as
 //! something that no GPU can spend; a node that was not heard for a while made up for it when its counters are there again.
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::model::{
     energy::{Bill, Spent, Tariff, day, hours},
-    metric::gpu,
+    metric::{gpu, node},
     raw::Raw,
     time::Time,
 };
@@ -34,12 +34,13 @@ const MOST_WATTS: f64 = 5_000.0;
 const BELIEVED: f64 = 30.0;
 /// How long whose GPUs are may be unknown after a restart, before what they spent meanwhile is booked to nobody.
 const HOLDERS_WITHIN: Duration = Duration::from_mins(2);
-/// How long entries are kept.
+/// How long entries are kept, and those of places of narrower levels.
 const KEPT: Duration = Duration::from_hours(7 * 24);
+const PLACES_KEPT: Duration = Duration::from_hours(25);
 /// How many entries are kept; what is spent beyond is booked to nobody.
 const MOST: usize = 200_000;
 
-/// What was spent in one hour at one place for one user.
+/// What was spent in one hour at one place: for one user at one of the widest level, or by all at any other place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// When the hour began.
@@ -50,8 +51,10 @@ pub struct Account {
     pub account: Name,
     /// The partition or queue.
     pub partition: Name,
-    /// The place of the widest level; empty for nodes without one.
+    /// The place; empty for nodes without one.
     pub place: Name,
+    /// The place of the widest level that it is in.
+    pub site: Name,
     /// What was spent.
     pub spent: Spent,
 }
@@ -59,18 +62,47 @@ pub struct Account {
 /// Hour, place, user, account and partition.
 type Key = (Time, Name, [Name; 3]);
 
+/// Accounts of the places of one level.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    accounts: Vec<Account>,
+    known: HashMap<(Time, Name, Name), usize>,
+}
+
+impl Ledger {
+    fn account(&mut self, hour: Time, place: &Name, site: &Name) -> &mut Account {
+        let at = *self.known.entry((hour, place.clone(), site.clone())).or_insert(self.accounts.len());
+        if at == self.accounts.len() {
+            let (user, account, partition) = Default::default();
+            let (place, site, spent) = (place.clone(), site.clone(), Spent::default());
+            self.accounts.push(Account { hour, user, account, partition, place, site, spent });
+        }
+        &mut self.accounts[at]
+    }
+
+    fn forget(&mut self, now: Time) {
+        self.accounts.retain(|account| now.since(account.hour) <= PLACES_KEPT);
+        let key = |it: &Account| (it.hour, it.place.clone(), it.site.clone());
+        self.known = self.accounts.iter().zip(0..).map(|(account, at)| (key(account), at)).collect();
+    }
+}
+
 /// All meters and accounts.
 #[derive(Debug, Default)]
 pub(super) struct Energy {
     meters: Vec<Meters>,
     accounts: Vec<Account>,
     known: HashMap<Key, usize>,
+    /// What was spent at the places of each level but the widest, by hour, place and the widest place.
+    places: Vec<Ledger>,
     /// What jobs had spent before the hub restarted, until they come up again.
     before: HashMap<Name, Bill>,
     /// When old entries were looked for last.
     swept: Time,
     /// Room for what each GPU of a node spent.
     room: Vec<Spent>,
+    /// Whether the rest of any machine was ever metered.
+    knows_hosts: bool,
 }
 
 /// A node's meters.
@@ -105,7 +137,7 @@ impl Meter {
         if counter.steps().is_some() {
             (self.counter, self.counted) = (counter, Some(now));
         }
-        let spent = |used, estimated, gpu_seconds| Spent { used, estimated, idle: 0.0, gpu_seconds };
+        let spent = |used, estimated, gpu_seconds| Spent { used, estimated, gpu_seconds, ..Spent::default() };
         let most = MOST_WATTS * span + STEP;
         match (counted, power.steps()) {
             // What was estimated while there was no counter is in it.
@@ -164,7 +196,8 @@ impl Energy {
             return *at;
         }
         let [user, account, partition] = who;
-        self.accounts.push(Account { hour, user, account, partition, place, spent: Spent::default() });
+        let (site, spent) = (place.clone(), Spent::default());
+        self.accounts.push(Account { hour, user, account, partition, place, site, spent });
         self.known.insert(key, self.accounts.len() - 1);
         self.accounts.len() - 1
     }
@@ -176,11 +209,20 @@ impl Energy {
         }
         self.swept = now;
         self.forget_before(now);
+        self.places.iter_mut().for_each(|level| level.forget(now));
         self.accounts.retain(|account| now.since(account.hour) <= KEPT);
         let key =
             |it: &Account| (it.hour, it.place.clone(), [it.user.clone(), it.account.clone(), it.partition.clone()]);
         self.known = self.accounts.iter().zip(0..).map(|(account, at)| (key(account), at)).collect();
     }
+}
+
+/// Watts that a machine draws beside its GPUs; nothing where it has no meter, or one of them does not tell.
+fn rest(machine: &[Raw], gpus: &[Raw], count: usize) -> Option<f64> {
+    let machine = machine.first()?.steps()?;
+    let gpus = gpus.get(..count).filter(|gpus| !gpus.is_empty())?;
+    let gpus = gpus.iter().map(|power| power.steps().map(i64::from)).sum::<Option<i64>>()?;
+    Some((f64::from(machine) - gpus as f64 * 0.5).max(0.0))
 }
 
 impl Job {
@@ -190,9 +232,22 @@ impl Job {
 }
 
 impl Fleet {
-    /// What GPUs spent, by hour, place and user.
+    /// What GPUs spent, by hour, place of the widest level and user.
     pub fn accounts(&self) -> &[Account] {
         &self.energy.accounts
+    }
+
+    /// What was spent by hour and place of the level at `position`; of the widest level by user, too.
+    pub fn accounts_of(&self, position: usize) -> &[Account] {
+        match position.checked_sub(1) {
+            None => &self.energy.accounts,
+            Some(at) => self.energy.places.get(at).map_or(&[], |level| &level.accounts),
+        }
+    }
+
+    /// Whether it is known of any machine what it takes beside its GPUs.
+    pub fn knows_hosts(&self) -> bool {
+        self.energy.knows_hosts
     }
 
     /// What energy costs.
@@ -217,6 +272,11 @@ impl Fleet {
             self.energy.room.push(meter.spent(cell(counters), cell(powers), seconds, now));
         }
         let Some(from) = from else { return };
+        if let Some(watts) = rest(self.tiles.row(at, node::TOTAL_POWER), powers, gpus) {
+            let each = watts * seconds.min(BELIEVED) / gpus as f64;
+            self.energy.room.iter_mut().filter(|it| it.gpu_seconds > 0.0).for_each(|it| it.host = each);
+            self.energy.knows_hosts = true;
+        }
         // Of a span over midnight, only what came after it is today's.
         let midnight = day(now);
         let of_today = if from < midnight { now.seconds_after(midnight) / seconds } else { 1.0 };
@@ -253,9 +313,16 @@ impl Fleet {
         let room = std::mem::take(&mut self.energy.room);
         let utils = self.tiles.row(id.index(), gpu::UTIL);
         let is_idle = |slot: usize| utils.get(slot).and_then(|util| util.steps()).is_some_and(|steps| steps < 1);
-        let place = self.places.of_node(id).first();
-        let place = place.and_then(|at| self.places.of_level(0).get(*at as usize)).map(|place| place.name.clone());
-        let place = place.filter(|place| &**place != NOWHERE).unwrap_or_default();
+        let places: Vec<Name> = self
+            .places_of(id)
+            .iter()
+            .enumerate()
+            .map(|(level, at)| {
+                let place = self.places.of_level(level).get(*at as usize).map(|place| place.name.clone());
+                place.filter(|place| &**place != NOWHERE).unwrap_or_default()
+            })
+            .collect();
+        let place = places.first().cloned().unwrap_or_default();
         let mut sharers = vec![0u32; room.len()];
         // Who has an instance has a part of its GPU.
         let gpus = &self.nodes[id.index()].inventory.gpus;
@@ -287,6 +354,18 @@ impl Fleet {
                 job.bill.add(spent.part(share), hour, &place, &self.settings.tariff);
             }
             self.energy.book(span, &place, job.pays(), spent);
+        }
+        let mut all = Spent::default();
+        for spent in &room {
+            all += *spent;
+        }
+        if all.gpu_seconds > 0.0 {
+            self.energy.places.resize_with(places.len().saturating_sub(1), Ledger::default);
+            for (level, narrow) in self.energy.places.iter_mut().zip(places.iter().skip(1)) {
+                for (hour, share) in hours(span.0, span.1) {
+                    level.account(hour, narrow, &place).spent += all.part(share);
+                }
+            }
         }
         let mut free = Spent::default();
         room.iter().zip(&sharers).filter(|(_, sharers)| **sharers == 0).for_each(|(spent, _)| free += *spent);

@@ -1,14 +1,14 @@
 //! What the key metrics of every GPU and node did lately: every 10 s for as long as memory lasts, and of a small
-//! fleet every second or two. A GPU's history follows its identity, not its slot.
+//! fleet every second or two. Some of it is kept for longer. A GPU's history follows its identity, not its slot.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use super::{
     log::Log,
     name::Name,
     node::NodeId,
     tile::Tile,
-    track::{Seen, Shape, Track},
+    track::{Pin, Seen, Shape, Track, read_chain},
 };
 use crate::model::{
     metric::{MetricId, Scope, gpu, node},
@@ -50,6 +50,9 @@ pub(super) struct History {
     /// The last minutes in small steps, where the fleet is small enough.
     fine: Option<Tier>,
     lineups: Vec<Lineup>,
+    /// What is kept for longer than the rest, in large steps, and where it is of each node.
+    kept: Log,
+    pins: Vec<Pin>,
 }
 
 /// All nodes' tracks in one step.
@@ -79,18 +82,21 @@ impl History {
     const SEGMENT: usize = 256 << 10;
     /// Slots of one node that have a history. With more, a block could outgrow a segment.
     const SLOTS: usize = 128;
+    /// What is kept for longer has one of so many parts of the memory.
+    const KEPT: u64 = 12;
     /// Earlier lineups of one node that can still be told from another.
     const LINEUPS: usize = 8;
 
     pub(super) fn new() -> Self {
-        let fine = Some(Tier::new(1000));
-        History { coarse: Tier::new(Self::COARSE), fine, lineups: Vec::new() }
+        let (coarse, fine) = (Tier::new(Self::COARSE), Some(Tier::new(1000)));
+        History { coarse, fine, lineups: Vec::new(), kept: Log::new(Self::SEGMENT), pins: Vec::new() }
     }
 
     /// Makes room for one more node.
     pub(super) fn add(&mut self) {
         let at = self.lineups.len();
         self.lineups.push(Lineup::default());
+        self.pins.push(Pin { last: None, until: Time::from_millis(i64::MIN) });
         for tier in self.tiers() {
             tier.add(at);
         }
@@ -124,7 +130,8 @@ impl History {
             (Some(_), None) => {}
         }
         let open: usize = self.tiers().map(|tier| tier.open).sum();
-        let rest = bytes.saturating_sub(open as u64);
+        self.kept.limit(bytes / Self::KEPT);
+        let rest = bytes.saturating_sub(open as u64 + bytes / Self::KEPT);
         let fine = if self.fine.is_some() { rest * 2 / 5 } else { 0 };
         self.coarse.log.limit(rest - fine);
         if let Some(tier) = &mut self.fine {
@@ -146,26 +153,49 @@ impl History {
         GPU_KEYS.contains(&metric) || NODE_KEYS.contains(&metric)
     }
 
-    /// Calls `each` with what was seen of one metric in `from..to`, newest first. `gpu` is the identity of the GPU
-    /// in `slot`.
+    /// For how long there is room to keep the history of so many nodes, by what that took lately. What was kept before of
+    /// others is not all pushed out by it.
+    pub(super) fn keeps_of(&self, nodes: usize, now: Time) -> Duration {
+        let Some(since) = self.since() else { return Duration::MAX };
+        let taken = self.coarse.log.filled() as f64 / self.lineups.len().max(1) as f64;
+        let each = taken / now.seconds_after(since).max(1.0);
+        let room = self.kept.most() as f64 * 3.0 / 4.0;
+        Duration::try_from_secs_f64(room / (each * nodes as f64)).unwrap_or(Duration::MAX)
+    }
+
+    /// Keeps what a node did from `from` until now for longer than the rest: until there is no room for it beside what is
+    /// kept later.
+    pub(super) fn keep(&mut self, id: NodeId, from: Time) {
+        let (pin, coarse) = (&mut self.pins[id.index()], &mut self.coarse);
+        *pin = coarse.tracks[id.index()].copy(&mut coarse.log, from, &mut self.kept, *pin);
+    }
+
+    /// Calls `each` with what was seen of one metric of some things in `from..to`, newest first. A thing is its slot, and
+    /// of GPUs the identity of the one that is there now.
     pub(super) fn read(
         &self,
         id: NodeId,
-        (metric, slot, gpu): (MetricId, usize, Option<&Name>),
+        (metric, things): (MetricId, &[(usize, Option<&Name>)]),
         (from, to): (Time, Time),
-        mut each: impl FnMut(Seen<1>),
+        mut each: impl FnMut(Seen<'_>),
     ) {
         let Some(lineup) = self.lineups.get(id.index()) else { return };
-        let series = |shape: Shape| lineup.series(shape, metric, slot, gpu);
-        let mut earliest = to;
+        let pick = |shape: Shape, picked: &mut Vec<usize>| {
+            picked.extend(things.iter().filter_map(|(slot, gpu)| lineup.series(shape, metric, *slot, *gpu)));
+            picked.sort_unstable();
+        };
+        let earliest = Cell::new(to);
+        let mut each = |seen: Seen<'_>| {
+            earliest.set(earliest.get().min(seen.time));
+            each(seen);
+        };
+        // Before the first of the small steps, the large ones; and before these, what was kept.
         if let Some(fine) = &self.fine {
-            fine.tracks[id.index()].read(&fine.log, from, to, series, |seen| {
-                earliest = earliest.min(seen.time);
-                each(seen);
-            });
+            fine.tracks[id.index()].read(&fine.log, (from, to), pick, &mut each);
         }
-        // Before the first of the small steps, the large ones.
-        self.coarse.tracks[id.index()].read(&self.coarse.log, from, earliest, series, each);
+        let (coarse, until) = (&self.coarse, earliest.get());
+        coarse.tracks[id.index()].read(&coarse.log, (from, until), pick, &mut each);
+        read_chain(&self.kept, self.pins[id.index()].last, (from, earliest.get()), pick, each);
     }
 
     /// The smallest step that is kept.
@@ -181,7 +211,7 @@ impl History {
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
         let tiers = std::iter::once(&self.coarse).chain(&self.fine);
-        tiers.map(|tier| tier.open + tier.log.bytes()).sum()
+        tiers.map(|tier| tier.open + tier.log.bytes()).sum::<usize>() + self.kept.bytes()
     }
 
     fn tiers(&mut self) -> impl Iterator<Item = &mut Tier> {

@@ -212,7 +212,7 @@ impl Fleet {
     pub(super) fn add(&mut self, name: Name) -> NodeId {
         let id = self.directory.add(name.clone());
         let node = Node { name, ..Node::default() };
-        self.places.put(id, &node.inventory, &mut self.names);
+        self.places.put(id, &node, &mut self.names);
         self.nodes.push(node);
         self.tiles.add(Shape::new(self.metrics(), 0, 0));
         self.presence.push(Presence::default());
@@ -258,7 +258,12 @@ impl Fleet {
                 self.plan();
             }
         }
-        let without_room = self.places.put(id, &self.nodes[at].inventory, &mut self.names);
+        self.locate(id);
+    }
+
+    /// Puts a node where its labels say.
+    pub(super) fn locate(&mut self, id: NodeId) {
+        let without_room = self.places.put(id, &self.nodes[id.index()], &mut self.names);
         if without_room > 0 {
             *self.drops.entry("place beyond a level's limit").or_default() += without_room;
         }

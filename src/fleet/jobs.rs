@@ -4,10 +4,11 @@
 
 mod granted;
 mod job;
+mod past;
 mod schedule;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     time::Duration,
 };
@@ -36,9 +37,15 @@ pub(super) struct Jobs {
     order: Vec<u32>,
     /// What is held of each node, in the order of the jobs' ids.
     held: Vec<Vec<Held>>,
+    /// What was held of each node before.
+    had: Vec<Vec<Held>>,
+    /// Those that ended a moment ago.
+    endings: VecDeque<past::Ending>,
     /// What each node's processes came to when they were last gone through.
     seen: Vec<u64>,
     round: u64,
+    /// Rounds of where nodes are.
+    topologies: u64,
     /// Nodes that came up in this round and that the fleet does not know.
     strangers: Vec<Name>,
     /// When those that ended long ago were forgotten last.
@@ -76,6 +83,7 @@ impl Jobs {
     /// Makes room for one more node.
     pub(super) fn add_node(&mut self) {
         self.held.push(Vec::new());
+        self.had.push(Vec::new());
         self.seen.push(0);
     }
 
@@ -108,9 +116,13 @@ impl Jobs {
                 refused += 1;
                 continue;
             };
+            let begins = |job: &Job| !job.is_scheduled && job.phase != Phase::Running && job.holds == 0;
+            if self.get(number).is_some_and(begins) {
+                self.forget_all_had(number);
+            }
             let Some(job) = self.get_mut(number) else { continue };
             if !job.is_scheduled {
-                if job.phase != Phase::Running && job.holds == 0 {
+                if begins(job) {
                     // A new one, or an id that came back. What holds GPUs after its end was left behind.
                     job.begin();
                 }
@@ -185,6 +197,7 @@ impl Jobs {
             natural(a, b).is_lt()
         };
         let at = self.held[node.index()].partition_point(comes_before);
+        self.forget_had(number, node);
         self.held[node.index()].insert(at, Held { job: number, share });
         share
     }
@@ -198,12 +211,17 @@ impl Jobs {
     fn let_go(&mut self, held: Held, now: Time) {
         let Some(job) = self.list.get_mut(held.job as usize).and_then(Option::as_mut) else { return };
         let Some(share) = job.shares.get(held.share as usize).filter(|share| !share.is_held) else { return };
-        let of_node = &mut self.held[share.node.index()];
+        let (node, of_node) = (share.node, &mut self.held[share.node.index()]);
         let Some(at) = of_node.iter().position(|other| *other == held) else { return };
         of_node.remove(at);
         job.holds -= 1;
-        if !job.is_scheduled && job.phase != Phase::Ended && job.holds == 0 {
+        let ends = !job.is_scheduled && job.phase != Phase::Ended && job.holds == 0;
+        if ends {
             job.end(now);
+        }
+        self.had(held, node);
+        if ends {
+            self.ends(held.job, now);
         }
     }
 
@@ -239,11 +257,12 @@ impl Jobs {
     }
 
     fn forget_those(&mut self, is_old: impl Fn(&Job) -> bool) {
-        let Jobs { list, vacant, known, order, .. } = self;
+        let Jobs { list, vacant, known, order, had, .. } = self;
         order.retain(|number| {
             let place = &mut list[*number as usize];
             let Some(old) = place.take_if(|job| is_old(job)) else { return true };
             known.remove(&old.id);
+            old.shares.iter().for_each(|share| had[share.node.index()].retain(|had| had.job != *number));
             vacant.push(*number);
             false
         });

@@ -89,6 +89,16 @@ impl Log {
         self.segments.len() * self.segment
     }
 
+    /// Bytes that were written and are held.
+    pub(super) fn filled(&self) -> usize {
+        self.segments.iter().map(|segment| segment.bytes.len()).sum()
+    }
+
+    /// Bytes that the segments take at most.
+    pub(super) fn most(&self) -> usize {
+        self.most * self.segment
+    }
+
     fn begin(&mut self, since: Time) {
         let mut bytes = None;
         while self.segments.len() >= self.most {

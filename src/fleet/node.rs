@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    inventory::{Gpu, Inventory},
+    inventory::{Gpu, Inventory, Tag},
     name::{Name, Names, own},
     processes::Processes,
 };
@@ -64,6 +64,8 @@ pub struct Node {
     pub rebooted: Option<Time>,
     /// How the scheduler stands to it, if it knows it.
     pub standing: Option<Standing>,
+    /// Places of which the scheduler's topology tells, and in which round of it each came up last.
+    pub(super) topology: Vec<(Tag, u64)>,
     /// Keys of the agent's metrics that the hub does not take: too many new ones, or another unit or quantum.
     pub refused: Vec<Name>,
     /// Whether the roster's keeper has still to hear of a change.
@@ -83,6 +85,8 @@ pub struct Standing {
     pub by: Name,
     /// Since when.
     pub since: Option<Time>,
+    /// Since when nothing is wrong with it, as far as the hub has seen, while it is held back.
+    pub well: Option<Time>,
     /// How often it was taken from the scheduler, as far as the hub has seen.
     pub holds: u32,
     /// In which round of the scheduler's news it came up last.
@@ -151,6 +155,7 @@ impl Standing {
             reason: names.share(&said.reason),
             by: names.share(&said.by),
             since: said.since,
+            well: before.and_then(|before| before.well),
             round,
         };
         let was_held = before.is_some_and(Standing::is_held);
@@ -169,6 +174,12 @@ pub(super) struct Brief {
 }
 
 impl Node {
+    /// The value of the label `key`: its agent's, or else the scheduler's.
+    pub fn label(&self, key: &str) -> Option<&Name> {
+        let told = || self.topology.iter().find(|(tag, _)| &*tag.key == key).map(|(tag, _)| &tag.value);
+        self.inventory.label(key).or_else(told)
+    }
+
     pub(super) fn brief(&self) -> Brief {
         Brief {
             model: self.inventory.model_of_all().cloned(),

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 
 use super::{
-    inventory::Inventory,
     name::{Name, Names},
-    node::NodeId,
+    node::{Node, NodeId},
 };
 use crate::model::place::Levels;
 pub use crate::model::place::NOWHERE;
@@ -73,13 +72,13 @@ impl Places {
 
     /// Puts a node where its labels say, and says how many of its levels had no room for one more place: there it is
     /// in the place `–`. Nodes come in the order of their ids the first time.
-    pub(super) fn put(&mut self, node: NodeId, inventory: &Inventory, names: &mut Names) -> u64 {
+    pub(super) fn put(&mut self, id: NodeId, node: &Node, names: &mut Names) -> u64 {
         let n = self.levels.len();
-        let new = self.of_node.len() <= node.index() * n;
+        let new = self.of_node.len() <= id.index() * n;
         let mut without_room = 0;
         for position in 0..n {
             let level = &mut self.levels[position];
-            let name = inventory.label(&level.label).filter(|name| !name.is_empty());
+            let name = node.label(&level.label).filter(|name| !name.is_empty());
             let at = name.and_then(|name| {
                 let at = level.enter(name.clone(), Self::MOST);
                 without_room += u64::from(at.is_none());
@@ -90,7 +89,7 @@ impl Places {
             if new {
                 self.of_node.push(at);
             } else {
-                let before = std::mem::replace(&mut self.of_node[node.index() * n + position], at);
+                let before = std::mem::replace(&mut self.of_node[id.index() * n + position], at);
                 level.places[before as usize].nodes -= 1;
             }
         }
@@ -117,11 +116,11 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::inventory::Tag;
+    use crate::fleet::inventory::{Inventory, Tag};
 
-    fn labelled(rack: &str) -> Inventory {
+    fn labelled(rack: &str) -> Node {
         let tag = Tag { key: "rack".into(), value: rack.into() };
-        Inventory { labels: vec![tag], ..Inventory::default() }
+        Node { inventory: Inventory { labels: vec![tag], ..Inventory::default() }, ..Node::default() }
     }
 
     fn places() -> (Places, Names) {

@@ -57,6 +57,23 @@ pub struct Rollup {
 }
 
 impl Rollup {
+    /// Of one value.
+    pub fn of(value: f64) -> Rollup {
+        Rollup { count: 1.0, sum: value, min: value, max: value }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Rollup) -> Rollup {
+        let (count, sum) = (self.count + other.count, self.sum + other.sum);
+        Rollup { count, sum, min: self.min.min(other.min), max: self.max.max(other.max) }
+    }
+
+    /// Of so many moments that were put together, what there was on average.
+    pub(super) fn mean(self, moments: f64) -> Rollup {
+        Rollup { count: self.count / moments, sum: self.sum / moments, ..self }
+    }
+
     /// The one number that `aggregate` makes of it; nothing for flags.
     pub fn value(&self, aggregate: Aggregate) -> Option<f64> {
         match aggregate {
@@ -222,22 +239,21 @@ impl Rollups {
         let mut grid = Grid::new(from, to, step);
         let key = KEYS.iter().position(|key| *key == metric);
         if let (Some(key), Some((level, place)), Some(metric)) = (key, self.place(area), metric.builtin()) {
-            let mut add = |seen: Seen<PARTS>| {
+            let mut add = |seen: Seen<'_>| {
                 if let Some(rollup) = tell(seen.values, metric.quantum, scale(metric.unit)) {
                     grid.add(seen.time, seen.span, &(rollup, 1.0), merge);
                 }
             };
-            let first = |_| Some(key * PARTS);
+            let parts = |_: Shape, picked: &mut Vec<usize>| picked.extend(key * PARTS..(key + 1) * PARTS);
             let mut earliest = to;
-            place.seconds.read(&level.seconds, from, to, first, |seen| {
+            place.seconds.read(&level.seconds, (from, to), parts, |seen| {
                 earliest = earliest.min(seen.time);
                 add(seen);
             });
             // Before the first of the small steps, the large ones.
-            place.tens.read(&level.tens, from, earliest, first, add);
+            place.tens.read(&level.tens, (from, earliest), parts, add);
         }
-        let mean = |(all, n): (Rollup, f64)| Rollup { count: all.count / n, sum: all.sum / n, ..all };
-        grid.finish().map(|cell| cell.map(mean)).collect()
+        grid.finish().map(|cell| cell.map(|(all, n): (Rollup, f64)| all.mean(n))).collect()
     }
 
     /// Bytes that it takes.
@@ -337,17 +353,13 @@ fn scale(unit: Unit) -> f64 {
     if unit == Unit::BytesPerSecond { 1.0 } else { 16.0 }
 }
 
-fn tell(values: [Raw; PARTS], quantum: f64, scale: f64) -> Option<Rollup> {
-    let [count, mean, min, max] = values;
+fn tell(values: &[Raw], quantum: f64, scale: f64) -> Option<Rollup> {
+    let [count, mean, min, max]: [Raw; PARTS] = values.try_into().ok()?;
     let count = count.value(1.0)?;
     let (mean, min, max) = (mean.value(quantum / scale)?, min.value(quantum)?, max.value(quantum)?);
     Some(Rollup { count, sum: mean * count, min, max })
 }
 
 fn merge((all, n): &mut (Rollup, f64), (one, _): &(Rollup, f64)) {
-    all.count += one.count;
-    all.sum += one.sum;
-    all.min = all.min.min(one.min);
-    all.max = all.max.max(one.max);
-    *n += 1.0;
+    (*all, *n) = (all.and(*one), *n + 1.0);
 }

@@ -53,6 +53,7 @@ impl Fleet {
                 }
             }
         }
+        self.keep_past(now);
         if end < self.nodes.len() {
             return Some(Sweep { now, next: end });
         }

@@ -54,9 +54,8 @@ impl Fleet {
         let Some(row) = metric.builtin() else { return Vec::new() };
         let mut grid = Grid::new(from, to, step);
         let is_gauge = row.kind == Kind::Gauge;
-        self.history.read(id, self.asked(id, metric, slot), (from, to), |seen| {
-            let [raw] = seen.values;
-            if let Some(value) = raw.value(row.quantum) {
+        self.history.read(id, (metric, &[self.thing(id, metric, slot)]), (from, to), |seen| {
+            if let Some(value) = seen.values.first().and_then(|raw| raw.value(row.quantum)) {
                 grid.add(seen.time, seen.span, &(value, 1.0), |(sum, n), (value, _)| {
                     if is_gauge {
                         (*sum, *n) = (*sum + value, *n + 1.0);
@@ -72,7 +71,8 @@ impl Fleet {
     pub fn increase(&self, id: NodeId, metric: MetricId, slot: usize, from: Time, to: Time) -> Option<f64> {
         let quantum = metric.builtin()?.quantum;
         let mut newest_first = Vec::new();
-        self.history.read(id, self.asked(id, metric, slot), (from, to), |seen| newest_first.push(seen.values[0]));
+        let thing = self.thing(id, metric, slot);
+        self.history.read(id, (metric, &[thing]), (from, to), |seen| newest_first.extend(seen.values));
         growth(newest_first.into_iter().rev()).map(|grown| grown as f64 * quantum)
     }
 
@@ -93,10 +93,36 @@ impl Fleet {
         self.rollups.latest(area, metric, now)
     }
 
-    /// What the history is to be asked: the metric, its slot, and whose slot that is.
-    fn asked(&self, id: NodeId, metric: MetricId, slot: usize) -> (MetricId, usize, Option<&Name>) {
+    /// A metric rolled up over some of a node's slots along time, as [`Fleet::rollup`]. Of counters, flags and codes each
+    /// step has the last.
+    pub fn rollup_of(
+        &self,
+        id: NodeId,
+        metric: MetricId,
+        slots: impl IntoIterator<Item = usize>,
+        (from, to, step): (Time, Time, Duration),
+    ) -> Vec<Option<Rollup>> {
+        let Some(row) = metric.builtin() else { return Vec::new() };
+        let things: Vec<_> = slots.into_iter().map(|slot| self.thing(id, metric, slot)).collect();
+        let mut grid = Grid::new(from, to, step);
+        let is_gauge = row.kind == Kind::Gauge;
+        self.history.read(id, (metric, &things), (from, to), |seen| {
+            let known = seen.values.iter().filter_map(|raw| raw.value(row.quantum)).map(Rollup::of);
+            if let Some(all) = known.reduce(Rollup::and) {
+                grid.add(seen.time, seen.span, &(all, 1.0), |(all, n), (one, _)| {
+                    if is_gauge {
+                        (*all, *n) = (all.and(*one), *n + 1.0);
+                    }
+                });
+            }
+        });
+        grid.finish().map(|cell| cell.map(|(all, n)| all.mean(n))).collect()
+    }
+
+    /// What history is to be asked of a slot: of GPUs, whose it is.
+    fn thing(&self, id: NodeId, metric: MetricId, slot: usize) -> (usize, Option<&Name>) {
         let gpu = self.node(id).inventory.gpus.get(slot).filter(|_| metric.scope == Scope::Gpu);
-        (metric, slot, gpu.map(super::Gpu::identity))
+        (slot, gpu.map(super::Gpu::identity))
     }
 }
 

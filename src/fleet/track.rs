@@ -33,13 +33,13 @@ pub(super) struct Shape {
     pub(super) lineup: u32,
 }
 
-/// Values at one time.
+/// Values at one time, of the series that were picked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<const N: usize> {
+pub(super) struct Seen<'a> {
     pub(super) time: Time,
     /// Milliseconds until the next values were due.
     pub(super) span: u32,
-    pub(super) values: [Raw; N],
+    pub(super) values: &'a [Raw],
 }
 
 impl Track {
@@ -88,44 +88,44 @@ impl Track {
         }
     }
 
-    /// Calls `each` with what was seen in `from..to`, newest first. `first` says which series is meant (the first of
-    /// `N` in a row) when the track had that shape; where it says nothing, there is nothing to see.
-    pub(super) fn read<const N: usize>(
+    /// Calls `each` with what was seen in `from..to`, newest first. `pick` says which series are meant when the track had
+    /// that shape, in rising order; where it picks none, there is nothing to see.
+    pub(super) fn read(
         &self,
         log: &Log,
-        from: Time,
-        to: Time,
-        first: impl Fn(Shape) -> Option<usize>,
-        mut each: impl FnMut(Seen<N>),
+        (from, to): (Time, Time),
+        mut pick: impl FnMut(Shape, &mut Vec<usize>),
+        mut each: impl FnMut(Seen<'_>),
     ) {
-        let mut show = |head: &Head, row: usize, values: [Raw; N]| {
-            let seen = Seen { time: head.time(row as i64), span: head.step, values };
-            if seen.time < to && head.time(row as i64 + 1) > from {
-                each(seen);
-            }
-        };
-        let open = self.head();
-        if let Some(first) = first(self.shape) {
-            let width = usize::from(self.shape.series);
-            for row in (0..usize::from(self.len)).rev() {
-                show(&open, row, std::array::from_fn(|n| self.cells[row * width + first + n]));
+        let (open, width) = (self.head(), usize::from(self.shape.series));
+        let (mut picked, mut values) = (Vec::new(), Vec::new());
+        pick(self.shape, &mut picked);
+        for row in (0..usize::from(self.len)).rev().filter(|_| !picked.is_empty()) {
+            if open.has(row, from, to) {
+                values.clear();
+                values.extend(picked.iter().map(|at| self.cells[row * width + at]));
+                each(Seen { time: open.time(row as i64), span: open.step, values: &values });
             }
         }
-        let mut spot = self.last;
-        while let Some((head, packed)) = spot.and_then(|spot| log.get(spot)).and_then(Head::read) {
-            let steps = usize::from(head.len);
-            if head.time(steps as i64) <= from {
-                break;
-            }
-            if let Some(first) = first(head.shape).filter(|_| head.time(0) < to) {
-                let mut series = [[Raw::UNKNOWN; STEPS]; N];
-                unpack(packed, steps, first, &mut series);
-                for row in (0..steps.min(STEPS)).rev() {
-                    show(&head, row, std::array::from_fn(|n| series[n][row]));
-                }
-            }
-            spot = head.before;
+        read_chain(log, self.last, (from, to), pick, each);
+    }
+
+    /// Copies what came at `from` or later to another log, after the chain that ends there with `last`, which holds all
+    /// before `until`. Says where the chain ends now, and until when it goes.
+    pub(super) fn copy(&mut self, log: &mut Log, from: Time, into: &mut Log, pin: Pin) -> Pin {
+        self.seal(log);
+        let blocks: Vec<_> = chain(log, self.last, from.max(pin.until)).collect();
+        let mut bytes = std::mem::take(&mut into.scratch);
+        let (mut pin, since) = (pin, pin.until);
+        for (head, packed) in blocks.into_iter().rev().filter(|(head, _)| head.time(0) >= since) {
+            bytes.clear();
+            Head { before: pin.last, ..head }.write(&mut bytes);
+            bytes.extend_from_slice(packed);
+            let until = head.time(head.len.into());
+            pin = Pin { last: into.append(&bytes, head.time(0)).or(pin.last), until };
         }
+        into.scratch = bytes;
+        pin
     }
 
     /// Packs the open steps away.
@@ -138,7 +138,9 @@ impl Track {
         bytes.clear();
         let head = self.head();
         head.write(&mut bytes);
+        let start = bytes.len();
         pack(&self.cells[..usize::from(self.len) * width], width, &mut bytes);
+        Head::write_size(&mut bytes, start);
         // A block that is larger than a segment is lost, and the chain goes on without it.
         self.last = log.append(&bytes, head.time(0)).or(self.last);
         log.scratch = bytes;
@@ -148,24 +150,73 @@ impl Track {
         self.room = STEPS as u8;
     }
 
+    /// The head of the open steps, whose size is known once they are packed.
     fn head(&self) -> Head {
-        Head { before: self.last, start: self.start, step: self.step, shape: self.shape, len: self.len }
+        let Track { last: before, start, step, shape, len, .. } = *self;
+        Head { before, start, step, shape, len, size: 0 }
     }
 }
 
+/// A chain of copied blocks: its last one, and the time that it goes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pin {
+    pub(super) last: Option<Spot>,
+    pub(super) until: Time,
+}
+
+/// As [`Track::read`], of a chain of blocks that ends with `last`.
+pub(super) fn read_chain(
+    log: &Log,
+    last: Option<Spot>,
+    (from, to): (Time, Time),
+    mut pick: impl FnMut(Shape, &mut Vec<usize>),
+    mut each: impl FnMut(Seen<'_>),
+) {
+    let (mut picked, mut series, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (head, packed) in chain(log, last, from).filter(|(head, _)| head.time(0) < to) {
+        picked.clear();
+        pick(head.shape, &mut picked);
+        if picked.is_empty() {
+            continue;
+        }
+        let steps = usize::from(head.len).min(STEPS);
+        unpack(packed, steps, &picked, &mut series);
+        for row in (0..steps).rev().filter(|row| head.has(*row, from, to)) {
+            values.clear();
+            values.extend(series.iter().map(|steps| steps[row]));
+            each(Seen { time: head.time(row as i64), span: head.step, values: &values });
+        }
+    }
+}
+
+/// The blocks of the chain that ends with `last`, newest first, which end after `from` and are still there.
+fn chain(log: &Log, last: Option<Spot>, from: Time) -> impl Iterator<Item = (Head, &[u8])> {
+    let read = |spot: Option<Spot>| spot.and_then(|spot| log.get(spot)).and_then(Head::read);
+    let all = std::iter::successors(read(last), move |(head, _)| read(head.before));
+    all.take_while(move |(head, _)| head.time(head.len.into()) > from)
+}
+
 /// What stands before a block's packed series.
+#[derive(Clone, Copy)]
 struct Head {
     before: Option<Spot>,
     start: i64,
     step: u32,
     shape: Shape,
     len: u8,
+    /// Bytes that the packed series take.
+    size: u32,
 }
 
 impl Head {
     /// When the step `row` begins.
     fn time(&self, row: i64) -> Time {
         Time::from_millis(self.start.saturating_add(row).saturating_mul(i64::from(self.step)))
+    }
+
+    /// Whether the step `row` reaches into `from..to`.
+    fn has(&self, row: usize, from: Time, to: Time) -> bool {
+        self.time(row as i64) < to && self.time(row as i64 + 1) > from
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -176,6 +227,13 @@ impl Head {
         out.extend_from_slice(&self.shape.lineup.to_le_bytes());
         out.extend_from_slice(&self.shape.series.to_le_bytes());
         out.push(self.len);
+        out.extend_from_slice(&self.size.to_le_bytes());
+    }
+
+    /// Enters the size of what follows a head that ends at `start`.
+    fn write_size(block: &mut [u8], start: usize) {
+        let size = (block.len() - start) as u32;
+        block[start - size_of::<u32>()..start].copy_from_slice(&size.to_le_bytes());
     }
 
     fn read(bytes: &[u8]) -> Option<(Head, &[u8])> {
@@ -185,12 +243,15 @@ impl Head {
         let (step, bytes) = bytes.split_first_chunk()?;
         let (lineup, bytes) = bytes.split_first_chunk()?;
         let (series, bytes) = bytes.split_first_chunk()?;
-        let (len, packed) = bytes.split_first()?;
+        let (len, bytes) = bytes.split_first()?;
+        let (size, packed) = bytes.split_first_chunk()?;
+        let size = u32::from_le_bytes(*size);
         let offset = u32::from_le_bytes(*offset);
         let before = NonZeroU32::new(u32::from_le_bytes(*segment)).map(|segment| Spot { segment, offset });
         let shape = Shape { series: u16::from_le_bytes(*series), lineup: u32::from_le_bytes(*lineup) };
         let (start, step) = (i64::from_le_bytes(*start), u32::from_le_bytes(*step));
-        Some((Head { before, start, step, shape, len: *len }, packed))
+        let packed = packed.get(..size as usize)?;
+        Some((Head { before, start, step, shape, len: *len, size }, packed))
     }
 }
 
@@ -233,13 +294,18 @@ mod tests {
             let read = |from, to| {
                 let mut seen = Vec::new();
                 let (from, to) = (Time::from_millis(from), Time::from_millis(to));
-                track.read::<2>(&log, from, to, |s| (s == shape).then_some(1), |s| seen.push((s.time.as_millis(), s.values)));
+                let pick = |s: Shape, picked: &mut Vec<usize>| {
+                    if s == shape {
+                        picked.extend([0, 2]);
+                    }
+                };
+                track.read(&log, (from, to), pick, |s| seen.push((s.time.as_millis(), [s.values[0], s.values[1]])));
                 seen.retain(|(_, values)| values[0] != Raw::UNKNOWN);
                 seen.reverse();
                 seen
             };
             let held = read(i64::MIN, i64::MAX);
-            let expected: Vec<_> = recorded.iter().map(|n| (n * 1000, [value(*n, 1), value(*n, 2)])).collect();
+            let expected: Vec<_> = recorded.iter().map(|n| (n * 1000, [value(*n, 0), value(*n, 2)])).collect();
             prop_assert!(expected.ends_with(&held), "all that is held is the newest");
             prop_assert!(held.len() >= expected.len().min(STEPS), "the newest are held");
             let slice: Vec<_> = held.iter().copied().filter(|(time, _)| *time < to && time + 1000 > from).collect();
@@ -256,7 +322,29 @@ mod tests {
         }
         let mut seen = Vec::new();
         let (from, to) = (Time::from_millis(0), Time::from_millis(100_000));
-        track.read::<1>(&log, from, to, |_| Some(0), |s| seen.push((s.time.as_millis(), s.values[0].bits())));
+        let pick = |_: Shape, picked: &mut Vec<usize>| picked.push(0);
+        track.read(&log, (from, to), pick, |s| seen.push((s.time.as_millis(), s.values[0].bits())));
         assert_eq!(seen, [(21_000, 4), (20_000, 3), (51_000, 2), (50_000, 1)]);
+    }
+
+    #[test]
+    fn what_is_copied_stays_when_the_log_goes_on_and_is_copied_once() {
+        let shape = Shape { series: 1, lineup: 0 };
+        let (mut log, mut kept, mut track) = (Log::new(100), Log::new(4096), Track::new(shape, 0));
+        let at = |second: i64| Time::from_millis(second * 1000);
+        let mut pin = Pin { last: None, until: at(0) };
+        for second in 0..200 {
+            track.record(&mut log, 1000, at(second), |cells| cells[0] = Raw::from_bits(second as i32));
+            if [90, 99].contains(&second) {
+                pin = track.copy(&mut log, at(80), &mut kept, pin);
+            }
+        }
+        let mut seen = Vec::new();
+        let pick = |_: Shape, picked: &mut Vec<usize>| picked.push(0);
+        track.read(&log, (at(0), at(100)), pick, |s| seen.push(s.values[0].bits()));
+        assert!(seen.is_empty(), "the log has gone on");
+        read_chain(&kept, pin.last, (at(0), at(1000)), pick, |s| seen.push(s.values[0].bits()));
+        assert!(seen.len() >= 20 && seen.len() < 20 + STEPS, "{seen:?}");
+        assert!(seen.iter().copied().eq((100 - seen.len() as i32..100).rev()), "{seen:?}");
     }
 }

@@ -243,7 +243,7 @@ mod tests {
         let (state, ..) = open(dir.path());
         let known = Known { name: "gpu001".into(), gpus_expected: 1, ..Known::default() };
         assert!(state.remember(Arc::new(vec![known])).await);
-        let json = r#"{"book":{"accounts":[[3600000,["ann","physics","h100","eu"],[5000.0,0.0,0.0,10.0]]],"jobs":[]},
+        let json = r#"{"book":{"accounts":[[3600000,["ann","physics","h100","eu"],[5000.0,0.0,0.0,10.0,700.0]]],"jobs":[]},
             "nodes":[{"node":"gpu001","read":7200000,"gpus":[[50,5000.0]]}]}"#;
         let saved = || serde_json::from_str::<Saved>(json).unwrap();
         assert!(state.save_energy(saved()).await);

@@ -7,14 +7,16 @@ use super::time::Time;
 /// Joules in a kilowatt-hour.
 pub const KWH: f64 = 3.6e6;
 
-/// What some GPUs spent. Of GPUs alone: what the rest of a node takes is not known.
+/// What some GPUs spent, and the machines that they are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spent {
-    /// Joules.
+    /// Joules of GPUs alone.
     pub used: f64,
-    /// Those of them that were spent while a job had the GPU and did nothing on it.
+    /// Joules of the rest of their machines, each GPU's part of it; of machines without a meter this is not known, and 0.
+    pub host: f64,
+    /// Joules of GPUs that were spent while a job had the GPU and did nothing on it.
     pub idle: f64,
-    /// Those of them that are power times time, for there was no counter to be read.
+    /// Joules of GPUs that are power times time, for there was no counter to be read.
     pub estimated: f64,
     /// How long GPUs were watched for it, in seconds, all of them together.
     pub gpu_seconds: f64,
@@ -23,15 +25,22 @@ pub struct Spent {
 impl Spent {
     /// So large a part of it.
     pub fn part(self, share: f64) -> Spent {
-        let Spent { used, idle, estimated, gpu_seconds } = self;
-        let [used, idle, estimated, gpu_seconds] = [used, idle, estimated, gpu_seconds].map(|it| it * share);
-        Spent { used, idle, estimated, gpu_seconds }
+        let Spent { used, host, idle, estimated, gpu_seconds } = self;
+        let [used, host, idle, estimated, gpu_seconds] =
+            [used, host, idle, estimated, gpu_seconds].map(|it| it * share);
+        Spent { used, host, idle, estimated, gpu_seconds }
+    }
+
+    /// All joules of which anything is known.
+    pub fn all(self) -> f64 {
+        self.used + self.host
     }
 }
 
 impl AddAssign for Spent {
     fn add_assign(&mut self, other: Spent) {
         self.used += other.used;
+        self.host += other.host;
         self.idle += other.idle;
         self.estimated += other.estimated;
         self.gpu_seconds += other.gpu_seconds;
@@ -66,8 +75,8 @@ impl Bill {
         }
         let sum =
             |before: Option<f64>, more: Option<f64>| more.map_or(before, |more| Some(before.unwrap_or(0.0) + more));
-        self.cost = sum(self.cost, tariff.cost(place, at, spent.used));
-        self.carbon = sum(self.carbon, tariff.carbon(place, at, spent.used));
+        self.cost = sum(self.cost, tariff.cost(place, at, spent.all()));
+        self.carbon = sum(self.carbon, tariff.carbon(place, at, spent.all()));
     }
 
     /// Joules of the day of `now`.

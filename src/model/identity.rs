@@ -44,6 +44,8 @@ pub enum Field {
     Fault,
     /// What is made of a GPU: `free`, `used`, `unused`, `ungiven`, `hollow` or `zombie`.
     Use,
+    /// Jobs that had a GPU and have ended.
+    Ran,
     /// A node's states in its scheduler's words.
     Sched,
     /// What its scheduler calls a node.
@@ -176,6 +178,7 @@ fields! {
     Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
     Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
+    Ran "ran" Gpu "RAN" 9, "Jobs that had the GPU and have ended, for a day.";
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";
     SchedNode "sched.node" Node "SCHEDNODE" 12, "What the scheduler calls the node.";
     SchedReason "sched.reason" Node "REASON" 24, "Why the scheduler gives the node no jobs.";
@@ -212,7 +215,7 @@ fields! {
     EnergyUser "energy.user" Energy "USER" 10, "Whose job the GPUs had; nothing for GPUs without one.";
     EnergyAccount "energy.account" Energy "ACCOUNT" 10, "Who pays for that job.";
     EnergyPartition "energy.partition" Energy "PARTITION" 9, "That job's partition or queue.";
-    EnergyPlace "energy.place" Energy "PLACE" 12, "The place of the GPUs, of the widest level.";
+    EnergyPlace "energy.place" Energy "PLACE" 12, "The place of the GPUs: of the widest level, unless another is named.";
     EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
     EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
     EventXid "event.xid" Node "XID" 4, "The number of an XID or SXid.";

@@ -20,6 +20,24 @@ pub trait Scheduler: fmt::Debug + Send + Sync {
     /// # Errors
     /// As with [`Scheduler::jobs`].
     fn nodes(&self, each: &mut dyn FnMut(Standing)) -> Result<(), String>;
+
+    /// Calls `each` with every node's place in the network, as far as it knows it: once for each of its levels. It may
+    /// take long.
+    ///
+    /// # Errors
+    /// As with [`Scheduler::jobs`].
+    fn topology(&self, each: &mut dyn FnMut(Location)) -> Result<(), String>;
+}
+
+/// Where in the network a scheduler says that a node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location {
+    /// The node, as the scheduler calls it.
+    pub node: String,
+    /// What the place is: `switch`, `block`.
+    pub label: String,
+    /// The place's name.
+    pub place: String,
 }
 
 /// How a scheduler stands to a node. Texts are empty where it says nothing.

@@ -1,13 +1,16 @@
 //! Answers: the cells of the rows in the window, or their values along time.
 
-use crate::model::{
-    metric::Kind as Reading,
-    question::{Answer, Complaint},
-    raw::Gap,
-    series::{Line, Series},
-    syntax::{Query, Spot},
-    table::{self, Cell, Table},
-    text::clean,
+use crate::{
+    fleet::Job,
+    model::{
+        metric::Kind as Reading,
+        question::{Answer, Complaint},
+        raw::Gap,
+        series::{Line, Series},
+        syntax::{Query, Spot},
+        table::{self, Cell, Table},
+        text::clean,
+    },
 };
 
 use super::{
@@ -21,12 +24,15 @@ use super::{
     snapshot::{Seen, Snapshot},
     text::{flags, id, words},
     value::{Leaf, Number, Numeric, Shown, Text, Value},
+    view::Kind,
 };
 
 /// Longest text of a cell, in characters.
 const LONGEST: usize = 1024;
 /// Most lines of one answer along time.
 const MOST_LINES: usize = 10_000;
+/// Most lines of GPUs that are read for an answer along time whose lines are jobs.
+const MOST_READ: usize = 500_000;
 
 /// Runs a plan.
 pub(super) async fn run(access: &impl Access, seen: &Seen, query: &Query, plan: &Plan) -> Result<Answer, Complaint> {
@@ -34,6 +40,9 @@ pub(super) async fn run(access: &impl Access, seen: &Seen, query: &Query, plan: 
     if plan.is_grouped() {
         let groups = scan::groups(access, seen, plan).await;
         return of_groups(access, seen, query, plan, groups).await;
+    }
+    if let (Some(past), Kind::Job) = (&plan.past, kind) {
+        return of_jobs_past(access, seen, query, plan, past).await;
     }
     let items = if plan.looks_back() { Some(scan::items_in_parts(access, seen, plan).await) } else { None };
     let few = if items.is_none() { scan::few_nodes(access, seen, plan).await } else { None };
@@ -95,13 +104,49 @@ async fn of_groups(
     Ok(access.look(|fleet| frame.table(&seen.of(fleet), query, plan, rows)))
 }
 
-/// Says no to what would read too many lines of history: so many for each column.
+/// Jobs along time: what their GPUs came to is worked out in parts, job by job.
+async fn of_jobs_past(
+    access: &impl Access,
+    seen: &Seen,
+    query: &Query,
+    plan: &Plan,
+    past: &Window,
+) -> Result<Answer, Complaint> {
+    let kind = plan.view.kind;
+    let (frame, jobs, gpus) = access.look(|fleet| {
+        let snapshot = seen.view(fleet, kind);
+        let matches = Matches::Items(kind, scan::items(&snapshot, plan, &[]));
+        let window = plan.window(matches.len());
+        let rows = order(&snapshot, &matches, &plan.sort, window.clone());
+        let jobs: Vec<Item> = rows.into_iter().filter_map(|at| matches.item(at)).collect();
+        let gpus = jobs.iter().filter_map(|item| fleet.job(item.slot as usize)).map(Job::gpus).sum::<usize>();
+        (Frame { total: matches.len() as u64, stale: 0, offset: window.start as u64 }, jobs, gpus)
+    });
+    check_lines(query, plan, jobs.len())?;
+    check_read(query, plan, gpus, MOST_READ)?;
+    let leaves: Vec<Leaf> = plan.columns.iter().flat_map(|shown| shown.value.sums()).collect();
+    let mut all = Vec::new();
+    for item in jobs {
+        for leaf in &leaves {
+            past.follow(access, leaf.metric, item.slot).await;
+        }
+        all.extend(access.look(|fleet| lines(&seen.of(fleet), plan, past, Row::Item(kind, item))));
+        access.pause().await;
+    }
+    Ok(access.look(|fleet| frame.series(&seen.of(fleet), query, past, all)))
+}
+
+/// Says no to what would answer with too many lines along time, or read too many: so many for each column.
 fn check_lines(query: &Query, plan: &Plan, of_each: usize) -> Result<(), Complaint> {
+    check_read(query, plan, of_each, MOST_LINES)
+}
+
+fn check_read(query: &Query, plan: &Plan, of_each: usize, most: usize) -> Result<(), Complaint> {
     let lines = of_each.saturating_mul(plan.columns.iter().filter(|shown| is_line(shown)).count());
-    if lines <= MOST_LINES {
+    if lines <= most {
         return Ok(());
     }
-    let message = format!("that would be {lines} lines along time, and {MOST_LINES} are the most; add a limit");
+    let message = format!("that would be {lines} lines along time, and {most} are the most; add a limit");
     Err(complain(message, query.over.map_or_else(Spot::default, |over| over.spot)))
 }
 

@@ -157,9 +157,8 @@ impl Keys<'_> {
             return About::ALL.iter().find_map(named);
         }
         let level = || match self.kind {
-            // The only place that accounts know.
-            Kind::Energy if self.levels.position(word) == Some(0) => Some(Key::Field(Field::EnergyPlace)),
-            Kind::Energy => None,
+            // The planner sees to it that accounts are of the level that is named.
+            Kind::Energy => self.levels.position(word).map(|_| Key::Field(Field::EnergyPlace)),
             _ => self.levels.position(word).map(Key::Level),
         };
         let of_job = || OF_JOBS.contains(&word).then(|| self.short("job", word)).flatten();
@@ -313,7 +312,7 @@ pub(super) fn is_of_event(field: Field) -> bool {
 
 /// Whether any node has a label called `name`.
 fn is_label(fleet: &Fleet, name: &str) -> bool {
-    fleet.nodes().any(|node| fleet.node(node).inventory.label(name).is_some())
+    fleet.nodes().any(|node| fleet.node(node).label(name).is_some())
 }
 
 /// The keys of the view called `view`, the view's own first; none for an unknown view.

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     fleet::{Area, Fleet, Rollup},
     model::{
-        metric::{Kind as Reading, MetricId},
+        metric::{Kind as Reading, MetricId, Scope},
         raw::Gap,
         syntax::PastFunction,
         time::Time,
@@ -18,6 +18,7 @@ use crate::{
 };
 
 use super::{
+    parts::{Access, NODES},
     pool::Pool,
     row::{Item, Row},
     snapshot::Snapshot,
@@ -35,25 +36,30 @@ pub(super) struct Window {
     /// The step that conditions and values see.
     pub(super) at: Cell<usize>,
     lines: RefCell<HashMap<(MetricId, Item), Line>>,
-    rollups: RefCell<HashMap<Source, Rc<[Option<Rollup>]>>>,
+    rollups: RefCell<HashMap<Source, Rc<Rolled>>>,
+    /// What jobs came to, by their numbers.
+    jobs: RefCell<HashMap<(MetricId, u32), Box<Rolled>>>,
 }
 
 /// One thing's values of one metric.
 type Line = Rc<[Option<f64>]>;
+/// Many things' values of one metric, together.
+type Rolled = [Option<Rollup>];
 /// A metric of a place.
 type Source = (MetricId, Area);
 
 impl Window {
-    /// The steps of `span` up to `now`; they begin at multiples of `step`, so that they stay where they are from one
+    /// The steps of `span` up to `until`; they begin at multiples of `step`, so that they stay where they are from one
     /// answer to the next.
-    pub(super) fn new(span: Duration, step: Duration, now: Time) -> Window {
+    pub(super) fn new(span: Duration, step: Duration, until: Time) -> Window {
         let most = Duration::from_millis((span.as_millis() / MOST_STEPS) as u64 + 1);
         let step = step.max(most).max(Duration::from_millis(1));
         let size = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
         let steps = span.as_millis().div_ceil(step.as_millis()).max(1) as usize;
-        let end = now.as_millis().div_euclid(size).saturating_add(1).saturating_mul(size);
+        let end = until.as_millis().div_euclid(size).saturating_add(1).saturating_mul(size);
         let from = Time::from_millis(end) - step * steps as u32;
-        Window { from, step, steps, at: Cell::new(0), lines: RefCell::default(), rollups: RefCell::default() }
+        let (lines, rollups, jobs) = Default::default();
+        Window { from, step, steps, at: Cell::new(0), lines, rollups, jobs }
     }
 
     fn to(&self) -> Time {
@@ -80,9 +86,52 @@ impl Window {
         rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
     }
 
+    /// A metric of what a job had at the step that is looked at, where it was worked out by [`Window::follow`].
+    pub(super) fn of_job(&self, job: u32, leaf: &Leaf) -> Number {
+        let jobs = self.jobs.borrow();
+        let rollup = jobs.get(&(leaf.metric, job)).and_then(|line| line.get(self.at.get()).copied().flatten());
+        rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
+    }
+
+    /// Works out what a metric of a job's GPUs or nodes came to at each step, from its start to its end.
+    pub(super) async fn follow(&self, access: &impl Access, metric: MetricId, number: u32) {
+        if self.jobs.borrow().contains_key(&(metric, number)) {
+            return;
+        }
+        let span = (self.from, self.to(), self.step);
+        let Some((shares, begin, end)) = access.look(|fleet| {
+            let job = fleet.job(number as usize)?;
+            Some((job.shares.clone(), job.started, job.ended))
+        }) else {
+            return;
+        };
+        let mut line: Vec<Option<Rollup>> = vec![None; self.steps];
+        for shares in shares.chunks(NODES) {
+            access.look(|fleet| {
+                for share in shares {
+                    let slots = if metric.scope == Scope::Node { &[0][..] } else { &share.slots };
+                    let slots = slots.iter().map(|slot| usize::from(*slot));
+                    for (all, one) in line.iter_mut().zip(fleet.rollup_of(share.node, metric, slots, span)) {
+                        *all = all.take().into_iter().chain(one).reduce(Rollup::and);
+                    }
+                }
+            });
+            access.pause().await;
+        }
+        // Before it began and after it ended its GPUs were others'.
+        for (at, cell) in (0..).zip(&mut line) {
+            let time = self.from + self.step * at;
+            if begin.is_some_and(|begin| time + self.step <= begin) || end.is_some_and(|end| time > end) {
+                *cell = None;
+            }
+        }
+        self.jobs.borrow_mut().insert((metric, number), line.into());
+    }
+
     /// Lets go of what was fetched: the next row has other lines.
     pub(super) fn forget(&self) {
         self.lines.borrow_mut().clear();
+        self.jobs.borrow_mut().clear();
     }
 }
 

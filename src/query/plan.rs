@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) view: View,
     /// Whether MIG instances are rows, too.
     pub(super) mig: bool,
+    /// The position of the level of whose places energy is asked.
+    pub(super) level: usize,
     /// Which things, or which places, are kept.
     pub(super) filter: Option<Condition>,
     /// The earliest event that is kept.
@@ -112,7 +114,8 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<
     }
     let columns = Planner { past: past.is_some(), ..rows }.columns(query, &view)?;
     let (limit, offset) = (query.limit, query.offset.unwrap_or(0));
-    let plan = Plan { mig: names_mig(query), view, filter, since, by, sort, columns, limit, offset, past };
+    let level = if view.kind == Kind::Energy { energy_level(query, fleet)? } else { 0 };
+    let plan = Plan { mig: names_mig(query), view, level, filter, since, by, sort, columns, limit, offset, past };
     Ok((plan, wanted.into_inner()))
 }
 
@@ -120,14 +123,15 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<
 fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<Time>, Option<Window>), Complaint> {
     let now = snapshot.now;
     let placed = view.rows != Rows::Each && query.by.is_empty();
-    let window = |span: Duration, step: Option<Duration>, spot: Spot| {
-        if !view.kind.is_of_nodes() {
+    let window = |span: Duration, step: Option<Duration>, until: Time, spot: Spot| {
+        let is_job = view.kind == Kind::Job && query.by.is_empty();
+        if !view.kind.is_of_nodes() && !is_job {
             return Err(complain(format!("{} have no values along time", view.name), spot));
         }
         if span > LONGEST {
             return Err(complain("a query looks back at most a year", spot));
         }
-        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(snapshot.fleet, span, placed)), now))
+        Ok(Window::new(span, step.unwrap_or_else(|| natural_step(snapshot.fleet, span, placed)), until))
     };
     match (query.when, query.over) {
         (When::Now | When::At(Moment::Last, _), None) => Ok((None, None)),
@@ -137,7 +141,12 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         (When::Since(Moment::Last, spot), _) => {
             Err(complain("`last` is a moment of each node's own; it stands only after `at`", spot))
         }
-        (When::At(_, spot), _) => Err(complain("no past state of the fleet is kept yet to be asked `at` a time", spot)),
+        (When::At(_, spot), None) => {
+            Err(complain("no past state of the fleet is kept yet to be asked `at` a time; add `over 10m`", spot))
+        }
+        (When::At(moment, _), Some(over)) => {
+            window(over.span, over.step, resolve(moment, now), over.spot).map(|window| (None, Some(window)))
+        }
         (When::Since(moment, _), None) if matches!(view.kind, Kind::Event | Kind::Energy) => {
             Ok((Some(resolve(moment, now)), None))
         }
@@ -149,9 +158,9 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
             if span.is_zero() {
                 return Err(complain("that time is still to come", spot));
             }
-            window(span, None, spot).map(|window| (None, Some(window)))
+            window(span, None, now, spot).map(|window| (None, Some(window)))
         }
-        (When::Now, Some(over)) => window(over.span, over.step, over.spot).map(|window| (None, Some(window))),
+        (When::Now, Some(over)) => window(over.span, over.step, now, over.spot).map(|window| (None, Some(window))),
     }
 }
 
@@ -217,6 +226,7 @@ impl Planner<'_> {
                 let named = self.named(query, view);
                 let tariff = self.keys.fleet.map(Fleet::tariff);
                 let is_known = |name: &&&str| match **name {
+                    "energy.host" => self.keys.fleet.is_some_and(Fleet::knows_hosts),
                     "energy.cost" => tariff.is_some_and(Tariff::has_price),
                     "energy.carbon" => tariff.is_some_and(Tariff::has_carbon),
                     _ => true,
@@ -285,6 +295,40 @@ fn default(name: &str) -> Operand {
         Some(("each", key)) => Operand::Each(key.into()),
         Some(("min", key)) => Operand::Below(Reduction::Min, key.into()),
         _ => Operand::Key(name.into()),
+    }
+}
+
+/// The position of the level that a question about energy names; the widest, where it names none. By user and the like,
+/// energy is known of the widest level only.
+fn energy_level(query: &Query, fleet: &Fleet) -> Result<usize, Complaint> {
+    let named = RefCell::new(Vec::new());
+    let see = |operand: &Operand| {
+        if let Operand::Key(word) = operand {
+            named.borrow_mut().push(word.clone());
+        }
+        false
+    };
+    named.borrow_mut().extend(query.by.iter().cloned());
+    query.sort.iter().any(|key| see(&key.operand));
+    if let Show::These(operands) = &query.show {
+        operands.iter().any(see);
+    }
+    if let Some(filter) = &query.filter {
+        mentions(filter, &see);
+    }
+    let named = named.into_inner();
+    let levels = || named.iter().filter_map(|word| Some((fleet.levels().position(word)?, word)));
+    let Some((level, _)) = levels().next() else { return Ok(0) };
+    if let Some((_, other)) = levels().find(|(position, _)| *position != level) {
+        return Err(complain("energy is known by the places of one level at a time", other.spot));
+    }
+    let whose = |word: &&Word| ["user", "account", "partition"].contains(&word.trim_start_matches("energy."));
+    match named.iter().find(whose) {
+        Some(word) if level > 0 => {
+            let widest = fleet.levels().names().first().map_or("", String::as_str);
+            Err(complain(format!("energy by {} is known by {widest} only", word.text), word.spot))
+        }
+        _ => Ok(level),
     }
 }
 

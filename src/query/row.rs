@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A thing of a node: the node itself, or one of its GPUs, ports, processes. Of the views that are about no node
-/// (`metrics`), the slot alone counts.
+/// (`metrics`), the slot alone counts; of accounts of energy, the node stands for the level of their places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Item {
     pub(super) node: NodeId,

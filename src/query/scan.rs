@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range, time::Duration};
 
 use crate::{
-    fleet::{Area, Fleet, Job, NOWHERE, NodeId, natural},
+    fleet::{Area, Fleet, NOWHERE, NodeId, natural},
     model::{place::Levels, state::State},
 };
 
@@ -38,6 +38,11 @@ impl Matches {
             Matches::Items(_, items) => items.len(),
             Matches::Groups(_, groups) => groups.len(),
         }
+    }
+
+    /// The thing at a position; nothing of groups.
+    pub(super) fn item(&self, at: usize) -> Option<Item> {
+        if let Matches::Items(_, items) = self { items.get(at) } else { None }
     }
 
     pub(super) fn row(&self, at: usize) -> Option<Row<'_>> {
@@ -158,11 +163,11 @@ pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) ->
     (!all.is_empty()).then_some(few)
 }
 
-/// The nodes of which a job holds something, in the order of their names.
+/// The nodes of which a job holds something or held something, in the order of their names.
 pub(super) fn nodes_of(fleet: &Fleet, job: &str) -> Vec<NodeId> {
     let job = fleet.find_job(job).and_then(|number| fleet.job(number as usize));
     let mut is_its = vec![false; fleet.nodes().len()];
-    job.into_iter().flat_map(Job::held).for_each(|share| is_its[share.node.index()] = true);
+    job.into_iter().flat_map(|job| &job.shares).for_each(|share| is_its[share.node.index()] = true);
     fleet.by_name().iter().copied().filter(|node| is_its[node.index()]).collect()
 }
 
@@ -213,9 +218,10 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
             all.map(|number| Item { slot: *number, ..Item::default() }).filter(keeps).for_each(add);
         }
         Kind::Energy => {
-            let accounts = (0..).zip(snapshot.fleet.accounts());
+            let accounts = (0..).zip(snapshot.fleet.accounts_of(plan.level));
             let recent = accounts.filter(|(_, it)| plan.since.is_none_or(|since| it.hour + HOUR > since));
-            recent.map(|(slot, _)| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
+            let node = NodeId::at(plan.level);
+            recent.map(|(slot, _)| Item { node, slot }).filter(keeps).for_each(add);
         }
         Kind::Event => {
             let events = (0..).zip(&snapshot.events);

@@ -110,6 +110,7 @@ impl<'a> Snapshot<'a> {
         match (leaf.reach, row) {
             (Reach::Own, Row::Item(_, item)) => self.number(leaf, item),
             (Reach::Node, Row::Item(_, item)) => self.number(leaf, Item { node: item.node, slot: 0 }),
+            (_, Row::Item(Kind::Job, item)) if let Some(window) = self.window => window.of_job(item.slot, leaf),
             (_, Row::Group(_, Group { area: Some(area), .. })) if let Some(window) = self.window => {
                 window.rollup(self.fleet, *area, leaf)
             }
@@ -262,6 +263,7 @@ impl<'a> Snapshot<'a> {
             _ if job.bill.spent.gpu_seconds == 0.0 => Err(Gap::Unknown),
             job::ENERGY => Ok(job.bill.spent.used),
             job::ENERGY_TODAY => Ok(job.bill.today(self.now)),
+            job::ENERGY_HOST => Ok(job.bill.spent.host),
             job::ENERGY_IDLE => Ok(job.bill.spent.idle),
             job::ENERGY_ESTIMATED => Ok(job.bill.spent.estimated),
             job::COST => job.bill.cost.ok_or(Gap::Unknown),
@@ -271,15 +273,17 @@ impl<'a> Snapshot<'a> {
     }
 
     fn of_account(&self, metric: MetricId, item: Item) -> Number {
-        let account = self.fleet.accounts().get(item.slot as usize).ok_or(Gap::Unknown)?;
-        let (Account { hour, place, spent, .. }, tariff) = (account, self.fleet.tariff());
+        let accounts = self.fleet.accounts_of(item.node.index());
+        let account = accounts.get(item.slot as usize).ok_or(Gap::Unknown)?;
+        let (Account { hour, site: place, spent, .. }, tariff) = (account, self.fleet.tariff());
         match metric {
             energy::USED => Ok(spent.used),
+            energy::HOST => Ok(spent.host),
             energy::IDLE => Ok(spent.idle),
             energy::ESTIMATED => Ok(spent.estimated),
             energy::GPU_TIME => Ok(spent.gpu_seconds),
-            energy::COST => tariff.cost(place, *hour, spent.used).ok_or(Gap::Unknown),
-            energy::CARBON => tariff.carbon(place, *hour, spent.used).ok_or(Gap::Unknown),
+            energy::COST => tariff.cost(place, *hour, spent.all()).ok_or(Gap::Unknown),
+            energy::CARBON => tariff.carbon(place, *hour, spent.all()).ok_or(Gap::Unknown),
             _ => Err(Gap::Unknown),
         }
     }

@@ -46,7 +46,7 @@ impl Text {
                 slots.for_each(|slot| write_field(snapshot, *field, Item { node, slot }, &mut visit));
             }),
             (Text::Label(label), row) => row.reach(snapshot, Scope::Node, &mut |node, _| {
-                snapshot.fleet.node(node).inventory.label(label).into_iter().for_each(|value| visit(value));
+                snapshot.fleet.node(node).label(label).into_iter().for_each(|value| visit(value));
             }),
             (Text::Level(level), row) => {
                 // Nodes of a group are mostly of one place, or several in turn.
@@ -115,7 +115,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
     if field.row().scope == Scope::Energy {
         return snapshot
             .fleet
-            .accounts()
+            .accounts_of(item.node.index())
             .get(item.slot as usize)
             .into_iter()
             .for_each(|it| account_field(field, it, visit));
@@ -131,6 +131,10 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
         Scope::Node => node_field(field, node, visit),
         _ if field == Field::Model => snapshot.fleet.model(item.node, slot).into_iter().for_each(|model| visit(model)),
         _ if field == Field::Use => usage(snapshot, item.node, item.slot).into_iter().for_each(visit),
+        _ if field == Field::Ran => {
+            let had = snapshot.fleet.jobs_that_had(item.node);
+            had.filter(|(_, share)| share.slots.contains(&(slot as u16))).for_each(|(job, _)| visit(&job.id));
+        }
         _ if field == Field::Fault && !snapshot.fleet.has_faults(item.node) => {}
         Scope::Gpu => gpu_field(field, node, slot, visit),
         Scope::Nic => {
@@ -317,7 +321,7 @@ pub(super) fn id(snapshot: &Snapshot<'_>, row: Row<'_>) -> String {
         Kind::Metric => return About::Key.text(snapshot, item),
         Kind::Job => return snapshot.fleet.job(item.slot as usize).map_or_else(String::new, |job| job.id.to_string()),
         Kind::Energy => {
-            let account = snapshot.fleet.accounts().get(item.slot as usize);
+            let account = snapshot.fleet.accounts_of(item.node.index()).get(item.slot as usize);
             return account.map_or_else(String::new, |Account { hour, place, user, account, partition, .. }| {
                 [&*minute(*hour), place, user, account, partition].join(" ")
             });
@@ -353,7 +357,7 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
         return job.is_some_and(|job| [&job.id, &job.array, &job.name, &job.user].into_iter().any(|text| holds(text)));
     }
     if kind == Kind::Energy {
-        let account = snapshot.fleet.accounts().get(item.slot as usize);
+        let account = snapshot.fleet.accounts_of(item.node.index()).get(item.slot as usize);
         return account
             .is_some_and(|it| [&it.user, &it.account, &it.partition, &it.place].into_iter().any(|it| holds(it)));
     }

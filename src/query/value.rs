@@ -215,12 +215,14 @@ impl Condition {
         }
     }
 
-    /// The one job that a thing must be of for it to be true, where there is one.
+    /// The one job that a thing must be of, or have been of, for it to be true, where there is one.
     pub(super) fn job(&self) -> Option<&str> {
         match self {
             Condition::And(parts) => parts.iter().find_map(Condition::job),
             // Ids that are numbers are the same in either case.
-            Condition::Text(Text::Field(Field::Job, _), Test::Is(id)) if id.bytes().all(|c| c.is_ascii_digit()) => {
+            Condition::Text(Text::Field(Field::Job | Field::Ran, _), Test::Is(id))
+                if id.bytes().all(|c| c.is_ascii_digit()) =>
+            {
                 Some(id)
             }
             _ => None,

@@ -242,6 +242,7 @@ const OF_ENERGY: &[&str] = &[
     "energy.account",
     "energy.place",
     "energy.used",
+    "energy.host",
     "energy.idle",
     "energy.gpu.time",
     "energy.cost",

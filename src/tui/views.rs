@@ -76,6 +76,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("node.cpu", 4),
             col("node.mem.util", 5),
             col("node.load1", 9),
+            col("node.total.power", 9),
             col("node.ib.rx", 6),
             col("node.ib.tx", 6),
             col("node.net.rx", 7),

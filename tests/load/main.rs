@@ -97,8 +97,9 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     sleep(system::CALM);
     figures.push(("hub's memory", megabytes(system::resident(system.hub_pid()))));
     let soaks = is_last && args.soak > 0;
-    let grown = soaks.then(|| megabytes(system.soak(Duration::from_secs(60 * args.soak))));
-    figures.push(("hub's memory, grown while it went on", grown.unwrap_or_else(|| "–".to_owned())));
+    let held = soaks.then(|| system.soak(Duration::from_secs(60 * args.soak)));
+    let held = held.map(|[before, after]| format!("{} → {}", megabytes(before), megabytes(after)));
+    figures.push(("hub's memory with history full, before and after", held.unwrap_or_else(|| "–".to_owned())));
     figures.extend(system.end());
     figures
 }

@@ -129,12 +129,21 @@ impl System {
         [slow[slow.len() / 10], worst].map(|seconds| Duration::from_secs_f64(seconds.max(0.0)))
     }
 
-    /// Goes on until history is full, and then for so long: how much the hub's memory grows, in bytes.
-    pub(crate) fn soak(&self, span: Duration) -> f64 {
+    /// Goes on until history is full, and then for so long: the bytes of memory that the hub holds before and after.
+    pub(crate) fn soak(&self, span: Duration) -> [f64; 2] {
         sleep(FULL.saturating_sub(self.began.elapsed()));
-        let before = resident(self.hub_pid());
+        let before = self.least_of_a_minute();
         sleep(span);
-        resident(self.hub_pid()) - before
+        [before, self.least_of_a_minute()]
+    }
+
+    /// The hub's memory without what an answer or a roll-up takes for a moment.
+    fn least_of_a_minute(&self) -> f64 {
+        let looks = (0..60).map(|_| {
+            sleep(Duration::from_secs(1));
+            resident(self.hub_pid())
+        });
+        looks.fold(f64::INFINITY, f64::min)
     }
 
     /// Stops the simulator: what it sent, and what the hub had.

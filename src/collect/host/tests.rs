@@ -4,7 +4,15 @@ use super::*;
 use crate::model::{MetricId, Raw, Scope, metric::node};
 
 /// The metrics of a node that other collectors and the board tell.
-const OTHERS: [MetricId; 5] = [node::GPUS, node::GPUS_EXPECTED, node::PROCS, node::DISK_USED, node::MOUNTS_BAD];
+const OTHERS: [MetricId; 7] = [
+    node::GPUS,
+    node::GPUS_EXPECTED,
+    node::PROCS,
+    node::DISK_USED,
+    node::MOUNTS_BAD,
+    node::TOTAL_POWER,
+    node::CPU_POWER,
+];
 
 #[test]
 fn every_metric_of_the_host_has_a_value_or_is_unsupported() {

@@ -7,11 +7,12 @@ use super::{
     job::{Kind, Profile},
     machine::Machine,
     moment::Moment,
+    place::RACK,
     rate, row, steps,
 };
 use crate::model::{
     Raw, Time,
-    metric::{nic, node},
+    metric::{gpu, nic, node},
     report::Values,
 };
 
@@ -55,6 +56,7 @@ pub(super) fn write(moment: &Moment, values: &mut Values) {
     let jitter = Jitter::<2>::new(moment.key(0x4057));
     write_ports(moment, values);
     write_load(moment, &jitter, values);
+    write_power(moment, &jitter, values);
     write_storage(moment, &jitter, values);
     write_state(moment, values);
 }
@@ -77,6 +79,20 @@ fn write_load(moment: &Moment, jitter: &Jitter<2>, values: &mut Values) {
     let workers = f64::from(activity.gpus());
     set(node::PROCS, steps(900.0 + 4.0 * cores + 9.0 * workers + 5.0 * jitter.get(4), 1.0));
     set(node::TEMP, steps(24.0 + moment.inlet * 0.6 + load.warm * 12.0 + 1.2 * jitter.get(5), 1.0));
+}
+
+/// Every other rack has machines whose baseboards show a meter.
+fn write_power(moment: &Moment, jitter: &Jitter<2>, values: &mut Values) {
+    let Moment { sim, n, machine, profile, load, .. } = moment;
+    let busy = cpu(*profile, load.now, jitter.get(0)) / 100.0;
+    let cpus = f64::from(machine.cores) * (0.9 + 2.6 * busy) + 6.0 * jitter.get(9);
+    fill(values, node::CPU_POWER, steps(cpus, 1.0));
+    let gpus = (0..usize::from(sim.plan.gpus)).filter_map(|slot| values.get(gpu::POWER, slot).steps());
+    let gpus = 0.5 * gpus.map(f64::from).sum::<f64>();
+    // Fans, ports, disks, and what supplies lose.
+    let machine = 1.06 * (gpus + cpus + 480.0 + 9.0 * jitter.get(10));
+    let meter = if (n / RACK).is_multiple_of(2) { steps(machine, 1.0) } else { Raw::UNSUPPORTED };
+    fill(values, node::TOTAL_POWER, meter);
 }
 
 fn write_storage(moment: &Moment, jitter: &Jitter<2>, values: &mut Values) {

@@ -6,10 +6,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     Kind, Sim,
     chance::{Dice, key},
+    place::RACK,
 };
 use crate::model::{
     Time,
-    job::{Job, Phase, Scheduler, Share, Standing},
+    job::{Job, Location, Phase, Scheduler, Share, Standing},
 };
 
 /// The scheduler of a simulated fleet.
@@ -47,6 +48,15 @@ impl Scheduler for Queue {
     fn nodes(&self, each: &mut dyn FnMut(Standing)) -> Result<(), String> {
         let now = (self.clock)();
         (0..self.sim.plan().nodes).for_each(|n| each(self.sim.standing(n, now)));
+        Ok(())
+    }
+
+    /// Each rack has a switch of its own.
+    fn topology(&self, each: &mut dyn FnMut(Location)) -> Result<(), String> {
+        for n in 0..self.sim.plan().nodes {
+            let place = format!("leaf{:03}", n / RACK + 1);
+            each(Location { node: self.sim.name(n), label: "switch".into(), place });
+        }
         Ok(())
     }
 }

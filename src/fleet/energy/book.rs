@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Energy, Meter, Meters};
+use super::{Account, Energy, Ledger, Meter, Meters};
 use crate::{
     fleet::{Fleet, name::own},
     model::{
@@ -15,13 +15,18 @@ use crate::{
 /// Accounts, and what jobs have spent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Book {
-    /// Hour in milliseconds; user, account, partition and place; used, idle, estimated and GPU seconds.
-    accounts: Vec<(i64, [String; 4], [f64; 4])>,
-    /// Id; used, idle, estimated and GPU seconds; day in milliseconds and what was used on it; cost and carbon.
+    /// Hour in milliseconds; user, account, partition and place; what was spent.
+    accounts: Vec<(i64, [String; 4], Numbers)>,
+    /// Id; what was spent; day in milliseconds and what was used on it; cost and carbon.
     jobs: Vec<Spender>,
+    /// Of each level but the widest: hour in milliseconds, place and widest place; what was spent.
+    #[serde(default)]
+    places: Vec<Vec<(i64, [String; 2], Numbers)>>,
 }
 
-type Spender = (String, [f64; 4], (i64, f64), [Option<f64>; 2]);
+/// Used, idle, estimated, GPU seconds, host; a shorter list is an older one.
+type Numbers = Vec<f64>;
+type Spender = (String, Numbers, (i64, f64), [Option<f64>; 2]);
 
 /// One node's meters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,13 +39,15 @@ pub struct Metered {
     gpus: Vec<(Option<i32>, f64)>,
 }
 
-fn numbers(spent: Spent) -> [f64; 4] {
+fn numbers(spent: Spent) -> Numbers {
+    let Spent { used, host, idle, estimated, gpu_seconds } = spent;
     // Joules are whole in a file: nobody measures less.
-    [spent.used, spent.idle, spent.estimated, spent.gpu_seconds].map(f64::round)
+    [used, idle, estimated, gpu_seconds, host].map(f64::round).into()
 }
 
-fn spent([used, idle, estimated, gpu_seconds]: [f64; 4]) -> Spent {
-    Spent { used, idle, estimated, gpu_seconds }
+fn spent(numbers: &[f64]) -> Spent {
+    let number = |at: usize| numbers.get(at).copied().unwrap_or(0.0);
+    Spent { used: number(0), idle: number(1), estimated: number(2), gpu_seconds: number(3), host: number(4) }
 }
 
 impl Fleet {
@@ -56,7 +63,10 @@ impl Fleet {
             let today = (bill.day.as_millis(), bill.today.round());
             (id.to_string(), numbers(bill.spent), today, [bill.cost, bill.carbon])
         });
-        Book { accounts: accounts.collect(), jobs: jobs.collect() }
+        let of_place =
+            |it: &Account| (it.hour.as_millis(), [&it.place, &it.site].map(ToString::to_string), numbers(it.spent));
+        let places = self.energy.places.iter().map(|level| level.accounts.iter().map(of_place).collect());
+        Book { accounts: accounts.collect(), jobs: jobs.collect(), places: places.collect() }
     }
 
     /// The meters of so many nodes from one on, to be kept.
@@ -77,11 +87,21 @@ impl Fleet {
             let [user, account, partition, place] = names.each_ref().map(|name| self.names.share(name));
             let hour = Time::from_millis(*hour);
             let at = self.energy.open((hour, place, [user, account, partition]));
-            self.energy.accounts[at].spent += spent(*numbers);
+            let spent = spent(numbers);
+            self.energy.accounts[at].spent += spent;
+            self.energy.knows_hosts |= spent.host > 0.0;
+        }
+        // Of a hub whose levels are others now, places of the same names are taken for the same.
+        self.energy.places.resize_with(book.places.len(), Ledger::default);
+        for (level, kept) in self.energy.places.iter_mut().zip(&book.places) {
+            for (hour, names, numbers) in kept {
+                let [place, site] = names.each_ref().map(|name| self.names.share(name));
+                level.account(Time::from_millis(*hour), &place, &site).spent += spent(numbers);
+            }
         }
         let jobs = book.jobs.iter().map(|(id, numbers, (day, today), [cost, carbon])| {
             let (day, today) = (Time::from_millis(*day), *today);
-            (own(id), Bill { spent: spent(*numbers), today, day, cost: *cost, carbon: *carbon })
+            (own(id), Bill { spent: spent(numbers), today, day, cost: *cost, carbon: *carbon })
         });
         self.energy.before = jobs.collect();
         for Metered { node, read, gpus } in metered {

@@ -36,8 +36,20 @@ fn join(fleet: &mut Fleet, node: &str, now: Time) -> Session {
 
 /// Two GPUs that have spent so many joules by their counters, if they have any, and draw so many watts.
 fn say(fleet: &mut Fleet, session: Session, counters: Option<[f64; 2]>, watts: f64, now: Time) {
+    say_all(fleet, session, counters, (watts, None), now);
+}
+
+/// The same, with what the whole machine draws, if it has a meter.
+fn say_all(
+    fleet: &mut Fleet,
+    session: Session,
+    counters: Option<[f64; 2]>,
+    (watts, machine): (f64, Option<f64>),
+    now: Time,
+) {
     let mut values = Values::new(2, 1);
     let mut set = |id: MetricId, slot, raw| values.set(id, slot, raw);
+    set(node::TOTAL_POWER, 0, machine.map_or(Raw::UNSUPPORTED, |watts| Raw::new(watts, 1.0)));
     for slot in 0..2 {
         let counter = counters.map_or(Raw::UNSUPPORTED, |counters| Raw::new(counters[slot], STEP));
         set(gpu::ENERGY, slot, counter);
@@ -119,6 +131,32 @@ fn a_days_energy_is_what_counters_say_over_restarts_gaps_and_resets() {
     }
     let hours = fleet.accounts().iter().filter(|it| it.hour >= MIDNIGHT).count();
     assert_eq!(hours, 24);
+}
+
+#[test]
+fn the_rest_of_a_machine_with_a_meter_is_shared_by_its_gpus() {
+    let mut fleet = site();
+    let [metered, plain] = ["gpu001", "gpu002"].map(|name| join(&mut fleet, name, after(0.0)));
+    give(&mut fleet, "7", "gpu001", after(0.0));
+    for second in (0..=3600).step_by(5) {
+        let (now, joules) = (after(f64::from(second)), f64::from(second) * 300.0);
+        say_all(&mut fleet, metered, Some([joules; 2]), (300.0, Some(1000.0)), now);
+        say_all(&mut fleet, plain, Some([joules; 2]), (300.0, None), now);
+    }
+    let near = |got: f64, expected: f64| assert!((got - expected).abs() < expected / 100.0, "{got}, not {expected}");
+    let hosts = |fleet: &Fleet, user: &str| -> f64 {
+        fleet.accounts().iter().filter(|it| &*it.user == user).map(|it| it.spent.host).sum()
+    };
+    let job = |fleet: &Fleet| fleet.job(fleet.find_job("7").expect("a job") as usize).expect("a job").bill;
+    near(job(&fleet).spent.host, 400.0 * 3600.0);
+    near(job(&fleet).spent.used, 600.0 * 3600.0);
+    // What the site pays for is all that its machines took.
+    near(job(&fleet).cost.expect("a price"), 1000.0 * 3600.0 / KWH * 2.0 * 0.5);
+    near(hosts(&fleet, "ann"), 400.0 * 3600.0);
+    assert!(hosts(&fleet, "") < 1.0, "a machine without a meter is not guessed at");
+    let fleet = restart(&fleet);
+    assert!(fleet.knows_hosts());
+    near(hosts(&fleet, "ann"), 400.0 * 3600.0);
 }
 
 #[test]
@@ -290,4 +328,28 @@ fn what_was_spent_while_the_hub_was_away_is_whose_the_gpus_are_afterwards() {
     }
     let nobodys = booked(&fleet, |it| it.user.is_empty());
     assert!(nobodys > 0.9 * 800.0 * 1000.0, "{nobodys} J");
+}
+
+#[test]
+fn every_place_has_its_hours() {
+    let mut fleet = site();
+    let session = join(&mut fleet, "gpu001", after(0.0));
+    for second in (0..=7200).step_by(5) {
+        say(&mut fleet, session, Some([f64::from(second) * 300.0; 2]), 300.0, after(f64::from(second)));
+    }
+    let rack = fleet.levels().position("rack").expect("a level");
+    let check = |fleet: &Fleet| {
+        let racks: Vec<_> = fleet.accounts_of(rack).iter().map(|it| (it.hour, &*it.place, it.spent.used)).collect();
+        assert_eq!(racks.len(), 2, "{racks:?}");
+        for ((hour, place, used), at) in racks.into_iter().zip([0.0, 3600.0]) {
+            assert_eq!((hour, place), (after(at), "r1"));
+            assert!((used - 600.0 * 3600.0).abs() < 600.0 * 36.0, "{used}");
+        }
+        assert_eq!(fleet.accounts_of(99), []);
+    };
+    check(&fleet);
+    let mut fleet = restart(&fleet);
+    check(&fleet);
+    fleet.energy.forget(after(27.0 * 3600.0));
+    assert_eq!(fleet.accounts_of(rack), []);
 }

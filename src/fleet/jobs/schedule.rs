@@ -3,7 +3,7 @@
 use super::{
     super::{
         Fleet,
-        inventory::Gpu,
+        inventory::{Gpu, Tag},
         name::{Name, Names, own},
         node::{NodeId, Standing},
     },
@@ -32,20 +32,27 @@ impl Jobs {
         let begins =
             phase != Phase::Ended && (restarts > job.restarts || (phase == Phase::Running && job.phase != phase));
         (job.is_scheduled, job.round) = (true, round);
-        let ended = job.ended;
+        let (ended, ends) = (job.ended, phase == Phase::Ended && job.phase != Phase::Ended);
         job.renew(said.job, names);
         job.strangers = said.strangers;
+        let ended = job.ended.or(ended).unwrap_or(now);
         if phase == Phase::Ended {
-            job.ended = job.ended.or(ended).or(Some(now));
+            job.ended = Some(ended);
         }
         if phase == Phase::Ended && job.shares.is_empty() {
             // It came and went unseen.
             let had = said.given.iter().map(|(node, slots)| (*node, slots.clone().unwrap_or_default()));
             job.shares = had.map(|(node, slots)| Share { slots, ..Share::of(node) }).collect();
+            let nodes: Vec<NodeId> = job.shares.iter().map(|share| share.node).collect();
+            (0..).zip(nodes).for_each(|(share, node)| self.had(Held { job: number, share }, node));
+        }
+        if ends {
+            self.ends(number, ended);
         }
         let given = if phase == Phase::Running { said.given } else { Vec::new() };
         if begins {
             self.take_back(number, now);
+            self.forget_all_had(number);
             self.forget_past(number);
         }
         let Some(job) = self.get_mut(number) else { return };
@@ -96,6 +103,7 @@ impl Jobs {
             self.take_back(number, now);
             if let Some(job) = self.get_mut(number).filter(|job| job.phase != Phase::Ended && job.holds == 0) {
                 job.end(now);
+                self.ends(number, now);
             }
         }
     }
@@ -118,7 +126,7 @@ impl Fleet {
         self.restore_bill(number);
         let (mut given, mut strangers) = (Vec::with_capacity(said.shares.len()), Vec::new());
         for share in &said.shares {
-            match self.find(&share.node) {
+            match self.find_scheduled(&share.node) {
                 Some(node) => given.push((node, share.gpus.as_deref().map(|gpus| self.slots_of(node, gpus)))),
                 None => strangers.push(own(&share.node)),
             }
@@ -128,7 +136,7 @@ impl Fleet {
 
     /// A scheduler says how it stands to a node.
     pub fn stand(&mut self, said: &job::Standing) {
-        match self.find(&said.node) {
+        match self.find_scheduled(&said.node) {
             Some(node) => {
                 let kept = &mut self.nodes[node.index()].standing;
                 match kept.as_mut().filter(|kept| kept.is(said)) {
@@ -140,9 +148,56 @@ impl Fleet {
         }
     }
 
+    /// Begins a round of where a scheduler says that nodes are, until [`Fleet::end_topology`].
+    pub fn begin_topology(&mut self) {
+        self.jobs.topologies += 1;
+    }
+
+    /// A scheduler says where a node is. What its agent says of the same label counts more.
+    pub fn place(&mut self, said: &job::Location) {
+        let (Some(id), round) = (self.find_scheduled(&said.node), self.jobs.topologies) else { return };
+        let topology = &mut self.nodes[id.index()].topology;
+        if let Some(at) = topology.iter().position(|(tag, _)| *tag.key == *said.label) {
+            let (tag, seen) = &mut topology[at];
+            *seen = round;
+            if *tag.value == *said.place {
+                return;
+            }
+            tag.value = self.names.share(&said.place);
+        } else if topology.len() < Self::LOCATIONS {
+            let [key, value] = [&said.label, &said.place].map(|text| self.names.share(text));
+            topology.push((Tag { key, value }, round));
+        } else {
+            return self.drop("place beyond a node's limit");
+        }
+        self.locate(id);
+    }
+
+    /// Ends a round: what did not come up in it is not there any more. An error leaves all as it is.
+    pub fn end_topology(&mut self, whole: &Result<(), String>) {
+        let round = self.jobs.topologies;
+        for at in 0..self.nodes.len() {
+            let topology = &mut self.nodes[at].topology;
+            let before = topology.len();
+            topology.retain(|(_, seen)| whole.is_err() || *seen == round);
+            if topology.len() != before {
+                self.locate(NodeId::at(at));
+            }
+        }
+    }
+
+    /// Levels of a topology that one node may be in.
+    const LOCATIONS: usize = 16;
+
+    /// The node that a scheduler means by this name.
+    fn find_scheduled(&self, name: &str) -> Option<NodeId> {
+        self.find(name).or_else(|| self.find(&self.settings.aliases.of(name)?))
+    }
+
     /// Ends a round: what became of the jobs, and of the nodes. Where that is whole, the scheduler's jobs that did not come
     /// up in it are over, and the nodes are unknown to it; where an error cut it short, all others stay as they are.
     pub fn end_schedule(&mut self, jobs: Result<(), String>, nodes: Result<(), String>, now: Time) {
+        self.judge_held(now);
         let scheduler = self.scheduler.get_or_insert_default();
         if jobs.is_ok() {
             scheduler.heard = Some(now);

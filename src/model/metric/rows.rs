@@ -204,6 +204,10 @@ pub mod node {
             "Share of the last 10 s in which some task waited for I/O.", "/proc/pressure/io";
         TEMP "node.temp" "CTEMP" Celsius 5 / 1.0, Max HighIsBad Gauge,
             "Hottest CPU sensor.", "/sys/class/hwmon";
+        TOTAL_POWER "node.total.power" "NODEPWR" Watts 7 / 1.0, Sum Neutral Gauge,
+            "What the whole machine draws, GPUs included, where it has a meter that the kernel shows.", "/sys/class/hwmon (power_meter)";
+        CPU_POWER "node.cpu.power" "CPUPWR" Watts 6 / 1.0, Sum Neutral Gauge,
+            "What the CPU packages draw, with the memory at them where that is counted.", "/sys/class/powercap (energy_uj)";
         PROCS "node.procs" "PROCS" One 6 / 1.0, Sum Neutral Gauge,
             "Processes that the machine has.", "/proc";
         EDAC_CE "node.edac.ce" "EDACCE" One 6 / 1.0, Sum HighIsBad Counter,
@@ -220,6 +224,10 @@ pub mod node {
             "GPUs that answer, MIG instances not counted.", "nvmlDeviceGetCount_v2, less those that are lost";
         GPUS_EXPECTED "node.gpus.expected" "GPUEXP" One 6 / 1.0, Sum Neutral Gauge,
             "GPUs that the machine should have: on its PCI bus, or on the hub's roster.", "/sys/bus/pci/devices, roster";
+        WELL "node.well" "WELL" Seconds 6 / 1.0, Min Neutral Gauge,
+            "How long nothing has been wrong with a node that the scheduler holds back, as far as the hub has seen.", "the hub and the scheduler";
+        HELD_TIME "node.held.time" "HELD" Seconds 7 / 1.0, Sum Neutral Gauge,
+            "GPU time that the scheduler has held back with the node: its GPUs times how long that is.", "scheduler";
         AGE "node.age" "AGE" Seconds 6 / 0.1, Max HighIsBad Gauge,
             "Time since the last sample was received.", "the hub's clock";
         CLOCK_SKEW "node.clock.skew" "SKEW" Seconds 6 / 0.001, Max HighIsBad Gauge,
@@ -228,8 +236,8 @@ pub mod node {
             "Samples that were received whole and in order since the hub started.", "the hub";
     }
 
-    /// What a node cannot know of itself: how its reports arrive.
-    pub const OF_THE_HUB: [MetricId; 3] = [AGE, CLOCK_SKEW, SAMPLES];
+    /// What a node cannot know of itself: how its reports arrive, and how the scheduler stands to it.
+    pub const OF_THE_HUB: [MetricId; 5] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_TIME];
 }
 
 /// Metrics of a network port.
@@ -348,14 +356,16 @@ pub mod job {
             "Energy that the job's GPUs took for it, since the hub first saw it: GPUs only.", "gpu.energy, or else gpu.power × time";
         ENERGY_TODAY "job.energy.today" "TODAY" Joules 7 / 1.0, Sum Neutral Gauge,
             "The part of it that was taken today, UTC.", "gpu.energy, or else gpu.power × time";
+        ENERGY_HOST "job.energy.host" "HOSTS" Joules 7 / 1.0, Sum Neutral Counter,
+            "Energy that the rest of the job's machines took, where they have a meter: each GPU has the same part of its machine's.", "node.total.power, less gpu.power";
         ENERGY_IDLE "job.energy.idle" "WASTED" Joules 7 / 1.0, Sum HighIsBad Counter,
             "The part of it that GPUs took while the job had them and left them idle.", "gpu.energy and gpu.util";
         ENERGY_ESTIMATED "job.energy.estimated" "ESTIM" Joules 7 / 1.0, Sum Neutral Counter,
             "The part of it that is power times time, for the GPU has no counter of energy or it was reset.", "gpu.power × time";
         COST "job.cost" "COST" One 8 / 0.01, Sum Neutral Counter,
-            "What that energy cost, in the site's currency; unknown without a price.", "job.energy, [energy] price and pue";
+            "What that energy cost, with what is known of the rest of the machines, in the site's currency; unknown without a price.", "job.energy, job.energy.host, [energy] price and pue";
         CARBON "job.carbon" "CO2KG" One 8 / 0.01, Sum Neutral Counter,
-            "Kilograms of CO₂ equivalent of that energy; unknown where the site does not say.", "job.energy, [energy] carbon and pue";
+            "Kilograms of CO₂ equivalent of the same energy; unknown where the site does not say.", "job.energy, job.energy.host, [energy] carbon and pue";
     }
 }
 
@@ -367,6 +377,8 @@ pub mod energy {
     rows! { Energy
         USED "energy.used" "ENERGY" Joules 8 / 1.0, Sum Neutral Gauge,
             "Energy that GPUs took: GPUs only, the rest of their nodes not counted.", "gpu.energy, or else gpu.power × time";
+        HOST "energy.host" "HOSTS" Joules 8 / 1.0, Sum Neutral Gauge,
+            "Energy that the rest of the GPUs' machines took, where they have a meter: each GPU has the same part of its machine's.", "node.total.power, less gpu.power";
         IDLE "energy.idle" "WASTED" Joules 8 / 1.0, Sum HighIsBad Gauge,
             "The part of it that GPUs took while a job had them and left them idle.", "gpu.energy and gpu.util";
         ESTIMATED "energy.estimated" "ESTIM" Joules 8 / 1.0, Sum Neutral Gauge,
@@ -374,8 +386,8 @@ pub mod energy {
         GPU_TIME "energy.gpu.time" "GPUTIME" Seconds 8 / 1.0, Sum Neutral Gauge,
             "Time for which GPUs were watched, all of them together.", "samples";
         COST "energy.cost" "COST" One 9 / 0.01, Sum Neutral Gauge,
-            "What the energy cost, in the site's currency; unknown without a price.", "energy.used, [energy] price and pue";
+            "What the energy cost, with what is known of the rest of the machines, in the site's currency; unknown without a price.", "energy.used, energy.host, [energy] price and pue";
         CARBON "energy.carbon" "CO2KG" One 9 / 0.01, Sum Neutral Gauge,
-            "Kilograms of CO₂ equivalent of the energy; unknown where the site does not say.", "energy.used, [energy] carbon and pue";
+            "Kilograms of CO₂ equivalent of the same energy; unknown where the site does not say.", "energy.used, energy.host, [energy] carbon and pue";
     }
 }

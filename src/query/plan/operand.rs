@@ -225,9 +225,9 @@ impl Planner<'_> {
         if self.past { Err(complain(format!("{what} is not known along time"), spot)) } else { Ok(()) }
     }
 
-    /// Says no to the past of jobs: their GPUs had others before.
+    /// Says no to functions of the past of jobs, which would go through the history of all of their GPUs.
     pub(super) fn no_job(&self, spot: Spot) -> Result<(), Complaint> {
-        let message = "jobs are not known along time; ask gpus where job = …";
+        let message = "jobs are known along time only by `over`; or ask gpus where job = …";
         if self.keys.kind == Kind::Job { Err(complain(message, spot)) } else { Ok(()) }
     }
 

@@ -23,7 +23,9 @@ fn fleet(tariff: Tariff) -> Fleet {
         account(now, "bob", "south", 3.6e6, 0.0),
         account(now, "", "south", 1.8e6, 0.0),
     ];
-    let book = serde_json::json!({ "accounts": accounts, "jobs": [] });
+    let rack = |place: &str, site: &str, used: f64| serde_json::json!([now, [place, site], [used, 0.0, 0.0, 3600.0]]);
+    let racks = [rack("r1", "north", 7.2e6), rack("r2", "south", 3.6e6)];
+    let book = serde_json::json!({ "accounts": accounts, "jobs": [], "places": [[], racks] });
     fleet.restore_energy(&serde_json::from_value(book).expect("a book"), &[]);
     fleet
 }
@@ -49,6 +51,8 @@ fn accounts_are_rows_and_are_summed_up() {
     cells("energy by user sort -used limit 1 show user,used", "alice 4.5kWh");
     cells("energy by region since today sort region show region,used", "north 2.0kWh / south 1.5kWh");
     cells("energy where user = none show used", "500Wh");
+    cells("energy by rack sort rack show rack,used", "r1 2.0kWh / r2 1.0kWh");
+    cells("energy where rack = r2 show rack,used,gpu.time", "r2 1.0kWh 1h00m");
     assert_eq!(table(Tariff::default(), "energy by hour").total, 2);
     assert_eq!(table(Tariff::default(), "energy where alice since today").total, 1);
 }
@@ -68,8 +72,23 @@ fn what_energy_costs_is_shown_where_the_site_says() {
         ..Tariff::default()
     };
     assert!(keys(site()).contains("energy.cost") && keys(site()).contains("energy.carbon"));
+    let racks = "energy by rack sort rack show rack,energy.cost,energy.carbon";
+    assert_eq!(lines(&table(site(), racks)), "r1 0.60 0.15 / r2 0.30 –");
     let text = "energy by user since today sort -used show user,energy.cost,energy.carbon";
     assert_eq!(lines(&table(site(), text)), "alice 0.60 0.15 / bob 0.30 – / none 0.15 –");
+}
+
+#[test]
+fn the_rest_of_machines_is_shown_where_it_is_known() {
+    let mut fleet = fleet(Tariff::default());
+    let now = hour(at(NOW)).as_millis();
+    let book = serde_json::json!({
+        "accounts": [[now, ["alice", "physics", "h100", "north"], [0.0, 0.0, 0.0, 0.0, 3.6e6]]], "jobs": [],
+    });
+    fleet.restore_energy(&serde_json::from_value(book).expect("a book"), &[]);
+    let Ok(Answer::Table(table)) = ask(&fleet, "energy by user since today sort -used limit 1") else { panic!() };
+    assert_eq!(table.columns[3].key, "energy.host");
+    assert_eq!(table.rows[0].cells[3].show(&table.columns[3]), "1.0kWh");
 }
 
 #[test]
@@ -78,7 +97,8 @@ fn accounts_are_of_no_node() {
         "energy where temp > 3",
         "energy where any(util > 3)",
         "energy over 10m",
-        "energy by rack",
+        "energy by rack,region",
+        "energy by user,rack",
         "gpus show energy.used",
     ] {
         assert!(ask(&fleet(Tariff::default()), text).is_err(), "{text}");

@@ -8,10 +8,12 @@ use super::{
     ids, lines,
 };
 use crate::{
-    fleet::Fleet,
+    fleet::{Fleet, Settings},
     model::{
-        job::{Job, Phase, Share, Standing},
+        alias::Aliases,
+        job::{Job, Location, Phase, Share, Standing},
         metric::gpu,
+        place::{Label, Levels},
         question::Answer,
         report::{HIDDEN_PROCESSES, Inventory},
         table::Table,
@@ -102,6 +104,103 @@ fn things_know_whose_they_are() {
 }
 
 #[test]
+fn a_jobs_gpus_are_one_line_along_time() {
+    // It began at second 40; steps begin at second 10 and each 20 s after it.
+    let text = "jobs where job = 7 show util,min(util),power over 100s step 20s";
+    let Ok(Answer::Series(series)) = ask(&fleet(), text) else { panic!("{text}") };
+    let line = |key: &str| &series.lines.iter().find(|line| line.column.key == key).expect(key).values;
+    let near =
+        |value: Option<f64>, expected: f64| assert!(value.is_some_and(|it| (it - expected).abs() < 1e-6), "{value:?}");
+    assert_eq!((series.lines.len(), line("gpu.util")[0]), (3, None), "its GPUs were others' before");
+    near(line("gpu.util")[2], (2.0 * 59.5 + 50.0 + 300.0) / 6.0);
+    near(line("min(util)")[2], 0.0);
+    near(line("gpu.power")[2], 200.0);
+    // The same GPUs one by one.
+    let Ok(Answer::Series(each)) = ask(&fleet(), "gpus where job = 7 show util over 100s step 20s") else { panic!() };
+    let sum: f64 = each.lines.iter().map(|line| line.values[3].expect("known")).sum();
+    near(line("gpu.util")[3], sum / 6.0);
+
+    let Ok(Answer::Series(then)) = ask(&fleet(), "jobs where job = 7 show util over 40s step 20s at -30s") else {
+        panic!()
+    };
+    assert_eq!(then.lines[0].values, line("gpu.util")[2..4], "as it was before");
+    for wrong in [
+        "users over 10m",
+        "jobs show job.age over 10m",
+        "jobs by user show user,util over 10m",
+        "jobs where held(util > 3, 10s)",
+    ] {
+        assert!(ask(&fleet(), wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn gpus_are_known_by_the_jobs_that_had_them() {
+    check("gpus where ran = 6", "gpu010.site.example:0");
+    check("gpus where ran != none", "gpu010.site.example:0");
+    check("gpus where ran = 7", "");
+    check("nodes where ran = 6", "gpu010.site.example");
+    cells("gpus where node = gpu010 show index,ran,job", "0 6 none / 1 none 8");
+}
+
+#[test]
+fn where_the_scheduler_says_that_nodes_are_is_a_place() {
+    let levels = Levels::new(["switch".to_owned(), "rack".to_owned()]);
+    let aliases = Aliases::new([("n([0-9]+)-hsn".to_owned(), "gpu${1}".to_owned())]).expect("a pattern");
+    let mut fleet = Fleet::new(Settings { levels, aliases, ..Settings::default() });
+    for name in ["gpu001", "gpu002", "gpu003"] {
+        let mut said = inventory(name, 1, "H100", &[("rack", "r1")]);
+        if name == "gpu003" {
+            said.labels.push(Label { key: "switch".into(), value: "own".into() });
+        }
+        join(&mut fleet, name, &said, at(0));
+    }
+    let tell = |fleet: &mut Fleet, all: &[(&str, &str)], result: Result<(), String>| {
+        fleet.begin_topology();
+        for (node, place) in all {
+            let [node, label, place] = [node, "switch", place].map(str::to_owned);
+            fleet.place(&Location { node, label, place });
+        }
+        fleet.end_topology(&result);
+    };
+    let places = |fleet: &Fleet| match ask(fleet, "nodes show node,switch") {
+        Ok(Answer::Table(table)) => lines(&table),
+        other => panic!("{other:?}"),
+    };
+    tell(&mut fleet, &[("n001-hsn", "leaf1"), ("gpu002", "leaf1"), ("gpu003", "leaf2"), ("gpu404", "leaf2")], Ok(()));
+    assert_eq!(places(&fleet), "gpu001 leaf1 / gpu002 leaf1 / gpu003 own", "a node's own word counts more");
+    let Ok(Answer::Table(table)) = ask(&fleet, "switches show switch,nodes") else { panic!() };
+    assert_eq!(lines(&table), "leaf1 2 / own 1");
+    tell(&mut fleet, &[("gpu001", "leaf2")], Err("cut short".into()));
+    assert_eq!(places(&fleet), "gpu001 leaf2 / gpu002 leaf1 / gpu003 own");
+    tell(&mut fleet, &[("gpu001", "leaf2")], Ok(()));
+    assert_eq!(places(&fleet), "gpu001 leaf2 / gpu002 none / gpu003 own");
+}
+
+#[test]
+fn what_is_held_back_for_nothing_is_counted() {
+    let mut fleet = super::fleet();
+    let say = |fleet: &mut Fleet, now: i64| {
+        fleet.begin_schedule("slurm");
+        for (node, state) in [("gpu001", "idle"), ("gpu002", "drain"), ("gpu010", "drain"), ("gpu003", "maint")] {
+            let since = Some(at(NOW - 3600));
+            fleet.stand(&Standing { node: node.into(), states: vec![state.into()], since, ..Standing::default() });
+        }
+        fleet.end_schedule(Ok(()), Ok(()), at(now));
+    };
+    say(&mut fleet, NOW - 5);
+    say(&mut fleet, NOW);
+    let text = "nodes where bench != none show node,bench,node.well,node.held.time";
+    let Ok(Answer::Table(table)) = ask(&fleet, text) else { panic!("{text}") };
+    // gpu002 has lost a GPU, and gpu001 is not held back; of the others it is known since the scheduler was first heard.
+    assert_eq!(
+        lines(&table),
+        "gpu001 exposed none none / gpu002 broken none 4h00m / gpu003 planned none none / \
+         gpu010.site.example healthy 5.0s 2h00m"
+    );
+}
+
+#[test]
 fn things_are_grouped_by_their_jobs() {
     // Processes of gpu001 say that they are of a job of their own.
     cells("gpus where account = physics by job show job,count,power", "7 4 900W / 7,14711 2 1.1kW / 8 1 200W");
@@ -177,13 +276,12 @@ fn a_scheduler_may_know_jobs_before_any_node_is_there() {
 }
 
 #[test]
-fn jobs_have_no_past_and_no_peers_yet() {
+fn jobs_have_no_functions_of_the_past_and_no_peers() {
     let complaint = |text: &str| ask(&fleet(), text).expect_err(text).message;
-    assert!(complaint("jobs show util over 10m").contains("no values along time"));
     for question in
         ["jobs where held(util < 5, 10m)", "jobs where avg(util, 1m) > 3", "jobs where times(util > 3, 1m) > 2"]
     {
-        assert!(complaint(question).contains("not known along time"), "{question}");
+        assert!(complaint(question).contains("known along time only by `over`"), "{question}");
     }
     for question in ["fleet show job.held", "racks sort job.held", "gpus by user show job.held", "users show node.cpu"]
     {

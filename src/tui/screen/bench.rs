@@ -12,13 +12,15 @@ use crate::{
 };
 
 /// Its columns and their ranks; by those that are hidden we judge.
-pub(super) const COLUMNS: [(&str, u8); 21] = [
+pub(super) const COLUMNS: [(&str, u8); 23] = [
     ("node", 0),
     ("bench", 0),
     ("sched", 1),
     ("sched.reason", 1),
     ("sched.by", 4),
     ("sched.since", 3),
+    ("node.well", 2),
+    ("node.held.time", 2),
     ("state", 4),
     ("job", 2),
     ("job.user", 5),

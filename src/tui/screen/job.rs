@@ -1,8 +1,16 @@
-//! One job: what it is and has, how its GPUs' clocks spread, and its GPUs, those first that are furthest from their middle.
+//! One job: what it is and has, how its GPUs' clocks spread, what they did along time, and its GPUs, those first that are
+//! furthest from their middle. Of a job that has ended, the GPUs that it had, and what they did before its end.
+
+mod timeline;
+
+use std::time::Duration;
+
+use timeline::Timeline;
 
 use super::{Asked, Objection, Screen, Step, table::TableScreen};
 use crate::{
     model::{
+        Time,
         question::{Answer, Complaint},
         table::{Cell, Table},
         unit::{Unit, grouped},
@@ -20,7 +28,7 @@ use crate::{
 pub(super) const APART: &str = "apart(gpu.clock.sm by job)";
 /// From how many of them on a GPU differs from the others.
 const OUTLIER: f64 = 5.0;
-/// Lines above the table.
+/// Lines above the graphs and the table.
 const HEAD: u16 = 3;
 /// Bars of the distribution.
 const BARS: usize = 24;
@@ -30,6 +38,7 @@ const FACTS: u32 = 1;
 const SPREAD: u32 = 2;
 const OUTLIERS: u32 = 3;
 const IDLE: u32 = 4;
+const CURVES: u32 = 5;
 
 /// The screen of one job.
 pub(crate) struct Job {
@@ -40,13 +49,31 @@ pub(crate) struct Job {
     spread: Option<Table>,
     outliers: Option<u64>,
     idle: Option<u64>,
+    timeline: Timeline,
 }
 
 impl Job {
     /// The screen of the job with this id.
     pub(crate) fn new(id: &str, shared: &Shared) -> Self {
         let gpus = TableScreen::of_job(id, shared);
-        Job { id: id.into(), gpus, facts: None, spread: None, outliers: None, idle: None }
+        let timeline = Timeline::default();
+        Job { id: id.into(), gpus, facts: None, spread: None, outliers: None, idle: None, timeline }
+    }
+
+    /// Takes in what it is. Once it has ended, other things are to be asked; and others again when it runs once more.
+    fn learn(&mut self, table: Table, shared: &Shared) -> bool {
+        let ended = table.cell(0, "job.ended").and_then(Cell::number);
+        let ended = ended.map(|ago| table.time - Duration::from_secs_f64(ago.max(0.0)));
+        // The hub's clock and its answers' ages leave it uncertain by less than that.
+        let is_same = |a: Time, b: Time| a.seconds_after(b).abs() < 1.0;
+        let before = self.timeline.ended;
+        if ended.is_some() != before.is_some() || ended.zip(before).is_some_and(|(a, b)| !is_same(a, b)) {
+            let gpus = if ended.is_some() { TableScreen::of_ended_job } else { TableScreen::of_job };
+            (self.gpus, self.timeline) = (gpus(&self.id, shared), Timeline::of(ended));
+            self.arrange(shared);
+        }
+        self.timeline.top_clock = table.cell(0, "gpu.clock.sm.max").and_then(Cell::number);
+        super::replace_table(&mut self.facts, table)
     }
 
     fn facts(&self, pen: &mut Pen<'_>) {
@@ -100,6 +127,10 @@ impl Job {
     /// How many of its GPUs differ, and how the clocks spread.
     fn spread(&self, pen: &mut Pen<'_>) {
         let mut x = 1;
+        if self.timeline.ended.is_some() {
+            pen.text(x, 1, "it has ended; these are the GPUs that it had, as they are now", Role::Dim);
+            return;
+        }
         let several = |n: u64| if n == 1 { "GPU differs" } else { "GPUs differ" };
         let words = match self.outliers {
             None => return,
@@ -156,9 +187,14 @@ impl Screen for Job {
     fn asks(&self, shared: &Shared) -> Vec<Asked> {
         let job = format!("job = {}", quoted(&self.id));
         let facts = "job,job.name,job.user,job.account,job.partition,job.state,job.reason,job.nodes,job.gpus,job.age,\
-                     job.limit,gpu.power,job.energy,job.energy.idle,job.cost";
+                     job.limit,job.ended,gpu.clock.sm.max,gpu.power,job.energy,job.energy.idle,job.cost";
         let mut asks = self.gpus.asks(shared);
         asks.push(Asked::every(2, FACTS, format!("jobs where {job} show {facts} limit 1")));
+        let (pace, text) = self.timeline.asks(&job, shared);
+        asks.push(Asked::every(pace, CURVES, text));
+        if self.timeline.ended.is_some() {
+            return asks;
+        }
         asks.push(Asked::every(
             5,
             SPREAD,
@@ -172,11 +208,19 @@ impl Screen for Job {
     fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
         let table = match (part, answer) {
             (FACTS | SPREAD | OUTLIERS | IDLE, Ok(Answer::Table(table))) => table,
-            (FACTS | SPREAD | OUTLIERS | IDLE, _) => return Step::Same,
+            (CURVES, Ok(Answer::Series(series))) => {
+                let had = self.timeline.height(shared.body());
+                let changed = self.timeline.heard(series);
+                if self.timeline.height(shared.body()) != had {
+                    self.arrange(shared);
+                }
+                return Step::when(changed);
+            }
+            (FACTS | SPREAD | OUTLIERS | IDLE | CURVES, _) => return Step::Same,
             (_, answer) => return self.gpus.heard(part, answer, shared),
         };
         Step::when(match part {
-            FACTS => super::replace_table(&mut self.facts, table),
+            FACTS => self.learn(table, shared),
             SPREAD => super::replace_table(&mut self.spread, table),
             OUTLIERS => self.outliers.replace(table.total) != Some(table.total),
             _ => self.idle.replace(table.total) != Some(table.total),
@@ -188,7 +232,8 @@ impl Screen for Job {
     }
 
     fn arrange(&mut self, shared: &Shared) {
-        self.gpus.arrange_in(shared.body().1.saturating_sub(HEAD));
+        let above = HEAD + self.timeline.height(shared.body());
+        self.gpus.arrange_in(shared.body().1.saturating_sub(above));
     }
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
@@ -197,13 +242,30 @@ impl Screen for Job {
             self.spread(pen);
         }
         let (wide, high) = (pen.width(), pen.height());
-        if high > HEAD {
-            self.gpus.draw(&mut pen.part(0, HEAD, wide, high - HEAD), shared);
+        let graphs = self.timeline.height((wide, high));
+        if graphs > 0 {
+            self.timeline.draw(&mut pen.part(0, HEAD, wide, graphs), shared);
+        }
+        let above = HEAD + graphs;
+        if high > above {
+            self.gpus.draw(&mut pen.part(0, above, wide, high - above), shared);
         }
     }
 
     fn hints(&self) -> &'static [Action] {
-        self.gpus.hints()
+        &[
+            Action::Open,
+            Action::Back,
+            Action::Filter,
+            Action::SortBy,
+            Action::ZoomIn,
+            Action::ZoomOut,
+            Action::Faults,
+            Action::Command,
+            Action::Mark,
+            Action::Copy,
+            Action::Help,
+        ]
     }
 
     fn subject(&self) -> Option<String> {

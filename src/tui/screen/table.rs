@@ -72,6 +72,13 @@ impl TableScreen {
         screen
     }
 
+    /// The GPUs that a job had which has ended, and how they are now.
+    pub(super) fn of_ended_job(job: &str, shared: &Shared) -> Self {
+        let mut ask = views::ask("gpus", &shared.levels);
+        ask.scope.push(format!("ran = {}", quoted(job)));
+        TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) }
+    }
+
     /// The nodes of which the scheduler and we say different things, or agree on what is bad.
     pub(crate) fn bench(shared: &Shared) -> Self {
         let ask = Ask {
@@ -162,7 +169,11 @@ impl TableScreen {
             part(Role::Dim, &format!("· by {}", ask.by));
         }
         if ask.view == "energy" {
-            part(Role::Dim, "· of GPUs only · hours and days are UTC");
+            let table = self.ledger.list.table();
+            let has_hosts = table.is_some_and(|table| table.column("energy.host").is_some());
+            let of =
+                if has_hosts { "GPUs; HOSTS are the rest of those machines that have a meter" } else { "GPUs only" };
+            part(Role::Dim, &format!("· of {of} · hours and days are UTC"));
         }
         if ["jobs", "users", "accounts", "partitions"].contains(&&*ask.view)
             && let Some(table) = self.ledger.list.table()

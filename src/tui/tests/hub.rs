@@ -165,7 +165,8 @@ fn full(view: &str, key: &str) -> String {
         "nics" => ["nic", "node"],
         "cores" => ["core", "node"],
         "mounts" => ["mount", "node"],
-        "jobs" => ["job", "gpu"],
+        "jobs" | "users" => ["job", "gpu"],
+        "energy" => ["energy", "node"],
         _ => ["node", "gpu"],
     };
     if key.contains('(') || MetricId::find(key).is_some() || Field::find(key).is_some() {
@@ -281,6 +282,10 @@ fn shown(view: &str, query: &Query) -> Vec<String> {
             let fields =
                 crate::model::identity::FIELDS.iter().filter(|row| row.scope == scope).map(|row| row.key.to_owned());
             fields.chain(scope.metrics().iter().map(|metric| metric.key.to_string())).collect()
+        }
+        Show::Default if view == "energy" => {
+            let keys = ["hour", "user", "account", "place", "used", "host", "idle", "gpu.time", "estimated"];
+            keys.map(|key| format!("energy.{key}")).into()
         }
         Show::Default => vec!["node".into(), "state".into()],
         Show::These(operands) => operands.iter().map(|operand| full(view, &operand.to_string())).collect(),

@@ -58,6 +58,26 @@ fn job() {
 }
 
 #[test]
+fn a_job_that_has_ended() {
+    check("job-ended", 256, 8, "4 G enter");
+}
+
+#[test]
+fn users() {
+    check("users", 256, 8, ": u s e r s enter");
+}
+
+#[test]
+fn energy() {
+    check("energy", 256, 8, ": e n e r g y enter");
+}
+
+#[test]
+fn bench() {
+    check("bench", 256, 8, ": b e n c h enter");
+}
+
+#[test]
 fn racks() {
     check("racks", 256, 8, "5");
 }

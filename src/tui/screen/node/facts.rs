@@ -18,7 +18,8 @@ use crate::{
 pub(super) fn query(name: &str, levels: &[String]) -> String {
     let keys = "node,state,os,kernel,cpu.model,driver,cuda,agent,notes,node.age,node.uptime,node.cpu.cores,node.load1,\
                 node.mem.total,node.mem.util,node.swap.used,node.temp,node.procs,node.gpus,node.gpus.expected,node.disk.used,\
-                node.mounts.bad,node.ib.ports,node.psi.cpu,node.psi.mem,node.psi.io,node.clock.skew,gpu.power,gpu.xid,gpu.xid.age";
+                node.mounts.bad,node.ib.ports,node.psi.cpu,node.psi.mem,node.psi.io,node.clock.skew,gpu.power,\
+                node.total.power,node.cpu.power,gpu.xid,gpu.xid.age";
     let keys = [keys].into_iter().chain(levels.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
     format!("nodes where node = {} show {keys} at last", quoted(name))
 }
@@ -52,6 +53,8 @@ pub(super) fn draw(pen: &mut Pen<'_>, name: &str, table: Option<&Table>, trouble
         seen.number("node.procs", |n| format!("{n:.0} processes")),
         seen.number("node.temp", |t| Unit::Celsius.text(t)),
         seen.number("gpu.power", |w| format!("GPUs {}", Unit::Watts.text(w))),
+        seen.number("node.cpu.power", |w| format!("CPUs {}", Unit::Watts.text(w))),
+        seen.number("node.total.power", |w| format!("machine {}", Unit::Watts.text(w))),
     ];
     parts(pen, x + 2, 0, first.into_iter().flatten());
     let second = [

@@ -26,6 +26,8 @@ pub(super) fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
 }
 
+/// A job that has ended: the nodes that idle had it.
+const ENDED: &str = "4700";
 const GIB: f64 = 1_073_741_824.0;
 
 impl Hub {
@@ -118,6 +120,7 @@ impl Hub {
         let of_job = |it: String| if idle { Cell::Gap(Gap::Absent) } else { text(it) };
         put("job", of_job((4711 + job).to_string()));
         put("job.user", of_job(user(job)));
+        put("ran", if idle { text(ENDED) } else { Cell::Gap(Gap::Absent) });
         put("index", text(index.to_string()));
         put("model", text("NVIDIA H100 80GB HBM3"));
         put("bus", text(format!("0000:{:02x}:00.0", 0x1b + index * 0x10)));
@@ -190,11 +193,26 @@ impl Hub {
         let (sched, reason) = match node {
             17 => ("drain,mixed", text("XID 79")),
             99 | 200 => ("down", text("Not responding")),
+            30 => ("drain,idle", text("HBM")),
             _ if is_idle(node / 24) => ("idle", Cell::Gap(Gap::Absent)),
             _ => ("allocated", Cell::Gap(Gap::Absent)),
         };
         facts.insert("sched".into(), text(sched));
         facts.insert("sched.reason".into(), reason);
+        let bench = match node {
+            17 | 99 => text("broken"),
+            30 => text("healthy"),
+            _ => Cell::Gap(Gap::Absent),
+        };
+        let held = matches!(node, 17 | 30 | 99 | 200);
+        let of_held = |cell: Cell| if held { cell } else { Cell::Gap(Gap::Absent) };
+        let by = if matches!(node, 17 | 30) { text("ops") } else { text("slurm") };
+        facts.insert("bench".into(), bench);
+        facts.insert("sched.node".into(), text(self.name(node)));
+        facts.insert("sched.by".into(), of_held(by));
+        facts.insert("sched.since".into(), of_held(text("2026-11-20T13:04Z")));
+        facts.insert("node.held.time".into(), of_held(Cell::Number(self.gpus as f64 * 262_800.0)));
+        facts.insert("node.well".into(), if node == 30 { Cell::Number(252_000.0) } else { Cell::Gap(Gap::Absent) });
         let texts = [
             ("os", "Ubuntu 24.04.1 LTS"),
             ("kernel", "6.8.0-49-generic"),
@@ -223,7 +241,9 @@ impl Hub {
             "cores" => all.flat_map(|n| self.cores(n)).collect(),
             "mounts" => all.flat_map(|n| self.mounts(n)).collect(),
             "events" => self.events(),
-            "jobs" => self.jobs(),
+            "jobs" => self.jobs().into_iter().chain([self.ended_job()]).collect(),
+            "users" => self.users(),
+            "energy" => self.accounts(),
             _ => return Err(Complaint { message: format!("{view} has no data yet"), at: 0, len: view.len() }),
         })
     }
@@ -270,6 +290,105 @@ impl Hub {
             Thing { id, state: State::Up, facts }
         };
         (0..=self.nodes / 24).map(job).collect()
+    }
+
+    /// One that failed twelve minutes ago.
+    fn ended_job(&self) -> Thing {
+        let nodes = (1..=self.nodes).filter(|node| is_idle(node / 24)).count() as f64;
+        let numbers = [
+            ("job.phase", 2.0),
+            ("job.nodes", nodes),
+            ("job.gpus", nodes * self.gpus as f64),
+            ("job.held", 0.0),
+            ("job.age", 92_000.0),
+            ("job.limit", 259_200.0),
+            ("job.ended", 720.0),
+            ("job.energy", 3e10),
+        ];
+        let texts = [
+            ("job", ENDED),
+            ("job.name", "llama-pre"),
+            ("job.user", "u1042"),
+            ("job.account", "research"),
+            ("job.partition", "main"),
+            ("job.state", "failed"),
+            ("job.reason", "NonZeroExitCode"),
+        ];
+        let numbers = numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value)));
+        let mut facts: Facts = numbers.into_iter().chain(texts.map(|(key, it)| (key.to_owned(), text(it)))).collect();
+        // What its GPUs did, for the lines along time.
+        let before = [
+            ("gpu.util", 91.0),
+            ("min(gpu.util)", 62.0),
+            ("gpu.tensor.active", 44.0),
+            ("min(gpu.tensor.active)", 31.0),
+            ("gpu.power", 81_000.0),
+            ("min(gpu.power)", 410.0),
+            ("gpu.clock.sm", 1930.0),
+            ("min(gpu.clock.sm)", 1215.0),
+            ("max(gpu.temp)", 78.0),
+            ("gpu.nvlink.tx", 4.1e13),
+            ("min(gpu.nvlink.tx)", 1.9e11),
+        ];
+        facts.extend(before.map(|(key, value)| (key.to_owned(), Cell::Number(value))));
+        Thing { id: ENDED.into(), state: State::Up, facts }
+    }
+
+    fn users(&self) -> Vec<Thing> {
+        let jobs = self.jobs();
+        let of_user = |user: String| {
+            let is_its = |job: &&Thing| job.facts["job.user"].text() == Some(&user);
+            let its: Vec<&Thing> = jobs.iter().filter(is_its).collect();
+            let sum = |key: &str| its.iter().filter_map(|job| job.facts.get(key)?.number()).sum::<f64>();
+            let running = its.iter().filter(|job| job.facts["job.phase"].number() == Some(0.0)).count() as f64;
+            let mean = |key: &str| if running > 0.0 { sum(key) / running } else { 0.0 };
+            let numbers = [
+                ("count", its.len() as f64),
+                ("job.running", running),
+                ("job.waiting", its.len() as f64 - running),
+                ("job.held", sum("job.held")),
+                ("job.unused", sum("job.unused")),
+                ("gpu.util", mean("gpu.util")),
+                ("gpu.tensor.active", mean("gpu.tensor.active")),
+                ("gpu.power", sum("gpu.power")),
+                ("job.energy.today", sum("job.energy") / 9.0),
+                ("job.energy.idle", sum("job.energy.idle")),
+                ("gpu.mem.util", mean("gpu.mem.util")),
+                ("gpu.clock.sm", mean("gpu.clock.sm")),
+            ];
+            let mut facts: Facts = numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value))).into();
+            facts.insert("job.user".into(), text(user.clone()));
+            Thing { id: format!("job.user={user}"), state: State::Up, facts }
+        };
+        (0..4).map(user).map(of_user).collect()
+    }
+
+    /// What each user spent in two hours.
+    fn accounts(&self) -> Vec<Thing> {
+        let hours = ["2026-11-23T13:00Z", "2026-11-23T14:00Z"];
+        let all = hours.into_iter().flat_map(|hour| self.users().into_iter().map(move |user| (hour, user)));
+        let account = |(hour, user): (&str, Thing)| {
+            let (name, watts) = (user.facts["job.user"].clone(), user.facts["gpu.power"].number().unwrap_or(0.0));
+            let seconds = if hour == hours[0] { 3600.0 } else { 270.0 };
+            let texts = [
+                ("energy.hour", text(hour)),
+                ("energy.user", name.clone()),
+                ("energy.account", text("research")),
+                ("energy.place", text("east")),
+            ];
+            let numbers = [
+                ("energy.used", watts * seconds),
+                ("energy.host", 0.4 * watts * seconds),
+                ("energy.idle", 0.01 * watts * seconds),
+                ("energy.gpu.time", user.facts["job.held"].number().unwrap_or(0.0) * seconds),
+                ("energy.estimated", 0.0),
+            ];
+            let id = format!("{hour} east {}", name.text().unwrap_or_default());
+            let facts = numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value)));
+            let facts = facts.into_iter().chain(texts.map(|(key, cell)| (key.to_owned(), cell))).collect();
+            Thing { id, state: State::Up, facts }
+        };
+        all.map(account).collect()
     }
 
     fn groups(&self, level: &str) -> Vec<Thing> {

@@ -1,0 +1,87 @@
+//! What is remembered of jobs that ended: which GPUs each had, and what these did in the last minutes before.
+
+use std::time::Duration;
+
+use super::{super::Fleet, Held, Job, Jobs, Share};
+use crate::{
+    fleet::node::NodeId,
+    model::{job::Phase, time::Time},
+};
+
+/// A job that has ended, the history of whose nodes is still to be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    job: u32,
+    /// The share whose node is next.
+    next: usize,
+    ended: Time,
+}
+
+impl Jobs {
+    /// How long before its end the history of a job's GPUs is kept for as long as there is room.
+    const KEPT_BEFORE: Duration = Duration::from_mins(20);
+
+    /// A job has ended.
+    pub(super) fn ends(&mut self, number: u32, ended: Time) {
+        self.endings.push_back(Ending { job: number, next: 0, ended });
+    }
+
+    /// The next node whose history is to be kept, with how many the job has, and when it ended.
+    fn next_to_keep(&mut self) -> Option<(NodeId, usize, Time)> {
+        loop {
+            let ending = *self.endings.front()?;
+            let shares = self.get(ending.job).map_or(&[][..], |job| &job.shares);
+            let next = shares.get(ending.next).map(|share| (share.node, shares.len(), ending.ended));
+            match (next, self.endings.front_mut()) {
+                (Some(next), Some(front)) => {
+                    front.next += 1;
+                    return Some(next);
+                }
+                _ => self.endings.pop_front(),
+            };
+        }
+    }
+
+    /// A job does not hold its share of a node any more.
+    pub(super) fn had(&mut self, share: Held, node: NodeId) {
+        self.forget_had(share.job, node);
+        self.had[node.index()].push(share);
+    }
+
+    /// A job holds a share of a node again, or what it had is of no interest any more.
+    pub(super) fn forget_had(&mut self, job: u32, node: NodeId) {
+        self.had[node.index()].retain(|had| had.job != job);
+    }
+
+    /// As [`Jobs::forget_had`], of all nodes.
+    pub(super) fn forget_all_had(&mut self, number: u32) {
+        let Jobs { list, had, .. } = self;
+        let job = list.get(number as usize).and_then(Option::as_ref);
+        for share in job.into_iter().flat_map(|job| &job.shares) {
+            had[share.node.index()].retain(|had| had.job != number);
+        }
+    }
+}
+
+impl Fleet {
+    /// Nodes whose history is kept in one go: some ten microseconds' work for each.
+    const KEPT_AT_ONCE: usize = 32;
+
+    /// Keeps the history of the nodes of jobs that ended a moment ago, some at a time.
+    pub(in crate::fleet) fn keep_past(&mut self, now: Time) {
+        for _ in 0..Self::KEPT_AT_ONCE {
+            let Some((node, nodes, ended)) = self.jobs.next_to_keep() else { return };
+            // Of a job of so many nodes that there is no room for all of it, as much as there is room for.
+            let span = self.history.keeps_of(nodes, now).min(Jobs::KEPT_BEFORE);
+            self.history.keep(node, ended - span);
+        }
+    }
+
+    /// The jobs that had something of a node and have ended, for as long as they are remembered: each, and what it had.
+    pub fn jobs_that_had(&self, node: NodeId) -> impl Iterator<Item = (&Job, &Share)> {
+        self.jobs.had[node.index()].iter().filter_map(|had| {
+            let job = self.jobs.get(had.job).filter(|job| job.phase == Phase::Ended)?;
+            Some((job, job.shares.get(had.share as usize).filter(|share| !share.is_held)?))
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! A job's GPUs together along time: what they did on average or in all, and the one that is furthest off.
+
+use super::super::replace_series;
+use crate::{
+    model::{
+        Time,
+        series::{Line, Series},
+        unit::Unit,
+    },
+    tui::{
+        draw::{Pen, chart::Chart},
+        shared::Shared,
+    },
+};
+
+/// What is drawn: title, key, and the key of the least of any, which is said beside it.
+const GRAPHS: [(&str, &str, &str); 6] = [
+    ("UTIL", "gpu.util", "min(gpu.util)"),
+    ("TENSOR", "gpu.tensor.active", "min(gpu.tensor.active)"),
+    ("POWER", "gpu.power", "min(gpu.power)"),
+    ("SM CLOCK", "gpu.clock.sm", "min(gpu.clock.sm)"),
+    ("TEMP", "gpu.temp", "min(gpu.temp)"),
+    ("NVLINK", "gpu.nvlink.tx", "min(gpu.nvlink.tx)"),
+];
+/// What an ended job did before its end: as long as the hub keeps it.
+const LAST: &str = "over 20m step 10s";
+const LAST_WORDS: &str = "20 min before its end";
+/// Lines that are left for what is below.
+const BELOW: u16 = 10;
+
+/// The curves of one job.
+#[derive(Default)]
+pub(super) struct Timeline {
+    curves: Option<Series>,
+    /// The highest clock that its GPUs have, once known.
+    pub(super) top_clock: Option<f64>,
+    /// When the job ended, if it did.
+    pub(super) ended: Option<Time>,
+}
+
+impl Timeline {
+    /// Of a job that ended at this time, or has not ended.
+    pub(super) fn of(ended: Option<Time>) -> Self {
+        Timeline { ended, ..Self::default() }
+    }
+
+    /// The question for the job that this condition names, and every how many seconds to ask it.
+    pub(super) fn asks(&self, job: &str, shared: &Shared) -> (u64, String) {
+        let keys: Vec<&str> = GRAPHS.iter().flat_map(|(_, key, least)| [*key, *least]).collect();
+        let (pace, when) = match self.ended {
+            Some(ended) => (60, format!("{LAST} at {ended}")),
+            // Of many GPUs there is much to read, and mostly in steps of ten seconds.
+            None => (shared.pace().as_secs().max(5), shared.over()),
+        };
+        (pace, format!("jobs where {job} show {} {when}", keys.join(",")))
+    }
+
+    /// Takes the answer in. Says whether anything changed.
+    pub(super) fn heard(&mut self, series: Series) -> bool {
+        replace_series(&mut self.curves, series)
+    }
+
+    /// Lines that it takes of so many columns and lines; none where they are needed for what is below.
+    pub(super) fn height(&self, (width, height): (u16, u16)) -> u16 {
+        let (rows, tall) = Self::layout(width, height);
+        if self.curves.is_none() { 0 } else { rows * tall }
+    }
+
+    /// How many rows of graphs there are, and how many lines each has.
+    fn layout(width: u16, height: u16) -> (u16, u16) {
+        let rows = (GRAPHS.len() as u16).div_ceil(columns(width));
+        (rows, (height.saturating_sub(BELOW) / rows / 2).min(7))
+    }
+
+    /// Draws it over the whole of `pen`, which is as high as [`Timeline::height`] says.
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        let columns = columns(pen.width());
+        let tall = pen.height() / (GRAPHS.len() as u16).div_ceil(columns);
+        let each = pen.width() / columns;
+        let span = if self.ended.is_some() { LAST_WORDS } else { shared.span_words() };
+        for (at, (title, key, least)) in (0..).zip(GRAPHS) {
+            let mut part = pen.part(at % columns * each + 1, at / columns * tall, each.saturating_sub(2), tall);
+            // A blank line between one row of graphs and the next.
+            let (wide, high) = (part.width(), if tall > 3 { tall - 1 } else { tall });
+            let note = self.line(least).and_then(|line| {
+                let last = line.values.iter().rev().flatten().next()?;
+                Some(format!("least {}", line.column.unit.unwrap_or(Unit::One).text(*last)))
+            });
+            let limit = self.top_clock.filter(|_| key == "gpu.clock.sm");
+            Chart { title, lines: vec![("", self.line(key))], note: note.unwrap_or_default(), limit, span }
+                .draw(&mut part.part(0, 0, wide, high));
+        }
+    }
+
+    fn line(&self, key: &str) -> Option<&Line> {
+        self.curves.as_ref()?.lines.iter().find(|line| line.column.key == key)
+    }
+}
+
+fn columns(width: u16) -> u16 {
+    if width >= 120 { 3 } else { 2 }
+}
