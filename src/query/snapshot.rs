@@ -246,6 +246,8 @@ impl<'a> Snapshot<'a> {
             job::RUNNING => count((job.phase == Phase::Running).into()),
             job::WAITING => count((job.phase == Phase::Waiting).into()),
             job::NODES => count(job.nodes()),
+            // Which it had is not said of one that ended before anybody asked.
+            job::GPUS if job.phase == Phase::Ended && job.gpus() == 0 && job.nodes() > 0 => Err(Gap::Unknown),
             job::GPUS => count(job.gpus()),
             job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
             // Without a scheduler there is nothing to compare.
@@ -263,7 +265,7 @@ impl<'a> Snapshot<'a> {
             _ if job.bill.spent.gpu_seconds == 0.0 => Err(Gap::Unknown),
             job::ENERGY => Ok(job.bill.spent.used),
             job::ENERGY_TODAY => Ok(job.bill.today(self.now)),
-            job::ENERGY_HOST => Ok(job.bill.spent.host),
+            job::ENERGY_HOST => metered(job.bill.spent.host),
             job::ENERGY_IDLE => Ok(job.bill.spent.idle),
             job::ENERGY_ESTIMATED => Ok(job.bill.spent.estimated),
             job::COST => job.bill.cost.ok_or(Gap::Unknown),
@@ -278,7 +280,7 @@ impl<'a> Snapshot<'a> {
         let (Account { hour, site: place, spent, .. }, tariff) = (account, self.fleet.tariff());
         match metric {
             energy::USED => Ok(spent.used),
-            energy::HOST => Ok(spent.host),
+            energy::HOST => metered(spent.host),
             energy::IDLE => Ok(spent.idle),
             energy::ESTIMATED => Ok(spent.estimated),
             energy::GPU_TIME => Ok(spent.gpu_seconds),
@@ -324,6 +326,11 @@ impl<'a> Snapshot<'a> {
         };
         value.ok_or(Gap::Unknown)
     }
+}
+
+/// Joules of the rest of machines, if any of these has a meter.
+fn metered(joules: f64) -> Number {
+    if joules > 0.0 { Ok(joules) } else { Err(Gap::Unknown) }
 }
 
 /// Whether samples hold a metric, rather than anything else that is known of its thing.

@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -59,6 +60,7 @@ impl Cluster {
                  SelectType=select/cons_tres\nSelectTypeParameters=CR_Core\nGresTypes=gpu\n\
                  SlurmdParameters=config_overrides\nReturnToService=2\nJobCompType=jobcomp/none\n\
                  AccountingStorageType=accounting_storage/none\nSchedulerParameters=sched_interval=1,sched_min_interval=0\n\
+                 TopologyPlugin=topology/tree\n\
                  {nodes}PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO\n"
             ),
         )
@@ -67,6 +69,11 @@ impl Cluster {
         fs::write(
             at("gres.conf"),
             format!("NodeName=gpu00[1-{NODES}] Name=gpu Type=h100 File={home}/gpu[0-{files}]\n"),
+        )
+        .unwrap();
+        fs::write(
+            at("topology.conf"),
+            "SwitchName=leaf1 Nodes=gpu00[1-2]\nSwitchName=leaf2 Nodes=gpu00[3-4]\nSwitchName=spine Switches=leaf[1-2]\n",
         )
         .unwrap();
         fs::write(at("cgroup.conf"), "CgroupPlugin=cgroup/v1\n").unwrap();
@@ -141,7 +148,9 @@ impl Cluster {
             let lines: Vec<&str> = text.lines().rev().take(12).collect();
             format!("\n{}:\n{}", path.display(), lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
         };
-        ["munged.log", "slurmctld.log", "slurmd.log"].map(|name| end(&self.dir.path().join(name))).concat()
+        ["munged.log", "slurmctld.log", "slurmd.log", "slurmrestd.log"]
+            .map(|name| end(&self.dir.path().join(name)))
+            .concat()
     }
 }
 
@@ -169,11 +178,13 @@ impl Drop for Cluster {
     }
 }
 
-/// A hub that asks this Slurm each second.
-fn hub(cluster: &Cluster) -> Hub {
-    let config = cluster.dir.path().join("config.toml");
-    fs::write(&config, "[server]\nslurm = true\nslurm_interval = \"1s\"\n").unwrap();
-    Hub::start_with(cluster.dir.path(), "127.0.0.1:0", |command| {
+/// A hub that asks this Slurm each second, in this way.
+fn hub(cluster: &Cluster, way: &str) -> Hub {
+    let home = cluster.dir.path().join(if way.contains("rest") { "by-rest" } else { "by-commands" });
+    fs::create_dir(&home).unwrap();
+    let config = home.join("config.toml");
+    fs::write(&config, format!("[server]\n{way}\nslurm_interval = \"1s\"\n")).unwrap();
+    Hub::start_with(&home, "127.0.0.1:0", |command| {
         command.arg("--config").arg(&config).env("SLURM_CONF", cluster.dir.path().join("slurm.conf"));
     })
 }
@@ -186,11 +197,17 @@ fn ids(answer: &Value) -> Vec<&str> {
 #[test]
 fn jobs_are_as_slurm_says() {
     let mut cluster = Cluster::start();
-    let hub = hub(&cluster);
+    let hub = hub(&cluster, "slurm = true");
     let _sim = hub.sim(NODES as u32);
     let scheduled = "jobs where partition = main sort job show job,job.user,job.name,job.state,job.nodes,job.gpus,\
                      job.phase,job.hosts,job.reason";
     hub.await_answer("nodes", "four nodes are up", |answer| answer["total"] == 4 && answer["stale"] == 0);
+
+    // Slurm's switches are labels of its nodes.
+    let places = "nodes where switch != none sort node show node,switch,switch1";
+    let answer = hub.await_answer(places, "the topology is known", |answer| answer["total"] == 4);
+    let of = |at: usize| (&answer["rows"][at]["switch"], &answer["rows"][at]["switch1"]);
+    assert_eq!([of(0), of(3)], [(&"leaf1".into(), &"spine".into()), (&"leaf2".into(), &"spine".into())], "{answer}");
 
     // Over two nodes, with two GPUs of each.
     let wide = cluster.submit(&["-N2", "--gres=gpu:2", "--job-name=wide", "--wrap=sleep 600"]);
@@ -242,6 +259,24 @@ fn jobs_are_as_slurm_says() {
     let started = format!("gpus where job = {big}");
     hub.await_answer(&started, "the one that waited runs", |answer| answer["total"] == (NODES * GPUS) as u64);
 
+    // The same by slurmrestd.
+    let socket = cluster.dir.path().join("rest.sock");
+    let address = format!("unix:{}", socket.display());
+    // It will not run as root, and has to make its socket there.
+    fs::set_permissions(cluster.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let args = ["-u", "nobody", "-g", "nogroup", "-a", "rest_auth/local", "-s", "openapi/v0.0.38", &address];
+    let rest = cluster.daemon("slurmrestd", &args, |_, _| {});
+    cluster.others.push(rest);
+    cluster.until("slurmrestd listens", |_| socket.exists());
+    let by_rest = self::hub(&cluster, &format!("slurm_rest = \"{}\"", socket.display()));
+    let _more = by_rest.sim(NODES as u32);
+    by_rest.await_answer("nodes", "four nodes are up", |answer| answer["total"] == 4 && answer["stale"] == 0);
+    // Of those that had ended before it asked, nobody says which GPUs they had.
+    let rows = |hub: &Hub| hub.get(&scheduled.replace("where", "where phase = running and"))["rows"].clone();
+    by_rest.await_answer(scheduled, "the jobs are known", |answer| answer["total"] == 3);
+    assert_eq!(rows(&by_rest), rows(&hub));
+    assert!(by_rest.get(scheduled)["rows"][0]["job.gpus"].is_null(), "unknown is not 0");
+
     // A node that an operator drains, with a reason.
     let words = "reason=XID \"79\" again";
     cluster.ask("scontrol", &["update", "nodename=gpu002", "state=drain", words]);
@@ -251,6 +286,8 @@ fn jobs_are_as_slurm_says() {
     assert_eq!((&row["node"], &row["sched.reason"]), (&"gpu002".into(), &"XID \"79\" again".into()), "{answer}");
     assert!(row["sched.by"] == "root" && row["sched.since"].is_string(), "{answer}");
     assert_eq!(answer["scheduler"]["strangers"], "");
+    let answer = by_rest.await_answer(drained, "a node is drained", |answer| answer["total"] == 1);
+    assert_eq!(&answer["rows"][0], row);
 
     // A controller that does not answer takes nothing away, and is told of.
     drop(cluster.controller.take());

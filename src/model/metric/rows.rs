@@ -226,7 +226,7 @@ pub mod node {
             "GPUs that the machine should have: on its PCI bus, or on the hub's roster.", "/sys/bus/pci/devices, roster";
         WELL "node.well" "WELL" Seconds 6 / 1.0, Min Neutral Gauge,
             "How long nothing has been wrong with a node that the scheduler holds back, as far as the hub has seen.", "the hub and the scheduler";
-        HELD_TIME "node.held.time" "HELD" Seconds 7 / 1.0, Sum Neutral Gauge,
+        HELD_TIME "node.held.time" "GPUHELD" Seconds 7 / 1.0, Sum Neutral Gauge,
             "GPU time that the scheduler has held back with the node: its GPUs times how long that is.", "scheduler";
         AGE "node.age" "AGE" Seconds 6 / 0.1, Max HighIsBad Gauge,
             "Time since the last sample was received.", "the hub's clock";

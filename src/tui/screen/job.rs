@@ -127,8 +127,8 @@ impl Job {
     /// How many of its GPUs differ, and how the clocks spread.
     fn spread(&self, pen: &mut Pen<'_>) {
         let mut x = 1;
-        if self.timeline.ended.is_some() {
-            pen.text(x, 1, "it has ended; these are the GPUs that it had, as they are now", Role::Dim);
+        if let Some(words) = self.timeline.words() {
+            pen.text(x, 1, words, Role::Dim);
             return;
         }
         let several = |n: u64| if n == 1 { "GPU differs" } else { "GPUs differ" };

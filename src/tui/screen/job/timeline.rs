@@ -63,7 +63,23 @@ impl Timeline {
     /// Lines that it takes of so many columns and lines; none where they are needed for what is below.
     pub(super) fn height(&self, (width, height): (u16, u16)) -> u16 {
         let (rows, tall) = Self::layout(width, height);
-        if self.curves.is_none() { 0 } else { rows * tall }
+        if self.is_known() { rows * tall } else { 0 }
+    }
+
+    /// Whether anything is known of what its GPUs did.
+    fn is_known(&self) -> bool {
+        self.curves.iter().flat_map(|curves| &curves.lines).any(|line| line.values.iter().any(Option::is_some))
+    }
+
+    /// What is to be said of a job that has ended; nothing of one that has not.
+    pub(super) fn words(&self) -> Option<&'static str> {
+        self.ended?;
+        Some(match &self.curves {
+            Some(_) if !self.is_known() => {
+                "it has ended; these are the GPUs that it had, as they are now; what they did before is not kept any more"
+            }
+            _ => "it has ended; these are the GPUs that it had, as they are now",
+        })
     }
 
     /// How many rows of graphs there are, and how many lines each has.
