@@ -25,6 +25,8 @@ use super::{
 
 /// Standard deviations of a bell curve in its median distance.
 const DEVIATIONS: f64 = 1.4826;
+/// From how many of them on a thing differs from its peers.
+pub(super) const FAR: f64 = 5.0;
 
 impl Num {
     /// The row's number.
@@ -40,8 +42,7 @@ impl Num {
             Num::Peers(peers) => peers.of(snapshot, row).copied().ok_or(Gap::Unknown),
             Num::Apart(own, peers, quantum) => {
                 let value = own.number(snapshot, row)?;
-                let (middle, distance) = *peers.of(snapshot, row).ok_or(Gap::Unknown)?;
-                Ok((value - middle).abs() / (DEVIATIONS * distance).max(*quantum))
+                Ok(apart(value, *peers.of(snapshot, row).ok_or(Gap::Unknown)?, *quantum))
             }
             Num::Past(leaf, function, span) => snapshot.past(row, leaf, *function, *span),
             Num::Count(condition) => count(snapshot, row, condition),
@@ -231,6 +232,12 @@ impl Test {
             Test::Majority(_) => false,
         }
     }
+}
+
+/// How far a value is from the middle of others, who are so far from it themselves, in standard deviations; these are no
+/// less than the quantum.
+pub(super) fn apart(value: f64, (middle, distance): (f64, f64), quantum: f64) -> f64 {
+    (value - middle).abs() / (DEVIATIONS * distance).max(quantum)
 }
 
 /// The middle of some values; nothing of none.

@@ -190,7 +190,7 @@ impl<T: Default> Groups<T> {
 }
 
 /// The middle of some values, and how far from it they are in the middle.
-fn spread(values: &mut [f64]) -> Option<(f64, f64)> {
+pub(super) fn spread(values: &mut [f64]) -> Option<(f64, f64)> {
     let middle = median(values)?;
     for value in values.iter_mut() {
         *value = (*value - middle).abs();

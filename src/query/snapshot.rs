@@ -7,7 +7,7 @@ use crate::{
     fleet::{Account, Fleet, Happening, Job, NodeId, Share},
     model::{
         job::Phase,
-        metric::{MetricId, Scope, core, energy, job, mount, process},
+        metric::{MetricId, Scope, core, energy, gpu, job, mount, process},
         raw::{Gap, Raw},
         state::State,
         syntax::{Moment, When},
@@ -17,7 +17,9 @@ use crate::{
 
 use super::{
     batch::Run,
+    evaluate::{FAR, apart},
     past::Window,
+    peers::spread,
     pool::Pool,
     row::{Group, Item, Row},
     value::{Leaf, Number, Reach},
@@ -254,6 +256,24 @@ impl<'a> Snapshot<'a> {
             job::UNUSED | job::UNGIVEN if !job.is_allotted() => Err(Gap::Absent),
             job::UNUSED => self.compared(job, Share::unused),
             job::UNGIVEN => self.compared(job, Share::ungiven),
+            job::IDLE | job::OUTLIERS if job.held().next().is_none() => Ok(0.0),
+            job::IDLE => {
+                let mut utils = Vec::new();
+                self.of_gpus(job, gpu::UTIL, &mut utils);
+                if utils.is_empty() {
+                    Err(Gap::Unknown)
+                } else {
+                    count(utils.iter().filter(|util| **util < 1.0).count())
+                }
+            }
+            job::OUTLIERS => {
+                let mut clocks = Vec::new();
+                let quantum = self.of_gpus(job, gpu::CLOCK_SM, &mut clocks);
+                let far = |(middle, distance): (f64, f64)| {
+                    clocks.iter().filter(|clock| apart(**clock, (middle, distance), quantum) >= FAR).count()
+                };
+                spread(&mut clocks.clone()).map(far).ok_or(Gap::Unknown).and_then(count)
+            }
             job::AGE => seconds(job.started, until),
             job::WAIT => seconds(job.submitted, job.started.or(until)),
             job::LIMIT => limit.ok_or(Gap::Absent),
@@ -272,6 +292,17 @@ impl<'a> Snapshot<'a> {
             job::CARBON => job.bill.carbon.ok_or(Gap::Unknown),
             _ => Err(Gap::Unknown),
         }
+    }
+
+    /// Adds the known values of a metric of the GPUs that a job has. Says the metric's quantum.
+    fn of_gpus(&self, job: &Job, metric: MetricId, values: &mut Vec<f64>) -> f64 {
+        let quantum = metric.builtin().map_or(1.0, |metric| metric.quantum);
+        for share in job.held().filter(|share| self.believes(share.node)) {
+            let row = self.fleet.last_row(share.node, metric);
+            let steps = share.slots.iter().filter_map(|slot| row.get(usize::from(*slot))?.steps());
+            values.extend(steps.map(|steps| f64::from(steps) * quantum));
+        }
+        quantum
     }
 
     fn of_account(&self, metric: MetricId, item: Item) -> Number {

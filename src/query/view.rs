@@ -205,6 +205,8 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "gpu.temp",
             "gpu.clock.sm",
             "job.unused",
+            "job.idle",
+            "job.outliers",
             "job.partition",
             "job.account",
         ],

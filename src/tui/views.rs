@@ -177,6 +177,8 @@ pub(crate) static VIEWS: &[View] = &[
             col("job.nodes", 4),
             col("job.gpus", 0),
             col("job.unused", 4),
+            col("job.idle", 4),
+            col("job.outliers", 3),
             col("gpu.util", 0),
             col("min(gpu.util)", 3),
             col("gpu.tensor.active", 5),

@@ -340,6 +340,10 @@ pub mod job {
             "GPUs that the scheduler gave the job and that none of its processes uses.", "scheduler and processes";
         UNGIVEN "job.ungiven" "UNGIVEN" One 7 / 1.0, Sum HighIsBad Gauge,
             "GPUs that the job's processes use and that the scheduler did not give it.", "scheduler and processes";
+        IDLE "job.idle" "IDLE" One 5 / 1.0, Sum HighIsBad Gauge,
+            "GPUs that the job has and that do nothing.", "gpu.util below 1 %";
+        OUTLIERS "job.outliers" "OUTL" One 5 / 1.0, Sum HighIsBad Gauge,
+            "GPUs of the job whose SM clock is 5 robust standard deviations or more from the middle of all of its GPUs.", "gpu.clock.sm";
         AGE "job.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
             "How long the job has run, or ran.", "scheduler, or else its oldest process";
         WAIT "job.wait" "WAIT" Seconds 6 / 1.0, Max HighIsBad Gauge,

@@ -299,6 +299,26 @@ fn a_jobs_gpus_are_compared_with_one_another() {
 }
 
 #[test]
+fn what_differs_or_does_nothing_is_counted() {
+    let mut fleet = super::fleet();
+    let shares = vec![Share { node: "gpu001".into(), gpus: Some(vec![0, 1, 2, 3]) }];
+    fleet.begin_schedule("slurm");
+    fleet.schedule(&Job { id: "5".into(), phase: Phase::Running, shares, ..Job::default() }, at(NOW));
+    fleet.schedule(&Job { id: "6".into(), phase: Phase::Waiting, ..Job::default() }, at(NOW));
+    fleet.end_schedule(Ok(()), Ok(()), at(NOW));
+    let shown = |fleet: &Fleet, text: &str| match ask(fleet, text) {
+        Ok(Answer::Table(table)) => lines(&table),
+        other => panic!("{text}: {other:?}"),
+    };
+    // Three run at 1980 MHz, and one at 345.
+    assert_eq!(shown(&fleet, "jobs where job in 5,6 show job,outliers,idle"), "5 1 0 / 6 0 0");
+    assert_eq!(shown(&fleet, "gpus where job = 5 and apart(clock.sm by job) >= 5 show index"), "3");
+    let session = join(&mut fleet, "gpu001", &inventory("gpu001", 4, "H100", &[]), at(NOW));
+    send(&mut fleet, session, &[(gpu::UTIL, &[0.0, 90.0, 0.0, 90.0])], &[], at(NOW));
+    assert_eq!(shown(&fleet, "jobs where idle > 0 and job = 5 show job,outliers,idle"), "5 – 2", "no clock is known");
+}
+
+#[test]
 fn the_bench_holds_the_schedulers_word_against_ours() {
     let mut fleet = super::fleet();
     let say = |fleet: &mut Fleet, said: &[(&str, &str)]| {

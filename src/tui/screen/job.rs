@@ -26,8 +26,6 @@ use crate::{
 
 /// How far a GPU's clock is from its job's middle, in robust standard deviations.
 pub(super) const APART: &str = "apart(gpu.clock.sm by job)";
-/// From how many of them on a GPU differs from the others.
-const OUTLIER: f64 = 5.0;
 /// Lines above the graphs and the table.
 const HEAD: u16 = 3;
 /// Bars of the distribution.
@@ -36,9 +34,7 @@ const BARS: usize = 24;
 /// Parts of what is asked, besides the table's.
 const FACTS: u32 = 1;
 const SPREAD: u32 = 2;
-const OUTLIERS: u32 = 3;
-const IDLE: u32 = 4;
-const CURVES: u32 = 5;
+const CURVES: u32 = 3;
 
 /// The screen of one job.
 pub(crate) struct Job {
@@ -47,8 +43,6 @@ pub(crate) struct Job {
     facts: Option<Table>,
     /// How many GPUs have each clock.
     spread: Option<Table>,
-    outliers: Option<u64>,
-    idle: Option<u64>,
     timeline: Timeline,
 }
 
@@ -57,7 +51,7 @@ impl Job {
     pub(crate) fn new(id: &str, shared: &Shared) -> Self {
         let gpus = TableScreen::of_job(id, shared);
         let timeline = Timeline::default();
-        Job { id: id.into(), gpus, facts: None, spread: None, outliers: None, idle: None, timeline }
+        Job { id: id.into(), gpus, facts: None, spread: None, timeline }
     }
 
     /// Takes in what it is. Once it has ended, other things are to be asked; and others again when it runs once more.
@@ -131,8 +125,9 @@ impl Job {
             pen.text(x, 1, words, Role::Dim);
             return;
         }
+        let number = |key: &str| self.facts.as_ref()?.cell(0, key)?.number().map(|n| n as u64);
         let several = |n: u64| if n == 1 { "GPU differs" } else { "GPUs differ" };
-        let words = match self.outliers {
+        let words = match number("job.outliers") {
             None => return,
             // Where no clock is known, nothing is fine.
             Some(0) if self.spread.as_ref().and_then(bars).is_none() => return,
@@ -140,7 +135,7 @@ impl Job {
             Some(n) => (Role::Warn, format!("▲ {n} {} in clock from the others", several(n))),
         };
         x = pen.text(x, 1, &words.1, words.0);
-        if let Some(idle) = self.idle.filter(|idle| *idle > 0) {
+        if let Some(idle) = number("job.idle").filter(|idle| *idle > 0) {
             x = pen.text(x, 1, &format!(" · {} idle", grouped(idle as i64)), Role::Warn);
         }
         let Some((bars, low, high)) = self.spread.as_ref().and_then(bars) else { return };
@@ -187,7 +182,7 @@ impl Screen for Job {
     fn asks(&self, shared: &Shared) -> Vec<Asked> {
         let job = format!("job = {}", quoted(&self.id));
         let facts = "job,job.name,job.user,job.account,job.partition,job.state,job.reason,job.nodes,job.gpus,job.age,\
-                     job.limit,job.ended,gpu.clock.sm.max,gpu.power,job.energy,job.energy.idle,job.cost";
+                     job.limit,job.ended,job.outliers,job.idle,gpu.clock.sm.max,gpu.power,job.energy,job.energy.idle,job.cost";
         let mut asks = self.gpus.asks(shared);
         asks.push(Asked::every(2, FACTS, format!("jobs where {job} show {facts} limit 1")));
         let (pace, text) = self.timeline.asks(&job, shared);
@@ -200,14 +195,12 @@ impl Screen for Job {
             SPREAD,
             format!("gpus where {job} by gpu.clock.sm show gpu.clock.sm,count limit 500"),
         ));
-        asks.push(Asked::every(3, OUTLIERS, format!("gpus where {job} and {APART} >= {OUTLIER} limit 0")));
-        asks.push(Asked::every(3, IDLE, format!("gpus where {job} and util < 1 limit 0")));
         asks
     }
 
     fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
         let table = match (part, answer) {
-            (FACTS | SPREAD | OUTLIERS | IDLE, Ok(Answer::Table(table))) => table,
+            (FACTS | SPREAD, Ok(Answer::Table(table))) => table,
             (CURVES, Ok(Answer::Series(series))) => {
                 let had = self.timeline.height(shared.body());
                 let changed = self.timeline.heard(series);
@@ -216,14 +209,12 @@ impl Screen for Job {
                 }
                 return Step::when(changed);
             }
-            (FACTS | SPREAD | OUTLIERS | IDLE | CURVES, _) => return Step::Same,
+            (FACTS | SPREAD | CURVES, _) => return Step::Same,
             (_, answer) => return self.gpus.heard(part, answer, shared),
         };
         Step::when(match part {
             FACTS => self.learn(table, shared),
-            SPREAD => super::replace_table(&mut self.spread, table),
-            OUTLIERS => self.outliers.replace(table.total) != Some(table.total),
-            _ => self.idle.replace(table.total) != Some(table.total),
+            _ => super::replace_table(&mut self.spread, table),
         })
     }
 
