@@ -37,7 +37,7 @@ const HOLDERS_WITHIN: Duration = Duration::from_mins(2);
 /// How long entries are kept, and those of places of narrower levels.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 const PLACES_KEPT: Duration = Duration::from_hours(25);
-/// How many entries are kept; what is spent beyond is booked to nobody.
+/// How many entries are kept of each level; what is spent beyond is booked to nobody, or to no place.
 const MOST: usize = 200_000;
 
 /// What was spent in one hour at one place: for one user at one of the widest level, or by all at any other place.
@@ -71,7 +71,14 @@ pub(super) struct Ledger {
 
 impl Ledger {
     fn account(&mut self, hour: Time, place: &Name, site: &Name) -> &mut Account {
-        let at = *self.known.entry((hour, place.clone(), site.clone())).or_insert(self.accounts.len());
+        let is_full = self.accounts.len() >= MOST;
+        let nowhere = Name::default();
+        let mut key = (hour, place.clone(), site.clone());
+        if is_full && !self.known.contains_key(&key) {
+            key.1 = nowhere;
+        }
+        let (place, site) = (&key.1.clone(), &key.2.clone());
+        let at = *self.known.entry(key).or_insert(self.accounts.len());
         if at == self.accounts.len() {
             let (user, account, partition) = Default::default();
             let (place, site, spent) = (place.clone(), site.clone(), Spent::default());
@@ -347,6 +354,10 @@ impl Fleet {
         };
         let holders: Vec<(u32, Spent)> =
             self.jobs.held_of(id).map(|(number, share)| (number, of_share(share))).collect();
+        let mut all = Spent::default();
+        for (_, spent) in &holders {
+            all += *spent;
+        }
         for (number, spent) in holders.into_iter().filter(|(_, spent)| spent.gpu_seconds > 0.0) {
             self.restore_bill(number);
             let Some(job) = self.jobs.get_mut(number) else { continue };
@@ -355,10 +366,12 @@ impl Fleet {
             }
             self.energy.book(span, &place, job.pays(), spent);
         }
-        let mut all = Spent::default();
-        for spent in &room {
-            all += *spent;
+        let mut free = Spent::default();
+        room.iter().zip(&sharers).filter(|(_, sharers)| **sharers == 0).for_each(|(spent, _)| free += *spent);
+        if free.gpu_seconds > 0.0 {
+            self.energy.book(span, &place, [&Name::default(); 3], free);
         }
+        all += free;
         if all.gpu_seconds > 0.0 {
             self.energy.places.resize_with(places.len().saturating_sub(1), Ledger::default);
             for (level, narrow) in self.energy.places.iter_mut().zip(places.iter().skip(1)) {
@@ -366,11 +379,6 @@ impl Fleet {
                     level.account(hour, narrow, &place).spent += all.part(share);
                 }
             }
-        }
-        let mut free = Spent::default();
-        room.iter().zip(&sharers).filter(|(_, sharers)| **sharers == 0).for_each(|(spent, _)| free += *spent);
-        if free.gpu_seconds > 0.0 {
-            self.energy.book(span, &place, [&Name::default(); 3], free);
         }
         self.energy.room = room;
     }

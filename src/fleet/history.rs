@@ -4,6 +4,7 @@
 use std::{cell::Cell, time::Duration};
 
 use super::{
+    block::STEPS,
     log::Log,
     name::Name,
     node::NodeId,
@@ -165,9 +166,14 @@ impl History {
 
     /// Keeps what a node did from `from` until now for longer than the rest: until there is no room for it beside what is
     /// kept later.
-    pub(super) fn keep(&mut self, id: NodeId, from: Time) {
+    pub(super) fn keep(&mut self, id: NodeId, from: Time, now: Time) {
         let (pin, coarse) = (&mut self.pins[id.index()], &mut self.coarse);
-        *pin = coarse.tracks[id.index()].copy(&mut coarse.log, from, &mut self.kept, *pin);
+        *pin = coarse.tracks[id.index()].copy(&mut coarse.log, from, &mut self.kept, (*pin, now));
+    }
+
+    /// How long what comes may be open, before it can be kept.
+    pub(super) fn open_for() -> Duration {
+        Duration::from_millis(u64::from(Self::COARSE)) * (STEPS as u32 + 1)
     }
 
     /// Calls `each` with what was seen of one metric of some things in `from..to`, newest first. A thing is its slot, and

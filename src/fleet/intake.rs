@@ -250,6 +250,9 @@ impl Fleet {
         if gpus.is_some() || nics.is_some() {
             let stay = |n: usize| (0..n).map(Some).collect();
             let moved = gpus.is_some();
+            if let Some(origins) = &gpus {
+                self.jobs.move_had(id, origins);
+            }
             let (gpus, nics) =
                 (gpus.unwrap_or_else(|| stay(now.gpus.len())), nics.unwrap_or_else(|| stay(now.nics.len())));
             self.tiles.reshape(at, metrics, &gpus, &nics);

@@ -116,20 +116,13 @@ impl Jobs {
                 refused += 1;
                 continue;
             };
-            let begins = |job: &Job| !job.is_scheduled && job.phase != Phase::Running && job.holds == 0;
-            if self.get(number).is_some_and(begins) {
-                self.forget_all_had(number);
-            }
+            self.begin_anew(number);
             let Some(job) = self.get_mut(number) else { continue };
             if !job.is_scheduled {
-                if begins(job) {
-                    // A new one, or an id that came back. What holds GPUs after its end was left behind.
-                    job.begin();
-                }
                 job.user = one.user.clone();
                 job.started = job.started.into_iter().chain(one.started).min();
             }
-            let at = self.share_of(number, node);
+            let at = self.share_of(number, node, now);
             if let Some(share) = self.share_mut(Held { job: number, share: at }) {
                 share.used = one.slots.clone().into();
                 share.settle();
@@ -178,8 +171,18 @@ impl Jobs {
         Some(number)
     }
 
+    /// Starts a job that no scheduler tells of, and that does not run: a new one, or an id that came back. What holds GPUs
+    /// after its end was left behind.
+    fn begin_anew(&mut self, number: u32) {
+        let begins = |job: &Job| !job.is_scheduled && job.phase != Phase::Running && job.holds == 0;
+        if self.get(number).is_some_and(begins) {
+            self.forget_all_had(number);
+            self.get_mut(number).into_iter().for_each(Job::begin);
+        }
+    }
+
     /// The position of a job's share of a node, which it then holds.
-    fn share_of(&mut self, number: u32, node: NodeId) -> u32 {
+    fn share_of(&mut self, number: u32, node: NodeId, now: Time) -> u32 {
         if let Some(held) = self.held[node.index()].iter().find(|held| held.job == number) {
             return held.share;
         }
@@ -188,10 +191,12 @@ impl Jobs {
         let had = job.shares.len() > job.holds;
         let before = if had { job.shares.iter().position(|share| share.node == node) } else { None };
         job.holds += 1;
-        let share = before.unwrap_or_else(|| {
+        let at = before.unwrap_or_else(|| {
             job.shares.push(Share::of(node));
             job.shares.len() - 1
-        }) as u32;
+        });
+        (job.shares[at].since, job.shares[at].until) = (Some(now), None);
+        let share = at as u32;
         let comes_before = |other: &Held| {
             let [a, b] = [other.job, number].map(|number| self.get(number).map_or("", |job| &job.id));
             natural(a, b).is_lt()
@@ -210,10 +215,11 @@ impl Jobs {
     /// with its last share.
     fn let_go(&mut self, held: Held, now: Time) {
         let Some(job) = self.list.get_mut(held.job as usize).and_then(Option::as_mut) else { return };
-        let Some(share) = job.shares.get(held.share as usize).filter(|share| !share.is_held) else { return };
+        let Some(share) = job.shares.get_mut(held.share as usize).filter(|share| !share.is_held) else { return };
         let (node, of_node) = (share.node, &mut self.held[share.node.index()]);
         let Some(at) = of_node.iter().position(|other| *other == held) else { return };
         of_node.remove(at);
+        share.until = Some(now);
         job.holds -= 1;
         let ends = !job.is_scheduled && job.phase != Phase::Ended && job.holds == 0;
         if ends {
@@ -221,7 +227,7 @@ impl Jobs {
         }
         self.had(held, node);
         if ends {
-            self.ends(held.job, now);
+            self.ends(held.job, now, now);
         }
     }
 

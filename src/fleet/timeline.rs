@@ -93,20 +93,22 @@ impl Fleet {
         self.rollups.latest(area, metric, now)
     }
 
-    /// A metric rolled up over some of a node's slots along time, as [`Fleet::rollup`]. Of counters, flags and codes each
-    /// step has the last.
+    /// A metric rolled up over some of a node's slots along time, as [`Fleet::rollup`], of what was seen `within` a span.
+    /// Of counters, flags and codes each step has the last.
     pub fn rollup_of(
         &self,
         id: NodeId,
         metric: MetricId,
         slots: impl IntoIterator<Item = usize>,
         (from, to, step): (Time, Time, Duration),
+        within: (Option<Time>, Option<Time>),
     ) -> Vec<Option<Rollup>> {
         let Some(row) = metric.builtin() else { return Vec::new() };
         let things: Vec<_> = slots.into_iter().map(|slot| self.thing(id, metric, slot)).collect();
         let mut grid = Grid::new(from, to, step);
         let is_gauge = row.kind == Kind::Gauge;
-        self.history.read(id, (metric, &things), (from, to), |seen| {
+        let seen_in = (within.0.map_or(from, |begin| begin.max(from)), within.1.map_or(to, |end| end.min(to)));
+        self.history.read(id, (metric, &things), seen_in, |seen| {
             let known = seen.values.iter().filter_map(|raw| raw.value(row.quantum)).map(Rollup::of);
             if let Some(all) = known.reduce(Rollup::and) {
                 grid.add(seen.time, seen.span, &(all, 1.0), |(all, n), (one, _)| {

@@ -22,7 +22,7 @@ const PAUSE: u32 = 4;
 const LEAST: Duration = Duration::from_secs(1);
 
 /// How often it is asked where nodes are, which seldom changes.
-const LOCATE_EVERY: Duration = Duration::from_mins(5);
+const LOCATE_EVERY: Duration = Duration::from_mins(2);
 
 /// Never ends.
 pub(super) async fn keep_asking(shared: Shared, scheduler: Arc<dyn Scheduler>, every: Duration) {
@@ -30,12 +30,12 @@ pub(super) async fn keep_asking(shared: Shared, scheduler: Arc<dyn Scheduler>, e
     loop {
         let began = Instant::now();
         let answers = ask(&shared, scheduler.clone()).await;
+        // One that does not answer has no work with it, and may be back soon.
+        let worked = if answers { began.elapsed() } else { Duration::ZERO };
         if answers && located.is_none_or(|last| last.elapsed() >= LOCATE_EVERY) {
             locate(&shared, scheduler.clone()).await;
             located = Some(Instant::now());
         }
-        // One that does not answer has no work with it, and may be back soon.
-        let worked = if answers { began.elapsed() } else { Duration::ZERO };
         sleep(every.max(worked * PAUSE).max(LEAST)).await;
     }
 }

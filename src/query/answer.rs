@@ -1,9 +1,11 @@
 //! Answers: the cells of the rows in the window, or their values along time.
 
+use std::collections::HashSet;
+
 use crate::{
     fleet::Job,
     model::{
-        metric::Kind as Reading,
+        metric::{Kind as Reading, MetricId},
         question::{Answer, Complaint},
         raw::Gap,
         series::{Line, Series},
@@ -31,7 +33,7 @@ use super::{
 const LONGEST: usize = 1024;
 /// Most lines of one answer along time.
 const MOST_LINES: usize = 10_000;
-/// Most lines of GPUs that are read for an answer along time whose lines are jobs.
+/// Most GPUs, times metrics, whose past is read for an answer whose lines are jobs.
 const MOST_READ: usize = 500_000;
 
 /// Runs a plan.
@@ -123,8 +125,14 @@ async fn of_jobs_past(
         (Frame { total: matches.len() as u64, stale: 0, offset: window.start as u64 }, jobs, gpus)
     });
     check_lines(query, plan, jobs.len())?;
-    check_read(query, plan, gpus, MOST_READ)?;
     let leaves: Vec<Leaf> = plan.columns.iter().flat_map(|shown| shown.value.sums()).collect();
+    let metrics: HashSet<MetricId> = leaves.iter().map(|leaf| leaf.metric).collect();
+    let (read, most) = (gpus.saturating_mul(metrics.len()), MOST_READ);
+    if read > most {
+        let message =
+            format!("that would read the past of {read} metrics of GPUs, and {most} are the most; show fewer");
+        return Err(complain(message, query.over.map_or_else(Spot::default, |over| over.spot)));
+    }
     let mut all = Vec::new();
     for item in jobs {
         for leaf in &leaves {
@@ -136,17 +144,13 @@ async fn of_jobs_past(
     Ok(access.look(|fleet| frame.series(&seen.of(fleet), query, past, all)))
 }
 
-/// Says no to what would answer with too many lines along time, or read too many: so many for each column.
+/// Says no to what would read too many lines of history: so many for each column.
 fn check_lines(query: &Query, plan: &Plan, of_each: usize) -> Result<(), Complaint> {
-    check_read(query, plan, of_each, MOST_LINES)
-}
-
-fn check_read(query: &Query, plan: &Plan, of_each: usize, most: usize) -> Result<(), Complaint> {
     let lines = of_each.saturating_mul(plan.columns.iter().filter(|shown| is_line(shown)).count());
-    if lines <= most {
+    if lines <= MOST_LINES {
         return Ok(());
     }
-    let message = format!("that would be {lines} lines along time, and {most} are the most; add a limit");
+    let message = format!("that would be {lines} lines along time, and {MOST_LINES} are the most; add a limit");
     Err(complain(message, query.over.map_or_else(Spot::default, |over| over.spot)))
 }
 

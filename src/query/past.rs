@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    fleet::{Area, Fleet, Rollup},
+    fleet::{Area, Fleet, Job, Rollup, Share},
     model::{
+        job::Phase,
         metric::{Kind as Reading, MetricId, Scope},
         raw::Gap,
         syntax::PastFunction,
@@ -93,37 +94,31 @@ impl Window {
         rollup.and_then(|rollup| rollup.value(leaf.fold)).ok_or(Gap::Unknown)
     }
 
-    /// Works out what a metric of a job's GPUs or nodes came to at each step, from its start to its end.
+    /// Works out what a metric of a job's GPUs or nodes came to at each step: of each as long as it was the job's.
     pub(super) async fn follow(&self, access: &impl Access, metric: MetricId, number: u32) {
         if self.jobs.borrow().contains_key(&(metric, number)) {
             return;
         }
         let span = (self.from, self.to(), self.step);
-        let Some((shares, begin, end)) = access.look(|fleet| {
-            let job = fleet.job(number as usize)?;
-            Some((job.shares.clone(), job.started, job.ended))
-        }) else {
-            return;
-        };
+        let shares: Vec<_> = access.look(|fleet| {
+            let job = fleet.job(number as usize);
+            // Of a job that runs, what it gave back is of no interest any more.
+            let its = |job: &Job, share: &Share| job.phase == Phase::Ended || share.is_held;
+            let shares = job.into_iter().flat_map(|job| job.shares.iter().map(move |share| (job, share)));
+            shares.filter(|(job, share)| its(job, share)).map(|(job, share)| (share.clone(), job.had(share))).collect()
+        });
         let mut line: Vec<Option<Rollup>> = vec![None; self.steps];
         for shares in shares.chunks(NODES) {
             access.look(|fleet| {
-                for share in shares {
+                for (share, within) in shares {
                     let slots = if metric.scope == Scope::Node { &[0][..] } else { &share.slots };
                     let slots = slots.iter().map(|slot| usize::from(*slot));
-                    for (all, one) in line.iter_mut().zip(fleet.rollup_of(share.node, metric, slots, span)) {
+                    for (all, one) in line.iter_mut().zip(fleet.rollup_of(share.node, metric, slots, span, *within)) {
                         *all = all.take().into_iter().chain(one).reduce(Rollup::and);
                     }
                 }
             });
             access.pause().await;
-        }
-        // Before it began and after it ended its GPUs were others'.
-        for (at, cell) in (0..).zip(&mut line) {
-            let time = self.from + self.step * at;
-            if begin.is_some_and(|begin| time + self.step <= begin) || end.is_some_and(|end| time > end) {
-                *cell = None;
-            }
         }
         self.jobs.borrow_mut().insert((metric, number), line.into());
     }

@@ -114,7 +114,7 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<
     }
     let columns = Planner { past: past.is_some(), ..rows }.columns(query, &view)?;
     let (limit, offset) = (query.limit, query.offset.unwrap_or(0));
-    let level = if view.kind == Kind::Energy { energy_level(query, fleet)? } else { 0 };
+    let level = if view.kind == Kind::Energy { energy_level(query, &keys)? } else { 0 };
     let plan = Plan { mig: names_mig(query), view, level, filter, since, by, sort, columns, limit, offset, past };
     Ok((plan, wanted.into_inner()))
 }
@@ -300,7 +300,7 @@ fn default(name: &str) -> Operand {
 
 /// The position of the level that a question about energy names; the widest, where it names none. By user and the like,
 /// energy is known of the widest level only.
-fn energy_level(query: &Query, fleet: &Fleet) -> Result<usize, Complaint> {
+fn energy_level(query: &Query, keys: &Keys<'_>) -> Result<usize, Complaint> {
     let named = RefCell::new(Vec::new());
     let see = |operand: &Operand| {
         if let Operand::Key(word) = operand {
@@ -317,15 +317,21 @@ fn energy_level(query: &Query, fleet: &Fleet) -> Result<usize, Complaint> {
         mentions(filter, &see);
     }
     let named = named.into_inner();
-    let levels = || named.iter().filter_map(|word| Some((fleet.levels().position(word)?, word)));
+    let is = |word: &Word, field| keys.find(word).is_ok_and(|key| key == Key::Field(field));
+    let levels = || {
+        let places = named.iter().filter(|word| is(word, Field::EnergyPlace));
+        places.filter_map(|word| Some((keys.levels.position(word)?, word)))
+    };
     let Some((level, _)) = levels().next() else { return Ok(0) };
     if let Some((_, other)) = levels().find(|(position, _)| *position != level) {
         return Err(complain("energy is known by the places of one level at a time", other.spot));
     }
-    let whose = |word: &&Word| ["user", "account", "partition"].contains(&word.trim_start_matches("energy."));
+    let whose = |word: &&Word| {
+        [Field::EnergyUser, Field::EnergyAccount, Field::EnergyPartition].into_iter().any(|field| is(word, field))
+    };
     match named.iter().find(whose) {
         Some(word) if level > 0 => {
-            let widest = fleet.levels().names().first().map_or("", String::as_str);
+            let widest = keys.levels.names().first().map_or("", String::as_str);
             Err(complain(format!("energy by {} is known by {widest} only", word.text), word.spot))
         }
         _ => Ok(level),

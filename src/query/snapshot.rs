@@ -249,7 +249,7 @@ impl<'a> Snapshot<'a> {
             job::WAITING => count((job.phase == Phase::Waiting).into()),
             job::NODES => count(job.nodes()),
             // Which it had is not said of one that ended before anybody asked.
-            job::GPUS if job.phase == Phase::Ended && job.gpus() == 0 && job.nodes() > 0 => Err(Gap::Unknown),
+            job::GPUS if job.is_unseen && job.gpus() == 0 => Err(Gap::Unknown),
             job::GPUS => count(job.gpus()),
             job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
             // Without a scheduler there is nothing to compare.

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Account, Energy, Ledger, Meter, Meters};
 use crate::{
-    fleet::{Fleet, name::own},
+    fleet::{
+        Fleet,
+        name::{Name, own},
+    },
     model::{
         energy::{Bill, Spent},
         raw::Raw,
@@ -16,17 +19,32 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Book {
     /// Hour in milliseconds; user, account, partition and place; what was spent.
-    accounts: Vec<(i64, [String; 4], Numbers)>,
+    accounts: Vec<(i64, [Name; 4], Numbers)>,
     /// Id; what was spent; day in milliseconds and what was used on it; cost and carbon.
     jobs: Vec<Spender>,
     /// Of each level but the widest: hour in milliseconds, place and widest place; what was spent.
     #[serde(default)]
-    places: Vec<Vec<(i64, [String; 2], Numbers)>>,
+    places: Vec<Vec<(i64, [Name; 2], Numbers)>>,
 }
 
 /// Used, idle, estimated, GPU seconds, host; a shorter list is an older one.
-type Numbers = Vec<f64>;
-type Spender = (String, Numbers, (i64, f64), [Option<f64>; 2]);
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Vec<f64>", from = "Vec<f64>")]
+struct Numbers([f64; 5]);
+
+impl From<Vec<f64>> for Numbers {
+    fn from(list: Vec<f64>) -> Self {
+        Numbers(std::array::from_fn(|at| list.get(at).copied().unwrap_or(0.0)))
+    }
+}
+
+impl From<Numbers> for Vec<f64> {
+    fn from(Numbers(numbers): Numbers) -> Self {
+        numbers.into()
+    }
+}
+
+type Spender = (Name, Numbers, (i64, f64), [Option<f64>; 2]);
 
 /// One node's meters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,29 +60,27 @@ pub struct Metered {
 fn numbers(spent: Spent) -> Numbers {
     let Spent { used, host, idle, estimated, gpu_seconds } = spent;
     // Joules are whole in a file: nobody measures less.
-    [used, idle, estimated, gpu_seconds, host].map(f64::round).into()
+    Numbers([used, idle, estimated, gpu_seconds, host].map(f64::round))
 }
 
-fn spent(numbers: &[f64]) -> Spent {
-    let number = |at: usize| numbers.get(at).copied().unwrap_or(0.0);
-    Spent { used: number(0), idle: number(1), estimated: number(2), gpu_seconds: number(3), host: number(4) }
+fn spent(Numbers([used, idle, estimated, gpu_seconds, host]): Numbers) -> Spent {
+    Spent { used, host, idle, estimated, gpu_seconds }
 }
 
 impl Fleet {
     /// The accounts and what jobs have spent, to be kept.
     pub fn book(&self) -> Book {
         let accounts = self.energy.accounts.iter().map(|it| {
-            let names = [&it.user, &it.account, &it.partition, &it.place].map(ToString::to_string);
+            let names = [&it.user, &it.account, &it.partition, &it.place].map(Name::clone);
             (it.hour.as_millis(), names, numbers(it.spent))
         });
         let bills = self.jobs().iter().filter_map(|number| self.job(*number as usize)).map(|job| (&job.id, &job.bill));
         let jobs = bills.chain(&self.energy.before).filter(|(_, bill)| bill.spent.gpu_seconds > 0.0);
         let jobs = jobs.map(|(id, bill)| {
             let today = (bill.day.as_millis(), bill.today.round());
-            (id.to_string(), numbers(bill.spent), today, [bill.cost, bill.carbon])
+            (id.clone(), numbers(bill.spent), today, [bill.cost, bill.carbon])
         });
-        let of_place =
-            |it: &Account| (it.hour.as_millis(), [&it.place, &it.site].map(ToString::to_string), numbers(it.spent));
+        let of_place = |it: &Account| (it.hour.as_millis(), [&it.place, &it.site].map(Name::clone), numbers(it.spent));
         let places = self.energy.places.iter().map(|level| level.accounts.iter().map(of_place).collect());
         Book { accounts: accounts.collect(), jobs: jobs.collect(), places: places.collect() }
     }
@@ -87,7 +103,7 @@ impl Fleet {
             let [user, account, partition, place] = names.each_ref().map(|name| self.names.share(name));
             let hour = Time::from_millis(*hour);
             let at = self.energy.open((hour, place, [user, account, partition]));
-            let spent = spent(numbers);
+            let spent = spent(*numbers);
             self.energy.accounts[at].spent += spent;
             self.energy.knows_hosts |= spent.host > 0.0;
         }
@@ -96,12 +112,12 @@ impl Fleet {
         for (level, kept) in self.energy.places.iter_mut().zip(&book.places) {
             for (hour, names, numbers) in kept {
                 let [place, site] = names.each_ref().map(|name| self.names.share(name));
-                level.account(Time::from_millis(*hour), &place, &site).spent += spent(numbers);
+                level.account(Time::from_millis(*hour), &place, &site).spent += spent(*numbers);
             }
         }
         let jobs = book.jobs.iter().map(|(id, numbers, (day, today), [cost, carbon])| {
             let (day, today) = (Time::from_millis(*day), *today);
-            (own(id), Bill { spent: spent(numbers), today, day, cost: *cost, carbon: *carbon })
+            (own(id), Bill { spent: spent(*numbers), today, day, cost: *cost, carbon: *carbon })
         });
         self.energy.before = jobs.collect();
         for Metered { node, read, gpus } in metered {

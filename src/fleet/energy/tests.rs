@@ -334,16 +334,21 @@ fn what_was_spent_while_the_hub_was_away_is_whose_the_gpus_are_afterwards() {
 fn every_place_has_its_hours() {
     let mut fleet = site();
     let session = join(&mut fleet, "gpu001", after(0.0));
+    give(&mut fleet, "7", "gpu001", after(0.0));
     for second in (0..=7200).step_by(5) {
         say(&mut fleet, session, Some([f64::from(second) * 300.0; 2]), 300.0, after(f64::from(second)));
     }
     let rack = fleet.levels().position("rack").expect("a level");
     let check = |fleet: &Fleet| {
-        let racks: Vec<_> = fleet.accounts_of(rack).iter().map(|it| (it.hour, &*it.place, it.spent.used)).collect();
+        let racks = fleet.accounts_of(rack);
         assert_eq!(racks.len(), 2, "{racks:?}");
-        for ((hour, place, used), at) in racks.into_iter().zip([0.0, 3600.0]) {
-            assert_eq!((hour, place), (after(at), "r1"));
-            assert!((used - 600.0 * 3600.0).abs() < 600.0 * 36.0, "{used}");
+        for (it, at) in racks.iter().zip([0.0, 3600.0]) {
+            assert_eq!((it.hour, &*it.place), (after(at), "r1"));
+            let Spent { used, idle, gpu_seconds, .. } = it.spent;
+            // One of the two has nothing to do.
+            for (got, expected) in [(used, 600.0 * 3600.0), (idle, 300.0 * 3600.0), (gpu_seconds, 7200.0)] {
+                assert!((got - expected).abs() < expected / 100.0, "{got}, not {expected}");
+            }
         }
         assert_eq!(fleet.accounts_of(99), []);
     };

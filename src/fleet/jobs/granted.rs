@@ -7,7 +7,7 @@ use super::{
     },
     Held, Jobs,
 };
-use crate::model::{job::Phase, report::Grant, time::Time};
+use crate::model::{report::Grant, time::Time};
 
 impl Jobs {
     /// Takes what jobs were given of a node that has so many GPUs. Says how many of them found no room.
@@ -25,10 +25,8 @@ impl Jobs {
                 refused += 1;
                 continue;
             };
+            self.begin_anew(number);
             let Some(job) = self.get_mut(number).filter(|job| !job.is_scheduled) else { continue };
-            if job.phase != Phase::Running && job.holds == 0 {
-                job.begin();
-            }
             let texts = [
                 (&mut job.name, &grant.name),
                 (&mut job.account, &grant.account),
@@ -37,7 +35,7 @@ impl Jobs {
             for (kept, said) in texts {
                 names.renew(kept, said);
             }
-            let at = self.share_of(number, node);
+            let at = self.share_of(number, node, now);
             if let Some(share) = self.share_mut(Held { job: number, share: at }) {
                 let slots = grant.slots.iter().copied().filter(|slot| usize::from(*slot) < gpus);
                 (share.is_given, share.given) = (true, Some(slots.collect()));

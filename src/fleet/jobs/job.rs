@@ -55,6 +55,8 @@ pub struct Job {
     pub strangers: Vec<Name>,
     /// Whether a scheduler tells of it.
     pub is_scheduled: bool,
+    /// Whether it had ended before the hub heard of it: which GPUs it had may not be known.
+    pub is_unseen: bool,
     /// What its GPUs spent for it, over all of its runs.
     pub bill: Bill,
     /// How many shares it holds.
@@ -78,6 +80,10 @@ pub struct Share {
     pub slots: Box<[u16]>,
     /// Whether the job has it now.
     pub is_held: bool,
+    /// Since when, and until when if it has it no more, as far as the hub has seen.
+    pub since: Option<Time>,
+    /// See [`Share::since`].
+    pub until: Option<Time>,
 }
 
 impl Job {
@@ -95,6 +101,18 @@ impl Job {
     pub fn is_allotted(&self) -> bool {
         self.is_scheduled || self.shares.iter().any(|share| share.is_given)
     }
+
+    /// The time for which a share of its was its own, as far as that is known.
+    pub fn had(&self, share: &Share) -> (Option<Time>, Option<Time>) {
+        // Schedulers are heard some time after they gave it.
+        let with_it = |started: &Time| share.since.is_none_or(|since| since.since(*started) <= Self::HEARD_WITHIN);
+        let from = self.started.filter(with_it).or(share.since);
+        let until = [share.until, self.ended].into_iter().flatten().min();
+        (from, until)
+    }
+
+    /// How long after a job started the hub may hear of it.
+    const HEARD_WITHIN: Duration = Duration::from_mins(2);
 
     /// What it has now.
     pub fn held(&self) -> impl Iterator<Item = &Share> {
@@ -130,7 +148,7 @@ impl Share {
 
     pub(super) fn of(node: NodeId) -> Share {
         let (used, slots) = Default::default();
-        Share { node, is_given: false, given: None, used, slots, is_held: false }
+        Share { node, is_given: false, given: None, used, slots, is_held: false, since: None, until: None }
     }
 
     /// Brings what is held up to date with what is given and used.

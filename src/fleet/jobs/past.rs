@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{super::Fleet, Held, Job, Jobs, Share};
 use crate::{
-    fleet::node::NodeId,
+    fleet::{history::History, node::NodeId},
     model::{job::Phase, time::Time},
 };
 
@@ -15,6 +15,8 @@ pub(super) struct Ending {
     /// The share whose node is next.
     next: usize,
     ended: Time,
+    /// When the hub heard of it.
+    heard: Time,
 }
 
 impl Jobs {
@@ -22,14 +24,16 @@ impl Jobs {
     const KEPT_BEFORE: Duration = Duration::from_mins(20);
 
     /// A job has ended.
-    pub(super) fn ends(&mut self, number: u32, ended: Time) {
-        self.endings.push_back(Ending { job: number, next: 0, ended });
+    pub(super) fn ends(&mut self, number: u32, ended: Time, heard: Time) {
+        self.endings.push_back(Ending { job: number, next: 0, ended, heard });
     }
 
-    /// The next node whose history is to be kept, with how many the job has, and when it ended.
-    fn next_to_keep(&mut self) -> Option<(NodeId, usize, Time)> {
+    /// The next node whose history is to be kept, with how many the job has, and when it ended. Its end has to be packed
+    /// first: until then, nothing of it is lost.
+    fn next_to_keep(&mut self, now: Time) -> Option<(NodeId, usize, Time)> {
         loop {
-            let ending = *self.endings.front()?;
+            let is_due = |it: &Ending| now.since(it.heard) >= History::open_for() || now < it.heard;
+            let ending = self.endings.front().copied().filter(is_due)?;
             let shares = self.get(ending.job).map_or(&[][..], |job| &job.shares);
             let next = shares.get(ending.next).map(|share| (share.node, shares.len(), ending.ended));
             match (next, self.endings.front_mut()) {
@@ -53,6 +57,18 @@ impl Jobs {
         self.had[node.index()].retain(|had| had.job != job);
     }
 
+    /// A node's slots are other GPUs now; of each, `origins` says the slot that it had before. What is held is told anew.
+    pub(in crate::fleet) fn move_had(&mut self, node: NodeId, origins: &[Option<usize>]) {
+        for had in self.had[node.index()].clone() {
+            let Some(share) = self.share_mut(had).filter(|share| !share.is_held) else { continue };
+            let is_its = |(_, origin): &(u16, &Option<usize>)| {
+                origin.is_some_and(|slot| share.slots.iter().any(|had| usize::from(*had) == slot))
+            };
+            let slots = (0..).zip(origins).filter(is_its).map(|(slot, _)| slot).collect();
+            share.slots = slots;
+        }
+    }
+
     /// As [`Jobs::forget_had`], of all nodes.
     pub(super) fn forget_all_had(&mut self, number: u32) {
         let Jobs { list, had, .. } = self;
@@ -70,10 +86,10 @@ impl Fleet {
     /// Keeps the history of the nodes of jobs that ended a moment ago, some at a time.
     pub(in crate::fleet) fn keep_past(&mut self, now: Time) {
         for _ in 0..Self::KEPT_AT_ONCE {
-            let Some((node, nodes, ended)) = self.jobs.next_to_keep() else { return };
+            let Some((node, nodes, ended)) = self.jobs.next_to_keep(now) else { return };
             // Of a job of so many nodes that there is no room for all of it, as much as there is room for.
             let span = self.history.keeps_of(nodes, now).min(Jobs::KEPT_BEFORE);
-            self.history.keep(node, ended - span);
+            self.history.keep(node, ended - span, now);
         }
     }
 

@@ -35,19 +35,21 @@ impl Jobs {
         let (ended, ends) = (job.ended, phase == Phase::Ended && job.phase != Phase::Ended);
         job.renew(said.job, names);
         job.strangers = said.strangers;
+        job.is_unseen &= !begins;
         let ended = job.ended.or(ended).unwrap_or(now);
         if phase == Phase::Ended {
             job.ended = Some(ended);
         }
         if phase == Phase::Ended && job.shares.is_empty() {
             // It came and went unseen.
+            job.is_unseen = true;
             let had = said.given.iter().map(|(node, slots)| (*node, slots.clone().unwrap_or_default()));
             job.shares = had.map(|(node, slots)| Share { slots, ..Share::of(node) }).collect();
             let nodes: Vec<NodeId> = job.shares.iter().map(|share| share.node).collect();
             (0..).zip(nodes).for_each(|(share, node)| self.had(Held { job: number, share }, node));
         }
         if ends {
-            self.ends(number, ended);
+            self.ends(number, ended, now);
         }
         let given = if phase == Phase::Running { said.given } else { Vec::new() };
         if begins {
@@ -62,7 +64,7 @@ impl Jobs {
         }
         job.shares.iter_mut().for_each(|share| share.is_given = false);
         for (node, slots) in given {
-            let share = self.share_of(number, node);
+            let share = self.share_of(number, node, now);
             if let Some(share) = self.share_mut(Held { job: number, share }) {
                 share.is_given = true;
                 // Of a job that is about to end it may not be said any more.
@@ -103,7 +105,7 @@ impl Jobs {
             self.take_back(number, now);
             if let Some(job) = self.get_mut(number).filter(|job| job.phase != Phase::Ended && job.holds == 0) {
                 job.end(now);
-                self.ends(number, now);
+                self.ends(number, now, now);
             }
         }
     }
@@ -159,8 +161,8 @@ impl Fleet {
         let topology = &mut self.nodes[id.index()].topology;
         if let Some(at) = topology.iter().position(|(tag, _)| *tag.key == *said.label) {
             let (tag, seen) = &mut topology[at];
-            *seen = round;
-            if *tag.value == *said.place {
+            // Of several of one level, the first counts.
+            if std::mem::replace(seen, round) == round || *tag.value == *said.place {
                 return;
             }
             tag.value = self.names.share(&said.place);

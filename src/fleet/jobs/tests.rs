@@ -425,6 +425,33 @@ fn gpus_remember_the_jobs_that_had_them_until_these_run_again() {
 }
 
 #[test]
+fn what_a_job_had_follows_its_gpus_and_is_not_taken_for_a_later_run_s() {
+    let (mut fleet, sessions) = of(2);
+    let had = |fleet: &Fleet, at: usize| -> Vec<Vec<u16>> {
+        fleet.jobs_that_had(sessions[at].node).map(|(_, share)| share.slots.to_vec()).collect()
+    };
+    let grant = |fleet: &mut Fleet, at: usize, slots: Option<Vec<u16>>, now: Time| {
+        let grants = slots.map(|slots| report::Grant { id: "ns/train".into(), slots, ..report::Grant::default() });
+        let grants = Some(grants.into_iter().collect());
+        let report = report::Processes { time: now, grants, ..report::Processes::default() };
+        fleet.processes(sessions[at], &report, now);
+    };
+    grant(&mut fleet, 0, Some(vec![2, 3]), at(0));
+    grant(&mut fleet, 0, None, at(1000));
+    assert_eq!(had(&fleet, 0), [[2, 3]]);
+    // The first GPU is gone: the others have moved up.
+    let mut less = inventory("gpu001", 8);
+    less.gpus.remove(0);
+    fleet.inventory(sessions[0], &less, at(2000));
+    assert_eq!(had(&fleet, 0), [[1, 2]]);
+    // The same id runs elsewhere.
+    grant(&mut fleet, 1, Some(vec![5]), at(3000));
+    assert!(had(&fleet, 0).is_empty());
+    grant(&mut fleet, 1, None, at(4000));
+    assert_eq!((had(&fleet, 0).len(), had(&fleet, 1)), (0, vec![vec![5]]));
+}
+
+#[test]
 fn what_a_jobs_gpus_did_before_its_end_outlives_the_rest() {
     const STEP: Duration = Duration::from_secs(10);
     let mut fleet = Fleet::new(super::super::Settings { history_bytes: Some(0), ..Default::default() });
@@ -453,6 +480,6 @@ fn what_a_jobs_gpus_did_before_its_end_outlives_the_rest() {
     assert!(read(&fleet, 1, from, end).iter().all(Option::is_none), "no job ended there");
     assert!(read(&fleet, 0, from - Duration::from_mins(10), from - STEP * 20).iter().all(Option::is_none));
     // As one, too.
-    let rolled = fleet.rollup_of(sessions[0].node, gpu::NVLINK_RX, [3], (from, end, STEP));
+    let rolled = fleet.rollup_of(sessions[0].node, gpu::NVLINK_RX, [3], (from, end, STEP), (None, None));
     assert!(rolled.iter().map(|it| it.map(|it| it.sum)).eq(whole));
 }

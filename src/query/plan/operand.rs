@@ -60,6 +60,9 @@ impl Planner<'_> {
             Operand::Count(condition, spot) => {
                 let gpus = self.of_kind(Kind::Gpu);
                 self.nodes_only(*spot)?;
+                if self.past {
+                    self.no_job(*spot)?;
+                }
                 Ok(Value::Number(counted(Num::Count(Box::new(gpus.condition(condition)?)))))
             }
             Operand::Times(condition, span, spot) => {

@@ -128,10 +128,43 @@ fn a_jobs_gpus_are_one_line_along_time() {
         "users over 10m",
         "jobs show job.age over 10m",
         "jobs by user show user,util over 10m",
+        "jobs show count(util < 5) over 10m",
         "jobs where held(util > 3, 10s)",
     ] {
         assert!(ask(&fleet(), wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn what_a_job_gave_back_is_in_its_past_no_longer_than_it_was_its() {
+    let mut fleet = fleet();
+    let share = |node: &str, gpus: &[u16]| Share { node: node.into(), gpus: Some(gpus.to_vec()) };
+    let say = |fleet: &mut Fleet, shares: Vec<Share>, phase, now: i64| {
+        fleet.begin_schedule("slurm");
+        let job = Job {
+            id: "7".into(),
+            phase,
+            started: Some(at(NOW - 60)),
+            ended: (phase == Phase::Ended).then(|| at(now)),
+            shares,
+            ..Job::default()
+        };
+        fleet.schedule(&job, at(now));
+        fleet.end_schedule(Ok(()), Ok(()), at(now));
+    };
+    let line = |fleet: &Fleet| match ask(fleet, "jobs where job = 7 show util over 60s step 20s") {
+        Ok(Answer::Series(series)) => series.lines[0].values.clone(),
+        other => panic!("{other:?}"),
+    };
+    let whole = line(&fleet);
+    say(&mut fleet, vec![share("gpu001", &[0, 1])], Phase::Running, NOW);
+    let of_one = line(&fleet);
+    assert!(of_one != whole && of_one[0] == Some(59.5), "what runs on is gpu001's: {of_one:?}");
+    say(&mut fleet, Vec::new(), Phase::Ended, NOW);
+    assert_eq!(line(&fleet)[..2], whole[..2], "both were its until then");
+    say(&mut fleet, Vec::new(), Phase::Ended, NOW - 40);
+    let known: Vec<bool> = line(&fleet).iter().map(Option::is_some).collect();
+    assert_eq!(known, [true, false, false], "it had ended long before it was heard of");
 }
 
 #[test]
@@ -171,6 +204,9 @@ fn where_the_scheduler_says_that_nodes_are_is_a_place() {
     assert_eq!(places(&fleet), "gpu001 leaf1 / gpu002 leaf1 / gpu003 own", "a node's own word counts more");
     let Ok(Answer::Table(table)) = ask(&fleet, "switches show switch,nodes") else { panic!() };
     assert_eq!(lines(&table), "leaf1 2 / own 1");
+    let twice = [("gpu001", "leaf1"), ("gpu001", "leaf2"), ("gpu002", "leaf1"), ("gpu003", "leaf2")];
+    tell(&mut fleet, &twice, Ok(()));
+    assert_eq!(places(&fleet), "gpu001 leaf1 / gpu002 leaf1 / gpu003 own", "of two switches, the first counts");
     tell(&mut fleet, &[("gpu001", "leaf2")], Err("cut short".into()));
     assert_eq!(places(&fleet), "gpu001 leaf2 / gpu002 leaf1 / gpu003 own");
     tell(&mut fleet, &[("gpu001", "leaf2")], Ok(()));

@@ -58,12 +58,14 @@ impl Job {
     fn learn(&mut self, table: Table, shared: &Shared) -> bool {
         let ended = table.cell(0, "job.ended").and_then(Cell::number);
         let ended = ended.map(|ago| table.time - Duration::from_secs_f64(ago.max(0.0)));
-        // The hub's clock and its answers' ages leave it uncertain by less than that.
-        let is_same = |a: Time, b: Time| a.seconds_after(b).abs() < 1.0;
+        // Clocks that differ leave it uncertain, and move it while it seems to be still to come.
+        let is_same = |a: Time, b: Time| a == table.time || a.seconds_after(b).abs() < 30.0;
         let before = self.timeline.ended;
         if ended.is_some() != before.is_some() || ended.zip(before).is_some_and(|(a, b)| !is_same(a, b)) {
             let gpus = if ended.is_some() { TableScreen::of_ended_job } else { TableScreen::of_job };
-            (self.gpus, self.timeline) = (gpus(&self.id, shared), Timeline::of(ended));
+            let filter = self.gpus.filter().unwrap_or_default().to_owned();
+            (self.gpus, self.timeline, self.spread) = (gpus(&self.id, shared), Timeline::of(ended), None);
+            self.gpus.set_filter(&filter);
             self.arrange(shared);
         }
         self.timeline.top_clock = table.cell(0, "gpu.clock.sm.max").and_then(Cell::number);
@@ -209,6 +211,7 @@ impl Screen for Job {
                 }
                 return Step::when(changed);
             }
+            (CURVES, Err(complaint)) => return Step::when(self.timeline.refused(complaint.message)),
             (FACTS | SPREAD | CURVES, _) => return Step::Same,
             (_, answer) => return self.gpus.heard(part, answer, shared),
         };

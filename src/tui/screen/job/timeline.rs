@@ -8,8 +8,9 @@ use crate::{
         unit::Unit,
     },
     tui::{
-        draw::{Pen, chart::Chart},
+        draw::{Pen, chart::Chart, cut_end},
         shared::Shared,
+        theme::Role,
     },
 };
 
@@ -32,6 +33,8 @@ const BELOW: u16 = 10;
 #[derive(Default)]
 pub(super) struct Timeline {
     curves: Option<Series>,
+    /// Why there are none.
+    trouble: Option<String>,
     /// The highest clock that its GPUs have, once known.
     pub(super) top_clock: Option<f64>,
     /// When the job ended, if it did.
@@ -60,10 +63,21 @@ impl Timeline {
         replace_series(&mut self.curves, series)
     }
 
+    /// Takes in that there are none. Says whether anything changed.
+    pub(super) fn refused(&mut self, trouble: String) -> bool {
+        let changed = self.trouble.as_ref() != Some(&trouble);
+        self.trouble = Some(trouble);
+        changed
+    }
+
     /// Lines that it takes of so many columns and lines; none where they are needed for what is below.
     pub(super) fn height(&self, (width, height): (u16, u16)) -> u16 {
         let (rows, tall) = Self::layout(width, height);
-        if self.is_known() { rows * tall } else { 0 }
+        match &self.trouble {
+            _ if self.is_known() => rows * tall,
+            Some(_) if tall > 0 => 2,
+            _ => 0,
+        }
     }
 
     /// Whether anything is known of what its GPUs did.
@@ -90,6 +104,11 @@ impl Timeline {
 
     /// Draws it over the whole of `pen`, which is as high as [`Timeline::height`] says.
     pub(super) fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        if let Some(trouble) = self.trouble.as_ref().filter(|_| !self.is_known()) {
+            let room = pen.width().saturating_sub(2);
+            pen.text(1, 0, &cut_end(trouble, room), Role::Warn);
+            return;
+        }
         let columns = columns(pen.width());
         let tall = pen.height() / (GRAPHS.len() as u16).div_ceil(columns);
         let each = pen.width() / columns;
