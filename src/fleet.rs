@@ -267,7 +267,7 @@ impl Fleet {
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
-    /// (`node.age`, `node.samples`, `node.gpus.expected`, `node.held.time`) is known of any node.
+    /// (`node.age`, `node.samples`, `node.gpus.expected`, `node.held.hours`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
         if metric.scope == Scope::Node
             && let Some(raw) = self.derived(id, metric, slot, now)
@@ -310,7 +310,7 @@ impl Fleet {
             metric::CLOCK_SKEW if !self.is_up(id, now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::SAMPLES => Some(Raw::new(presence.samples as f64, quantum)),
-            metric::WELL | metric::HELD_TIME => return Some(self.held(id, metric, now)),
+            metric::WELL | metric::HELD_HOURS => return Some(self.held(id, metric, now)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.briefs[id.index()].gpus_expected), quantum)),
             _ => return None,
         };
@@ -322,12 +322,12 @@ impl Fleet {
     fn held(&self, id: NodeId, metric: MetricId, now: Time) -> Raw {
         let standing = self.nodes[id.index()].standing.as_ref();
         let Some(held) = standing.filter(|it| it.is_held() && !it.is_planned()) else { return Raw::ABSENT };
-        let (since, times) = match metric {
-            metric::WELL => (held.well, 1.0),
-            _ => (held.since, f64::from(self.briefs[id.index()].gpus_expected)),
+        let (since, times, quantum) = match metric {
+            metric::WELL => (held.well, 1.0, 1.0),
+            _ => (held.since, f64::from(self.briefs[id.index()].gpus_expected) / 3600.0, 0.1),
         };
         let absent = if metric == metric::WELL { Raw::ABSENT } else { Raw::UNKNOWN };
-        since.map_or(absent, |since| Raw::new(now.since(since).as_secs_f64() * times, 1.0))
+        since.map_or(absent, |since| Raw::new(now.since(since).as_secs_f64() * times, quantum))
     }
 
     /// The places of the level at `position`, in the order in which they came. See [`Levels::position`].

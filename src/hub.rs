@@ -205,7 +205,8 @@ async fn keep_energy(shared: Shared) {
     }
 }
 
-/// Writes what energy was spent on, where a folder is kept. What the disk does not take is written the next time.
+/// Writes what energy was spent on, where a folder is kept; what each GPU spent by the hour only when the hub stops, for it
+/// is much. What the disk does not take is written the next time.
 /// Others have their turns meanwhile, unless it `is_at_once`: there are none.
 async fn save_energy(shared: &Shared, is_at_once: bool) {
     if shared.borrow().state.is_none() {
@@ -216,7 +217,7 @@ async fn save_energy(shared: &Shared, is_at_once: bool) {
     let nodes = shared.borrow().fleet.nodes().len();
     let spread = if is_at_once { Spread::none() } else { Spread::over(nodes) };
     while next < nodes {
-        saved.nodes.extend(shared.borrow().fleet.metered(next, METERS_AT_ONCE));
+        saved.nodes.extend(shared.borrow().fleet.metered(next, METERS_AT_ONCE, is_at_once));
         next += METERS_AT_ONCE;
         spread.rest(next).await;
     }

@@ -183,21 +183,45 @@ impl Board {
     /// The job that was noted of a process's GPUs.
     fn noted_job(&self, process: &Process) -> Option<String> {
         let noted = self.collectors.values().find_map(|said| said.gpu_jobs.as_ref())?;
-        let whole = |slot: u16| self.gpus.get(usize::from(slot)).filter(|gpu| gpu.parent.is_none());
-        let mut jobs = process.gpus.iter().map(|used| whole(used.slot).and_then(|gpu| noted.get(&gpu.index)));
+        // Who has a GPU together with others is not told by this.
+        let only = |slot: u16| match noted.get(self.noted_as(usize::from(slot))?)?.as_slice() {
+            [job] => Some(job),
+            _ => None,
+        };
+        let mut jobs = process.gpus.iter().map(|used| only(used.slot));
         let first = jobs.next()??;
         jobs.all(|job| job == Some(first)).then(|| first.clone())
+    }
+
+    /// How a GPU is called where jobs are noted.
+    fn noted_as(&self, slot: usize) -> Option<&str> {
+        let gpu = self.gpus.get(slot)?;
+        if gpu.parent.is_none() {
+            return Some(&gpu.index);
+        }
+        let parts = self.collectors.values().find_map(|said| said.gpu_parts.as_ref())?;
+        parts.get(&gpu.uuid).map(String::as_str)
     }
 
     fn pods(&self) -> impl Iterator<Item = &Pod> {
         self.collectors.values().flat_map(|said| said.pods.iter().flatten())
     }
 
-    /// What pods were given, job by job; nothing where nobody says.
+    /// What pods were given, and what jobs by the notes of a prolog, job by job; nothing where nobody says.
     fn grants(&self) -> Option<Vec<Grant>> {
-        let pods = self.collectors.values().find_map(|said| said.pods.as_ref())?;
+        let pods = self.collectors.values().find_map(|said| said.pods.as_ref());
+        let noted = self.collectors.values().find_map(|said| said.gpu_jobs.as_ref());
+        if pods.is_none() && noted.is_none() {
+            return None;
+        }
         let mut grants: BTreeMap<String, Grant> = BTreeMap::new();
-        for pod in pods {
+        for (slot, name) in (0..self.gpus.len()).filter_map(|slot| Some((slot, self.noted_as(slot)?))) {
+            for job in noted.and_then(|noted| noted.get(name)).into_iter().flatten() {
+                let grant = || Grant { id: job.clone(), ..Grant::default() };
+                grants.entry(job.clone()).or_insert_with(grant).slots.push(slot as u16);
+            }
+        }
+        for pod in pods.into_iter().flatten() {
             for slot in pod.devices.iter().filter_map(|device| self.slot_of(device)) {
                 let grant = grants.entry(job_of(pod)).or_insert_with(|| Grant {
                     id: job_of(pod),

@@ -35,8 +35,11 @@ pub struct Findings {
     pub processes: Option<Vec<Process>>,
     /// Which process uses which GPU, by pid; the board joins them with [`Findings::processes`].
     pub gpu_uses: Option<Vec<(u32, GpuUse)>>,
-    /// The job of each GPU that has one, by the GPU's index; for processes that don't name theirs.
-    pub gpu_jobs: Option<BTreeMap<String, String>>,
+    /// The jobs of each GPU that has some, by the GPU's index; of a MIG instance, by that of its GPU and the number of its
+    /// GPU instance: `3.7`. For processes that don't name theirs.
+    pub gpu_jobs: Option<BTreeMap<String, Vec<String>>>,
+    /// How [`Findings::gpu_jobs`] call each MIG instance, by its UUID.
+    pub gpu_parts: Option<BTreeMap<String, String>>,
     /// The Kubernetes pods that have GPUs, or are known by their UID.
     pub pods: Option<Vec<Pod>>,
     /// Percent of each logical CPU's time that was not idle.

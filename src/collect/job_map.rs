@@ -1,6 +1,7 @@
 //! The collector `job map`: which job has which GPU, as schedulers' prologs note it for dcgm-exporter: a folder with a file
-//! for each GPU that is called as its index, one job id a line. It tells whose processes are that neither name their job
-//! in their cgroup nor in their environment.
+//! for each GPU that is called as its index, or for each MIG instance as that and the number of its GPU instance, with one
+//! job id a line. It tells what jobs were given, and whose processes are that neither name their job in their cgroup nor in
+//! their environment.
 
 use std::{
     collections::BTreeMap,
@@ -39,14 +40,15 @@ impl JobMap {
         JobMap { folder, clock, next: Duration::ZERO }
     }
 
-    /// The one job of each GPU, by its index. Who has a GPU together with others is not told by this.
-    fn read(&self) -> std::io::Result<BTreeMap<String, String>> {
+    /// The jobs of each GPU, by its index.
+    fn read(&self) -> std::io::Result<BTreeMap<String, Vec<String>>> {
         let mut jobs = BTreeMap::new();
         for entry in self.folder.read_dir()?.take(MOST_FILES) {
             let entry = entry?;
             let Ok(index) = entry.file_name().into_string() else { continue };
-            // `GPU.GI` is a MIG instance by a number that no process shows.
-            if !index.bytes().all(|c| c.is_ascii_digit()) {
+            // `GPU`, or `GPU.GI` for a MIG instance.
+            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+            if !index.split_once('.').map_or(is_number(&index), |(gpu, part)| is_number(gpu) && is_number(part)) {
                 continue;
             }
             let mut text = String::new();
@@ -55,10 +57,12 @@ impl JobMap {
             if read.is_err() {
                 continue;
             }
-            let mut ids: Vec<&str> = text.lines().map(str::trim).filter(|id| !id.is_empty()).collect();
+            let ids = text.lines().map(str::trim).filter(|id| !id.is_empty());
+            let mut ids: Vec<String> = ids.map(|id| clean(id, LONGEST_ID).into_owned()).collect();
+            ids.sort_unstable();
             ids.dedup();
-            if let [id] = ids.as_slice() {
-                jobs.insert(index, clean(id, LONGEST_ID).into_owned());
+            if !ids.is_empty() {
+                jobs.insert(index, ids);
             }
         }
         Ok(jobs)
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gpu_with_one_job_is_that_jobs() {
+    fn each_gpu_and_instance_has_the_jobs_of_its_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         write("0", "4711\n");
@@ -108,9 +112,9 @@ mod tests {
         let mut map = JobMap::with(folder.path().into(), clock);
         let mut look = || map.collect(Time::from_millis(0));
         let jobs = look().gpu_jobs.expect("it was read");
-        let told: Vec<_> = jobs.iter().map(|(index, job)| (index.as_str(), job.as_str())).collect();
-        assert_eq!(told[0], ("0", "4711"));
-        assert!(told.len() == 2 && told[1].0 == "4" && !told[1].1.contains('\u{1b}'), "{told:?}");
+        let told: Vec<_> = jobs.iter().map(|(index, jobs)| (index.as_str(), jobs.join(" "))).collect();
+        assert_eq!(told[..3], [("0", "4711".into()), ("1", "4711 4712".into()), ("3.7", "4713".into())]);
+        assert!(told.len() == 4 && told[3].0 == "4" && !told[3].1.contains('\u{1b}'), "{told:?}");
         assert!(look().gpu_jobs.is_none(), "not so soon");
         drop(folder);
         hand.advance(EVERY);

@@ -83,6 +83,8 @@ pub struct Nvml {
     trouble: Option<Trouble>,
     driver: Option<Driver>,
     domain: String,
+    /// The GPU instances that MIG instances are of, by their UUIDs.
+    parts: BTreeMap<String, String>,
     told: Option<Vec<Gpu>>,
     on_bus: Option<u32>,
     counted: Due,
@@ -129,6 +131,7 @@ impl Nvml {
             trouble: None,
             driver: None,
             domain: String::new(),
+            parts: BTreeMap::new(),
             told: None,
             on_bus: None,
             counted: Due::default(),
@@ -214,6 +217,7 @@ impl Nvml {
         match piece {
             News::Driver(driver) => self.driver = Some(driver),
             News::Domain(domain) => self.domain = domain,
+            News::Parts(parts) => self.parts = parts,
             News::Layout(gpus) => self.ledger.lay_out(gpus),
             News::Cells(cells) => self.ledger.fill(cells),
             News::Presence(slot, Presence::Here) => self.ledger.presence(slot, None, Gap::Unknown),
@@ -329,6 +333,7 @@ impl Nvml {
         let mut findings = Findings {
             driver: self.driver.clone(),
             domain: Some(self.domain.clone()),
+            gpu_parts: Some(self.parts.clone()),
             gpus: (known && self.told.as_ref() != Some(&gpus)).then(|| gpus.clone()),
             gpus_on_bus: self.on_bus,
             readings: self.ledger.readings().collect(),

@@ -3,6 +3,7 @@
 //! something that no GPU can spend; a node that was not heard for a while made up for it when its counters are there again.
 
 mod book;
+mod hours;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use crate::model::{
     raw::Raw,
     time::Time,
 };
+
+pub(super) use hours::Hours;
 
 pub use book::{Book, Metered};
 
@@ -103,7 +106,7 @@ pub(super) struct Energy {
     /// What was spent at the places of each level but the widest, by hour, place and the widest place.
     places: Vec<Ledger>,
     /// What jobs had spent before the hub restarted, until they come up again.
-    before: HashMap<Name, Bill>,
+    before: HashMap<Name, (Bill, Hours)>,
     /// When old entries were looked for last.
     swept: Time,
     /// Room for what each GPU of a node spent.
@@ -133,6 +136,7 @@ struct Meter {
     estimated: f64,
     /// Joules of the day on which it was read last.
     today: f64,
+    hours: Hours,
 }
 
 impl Meter {
@@ -171,7 +175,7 @@ impl Energy {
     }
 
     /// What the job had spent when the hub was last stopped.
-    pub(super) fn restored(&mut self, job: &Name) -> Option<Bill> {
+    pub(super) fn restored(&mut self, job: &Name) -> Option<(Bill, Hours)> {
         if self.before.is_empty() { None } else { self.before.remove(job) }
     }
 
@@ -290,6 +294,9 @@ impl Fleet {
         for (meter, spent) in meters.gpus.iter_mut().zip(&self.energy.room) {
             let before = if from < midnight { 0.0 } else { meter.today };
             meter.today = before + spent.used * of_today;
+            if spent.gpu_seconds > 0.0 {
+                hours(from, now).for_each(|(hour, share)| meter.hours.add(hour, spent.used * share));
+            }
         }
         self.attribute(id, (from, now));
         // Of a GPU that tells nothing, nothing is known.
@@ -298,7 +305,21 @@ impl Fleet {
             if tells { Raw::new(meter.today, STEP) } else { Raw::UNKNOWN }
         };
         let today = self.energy.meters[at].gpus.iter().zip(&self.energy.room).map(known);
-        self.tiles.get_mut(at).row(gpu::ENERGY_TODAY).iter_mut().zip(today).for_each(|(cell, raw)| *cell = raw);
+        let hour = |meter: &Meter| meter.hours.get(now).map_or(Raw::UNKNOWN, |joules| Raw::new(joules, STEP));
+        let hour = self.energy.meters[at].gpus.iter().map(hour);
+        let mut tile = self.tiles.get_mut(at);
+        tile.row(gpu::ENERGY_TODAY).iter_mut().zip(today).for_each(|(cell, raw)| *cell = raw);
+        tile.row(gpu::ENERGY_HOUR).iter_mut().zip(hour).for_each(|(cell, raw)| *cell = raw);
+    }
+
+    /// Joules that a GPU took in the hour of `time`, as far as it was metered in the last 24 hours.
+    pub(super) fn energy_hour(&self, id: NodeId, slot: usize, time: Time) -> Option<f64> {
+        self.energy.meters[id.index()].gpus.get(slot)?.hours.get(time)
+    }
+
+    /// Joules that a job took in the hour of `time`, as far as it was watched in the last 24 hours.
+    pub fn job_energy_hour(&self, job: usize, time: Time) -> Option<f64> {
+        self.job(job)?.hours.get(time)
     }
 
     /// Whether a node that was metered before the hub restarted has yet to say whose its GPUs are.
@@ -363,6 +384,7 @@ impl Fleet {
             let Some(job) = self.jobs.get_mut(number) else { continue };
             for (hour, share) in hours(span.0, span.1) {
                 job.bill.add(spent.part(share), hour, &place, &self.settings.tariff);
+                job.hours.add(hour, spent.used * share);
             }
             self.energy.book(span, &place, job.pays(), spent);
         }
@@ -386,8 +408,8 @@ impl Fleet {
     /// Gives a job back what it had spent before the hub restarted.
     pub(super) fn restore_bill(&mut self, number: u32) {
         let Some(job) = self.jobs.get_mut(number) else { return };
-        if let Some(bill) = self.energy.restored(&job.id) {
-            job.bill = bill;
+        if let Some(before) = self.energy.restored(&job.id) {
+            (job.bill, job.hours) = before;
         }
     }
 }

@@ -25,6 +25,12 @@ impl<T: Clone> Grid<T> {
         Grid { from: from.as_millis(), step, seen: vec![None; n], held: vec![None; n] }
     }
 
+    /// When each step begins.
+    pub(super) fn times(&self) -> impl Iterator<Item = Time> + use<T> {
+        let (from, step) = (self.from, self.step);
+        (0..self.seen.len() as i64).map(move |at| Time::from_millis(from + at * step))
+    }
+
     /// Adds an observation that held for `span` milliseconds. The newest comes first; `merge` makes one of two.
     pub(super) fn add(&mut self, time: Time, span: u32, value: &T, merge: impl FnOnce(&mut T, &T)) {
         let since = time.as_millis().saturating_sub(self.from);

@@ -146,6 +146,7 @@ impl Fleet {
         let mut refused = self.jobs.see(session.node, processes, now);
         // Where a scheduler of ours runs in pods, it knows better who has what.
         let is_scheduled = self.nodes[session.node.index()].standing.is_some();
+        self.nodes[session.node.index()].tells_grants = said.grants.is_some() && !is_scheduled;
         if let Some(grants) = &said.grants {
             let grants = if is_scheduled { &[][..] } else { grants };
             let gpus = self.slots(session.node, Scope::Gpu);

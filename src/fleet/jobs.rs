@@ -72,6 +72,8 @@ struct Use {
 impl Jobs {
     /// Jobs that are kept, ended ones included.
     pub(super) const MOST: usize = 200_000;
+    /// Shares of nodes that those had which have ended and are kept: some hundred bytes each.
+    const MOST_SHARES: usize = 1_000_000;
     /// How long those are kept that have ended.
     const KEPT: Duration = Duration::from_hours(24);
     /// Jobs that are forgotten for a new one when there is no room left: so many, so that it is seldom.
@@ -219,7 +221,7 @@ impl Jobs {
         let (node, of_node) = (share.node, &mut self.held[share.node.index()]);
         let Some(at) = of_node.iter().position(|other| *other == held) else { return };
         of_node.remove(at);
-        share.until = Some(now);
+        (share.until, share.given, share.used) = (Some(now), None, Box::default());
         job.holds -= 1;
         let ends = !job.is_scheduled && job.phase != Phase::Ended && job.holds == 0;
         if ends {
@@ -260,6 +262,26 @@ impl Jobs {
         self.forget_those(|job| {
             job.phase == Phase::Ended && job.ended.is_none_or(|ended| now.since(ended) > Self::KEPT) && job.holds == 0
         });
+        self.forget_beyond(Self::MOST_SHARES);
+    }
+
+    /// Forgets those that ended first, once all that have ended had more shares of nodes than `most`.
+    fn forget_beyond(&mut self, most: usize) {
+        let has_ended = |job: &Job| job.phase == Phase::Ended && job.holds == 0;
+        let ended = || self.list.iter().flatten().filter(|job| has_ended(job));
+        let mut beyond = ended().map(|job| job.shares.len()).sum::<usize>().saturating_sub(most);
+        if beyond == 0 {
+            return;
+        }
+        let mut first: Vec<(Option<Time>, usize)> = ended().map(|job| (job.ended, job.shares.len())).collect();
+        first.sort_unstable();
+        let last = first.into_iter().find(|(_, shares)| {
+            beyond = beyond.saturating_sub(*shares);
+            beyond == 0
+        });
+        if let Some((until, _)) = last {
+            self.forget_those(|job| has_ended(job) && job.ended <= until);
+        }
     }
 
     fn forget_those(&mut self, is_old: impl Fn(&Job) -> bool) {

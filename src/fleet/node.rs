@@ -66,6 +66,8 @@ pub struct Node {
     pub standing: Option<Standing>,
     /// Places of which the scheduler's topology tells, and in which round of it each came up last.
     pub(super) topology: Vec<(Tag, u64)>,
+    /// Whether its agent tells what jobs were given of it.
+    pub tells_grants: bool,
     /// Keys of the agent's metrics that the hub does not take: too many new ones, or another unit or quantum.
     pub refused: Vec<Name>,
     /// Whether the roster's keeper has still to hear of a change.
@@ -96,12 +98,11 @@ pub struct Standing {
 /// Slurm's words for a node that gets no jobs because something is or was wrong with it, as its answers have them.
 const HELD: [&str; 10] =
     ["drain", "drained", "draining", "down", "error", "fail", "failing", "invalid_reg", "not_responding", "unknown"];
-/// For one that is away for a reason that somebody planned.
-const PLANNED: [&str; 14] = [
+/// For one that is away for a reason that somebody planned. Slurm's `planned` is none: the next job is to come.
+const PLANNED: [&str; 12] = [
     "future",
     "maint",
     "maintenance",
-    "planned",
     "power_down",
     "power_drain",
     "power_up",
@@ -111,7 +112,6 @@ const PLANNED: [&str; 14] = [
     "reboot",
     "reboot_issued",
     "reboot_requested",
-    "reserved",
 ];
 /// For one that has jobs.
 const GIVEN: [&str; 4] = ["allocated", "completing", "mixed", "alloc"];

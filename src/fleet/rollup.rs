@@ -74,14 +74,14 @@ impl Rollup {
         Rollup { count: self.count / moments, sum: self.sum / moments, ..self }
     }
 
-    /// The one number that `aggregate` makes of it; nothing for flags.
+    /// The one number that `aggregate` makes of it; nothing for flags, and for what takes every value to tell.
     pub fn value(&self, aggregate: Aggregate) -> Option<f64> {
         match aggregate {
             Aggregate::Sum => Some(self.sum),
             Aggregate::Mean => Some(self.sum / self.count),
             Aggregate::Max => Some(self.max),
             Aggregate::Min => Some(self.min),
-            Aggregate::Union => None,
+            Aggregate::Union | Aggregate::Median | Aggregate::Mad => None,
         }
     }
 }

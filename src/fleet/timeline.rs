@@ -13,7 +13,7 @@ use super::{
     rollup::{Rollup, Rollups},
 };
 use crate::model::{
-    metric::{Kind, MetricId, Scope},
+    metric::{Kind, MetricId, Scope, gpu},
     raw::Gap,
     time::Time,
 };
@@ -21,7 +21,7 @@ use crate::model::{
 impl Fleet {
     /// Whether history is kept of a metric.
     pub fn remembers(&self, metric: MetricId) -> bool {
-        History::keeps(metric)
+        History::keeps(metric) || metric == gpu::ENERGY_HOUR
     }
 
     /// Whether a metric is rolled up over places.
@@ -53,6 +53,9 @@ impl Fleet {
     ) -> Vec<Option<f64>> {
         let Some(row) = metric.builtin() else { return Vec::new() };
         let mut grid = Grid::new(from, to, step);
+        if metric == gpu::ENERGY_HOUR {
+            return grid.times().map(|time| self.energy_hour(id, slot, time)).collect();
+        }
         let is_gauge = row.kind == Kind::Gauge;
         self.history.read(id, (metric, &[self.thing(id, metric, slot)]), (from, to), |seen| {
             if let Some(value) = seen.values.first().and_then(|raw| raw.value(row.quantum)) {
@@ -138,11 +141,7 @@ mod tests {
             NOWHERE, Settings,
             fixture::{at, builtin, fleet, introduction, inventory, join, send},
         },
-        model::{
-            metric::{gpu, node},
-            raw::Raw,
-            sink::Sink as _,
-        },
+        model::{metric::node, raw::Raw, sink::Sink as _},
     };
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -249,7 +249,7 @@ mod tests {
         assert!(state.save_energy(saved()).await);
         drop(state);
         let (state, fleet, warnings) = open(dir.path());
-        assert_eq!((Saved { book: fleet.book(), nodes: fleet.metered(0, 9) }, warnings.len()), (saved(), 0));
+        assert_eq!((Saved { book: fleet.book(), nodes: fleet.metered(0, 9, false) }, warnings.len()), (saved(), 0));
         drop(state);
         fs::write(dir.path().join("energy.json"), "{\"book\":").unwrap();
         let (_state, fleet, warnings) = open(dir.path());

@@ -84,6 +84,10 @@ pub enum Aggregate {
     Min,
     /// Flags: those that any of them has.
     Union,
+    /// The middle one.
+    Median,
+    /// The median distance from the median.
+    Mad,
 }
 
 /// Which end of a metric is the bad one.

@@ -227,6 +227,10 @@ pub enum Reduction {
     Min,
     /// The largest.
     Max,
+    /// The middle one.
+    Median,
+    /// The median distance from the median: how far they spread.
+    Mad,
 }
 
 /// What to take of a span of the past.

@@ -63,6 +63,11 @@ impl Window {
         Window { from, step, steps, at: Cell::new(0), lines, rollups, jobs }
     }
 
+    /// When the step begins that is looked at.
+    pub(super) fn time(&self) -> Time {
+        self.from + self.step * self.at.get() as u32
+    }
+
     fn to(&self) -> Time {
         self.from + self.step * self.steps as u32
     }
@@ -96,7 +101,7 @@ impl Window {
 
     /// Works out what a metric of a job's GPUs or nodes came to at each step: of each as long as it was the job's.
     pub(super) async fn follow(&self, access: &impl Access, metric: MetricId, number: u32) {
-        if self.jobs.borrow().contains_key(&(metric, number)) {
+        if metric.scope == Scope::Job || self.jobs.borrow().contains_key(&(metric, number)) {
             return;
         }
         let span = (self.from, self.to(), self.step);

@@ -294,6 +294,8 @@ fn default(name: &str) -> Operand {
     match name.strip_suffix(')').and_then(|name| name.split_once('(')) {
         Some(("each", key)) => Operand::Each(key.into()),
         Some(("min", key)) => Operand::Below(Reduction::Min, key.into()),
+        Some(("median", key)) => Operand::Below(Reduction::Median, key.into()),
+        Some(("mad", key)) => Operand::Below(Reduction::Mad, key.into()),
         _ => Operand::Key(name.into()),
     }
 }

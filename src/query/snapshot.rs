@@ -183,7 +183,10 @@ impl<'a> Snapshot<'a> {
     pub(super) fn number(&self, leaf: &Leaf, item: Item) -> Number {
         let Item { node, slot } = item;
         if let Some(window) = self.window {
-            return window.number(self.fleet, leaf.metric, item);
+            return match leaf.metric {
+                job::ENERGY_HOUR => self.of_job(leaf.metric, item),
+                metric => window.number(self.fleet, metric, item),
+            };
         }
         match leaf.metric.scope {
             Scope::Gpu | Scope::Nic if self.believes(node) => {
@@ -285,6 +288,10 @@ impl<'a> Snapshot<'a> {
             _ if job.bill.spent.gpu_seconds == 0.0 => Err(Gap::Unknown),
             job::ENERGY => Ok(job.bill.spent.used),
             job::ENERGY_TODAY => Ok(job.bill.today(self.now)),
+            job::ENERGY_HOUR => {
+                let time = self.window.map_or(self.now, Window::time);
+                self.fleet.job_energy_hour(item.slot as usize, time).ok_or(Gap::Unknown)
+            }
             job::ENERGY_HOST => metered(job.bill.spent.host),
             job::ENERGY_IDLE => Ok(job.bill.spent.idle),
             job::ENERGY_ESTIMATED => Ok(job.bill.spent.estimated),

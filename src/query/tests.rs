@@ -301,8 +301,8 @@ fn default_columns_are_all_there() {
         assert!(table.columns.iter().all(|column| column.width > 0 && !column.title.is_empty()));
         assert!(table.rows.iter().all(|row| row.cells.len() == n));
     };
-    check("gpus", "node index state gpu.util", 16);
-    check("nodes", "node state each(gpu.util) gpu.util", 15);
+    check("gpus", "node index state gpu.util", 17);
+    check("nodes", "node state each(gpu.util) gpu.util", 17);
     check("nics", "node nic.name nic.kind nic.state", 10);
     check("processes", "node proc.pid proc.user", 12);
     check("events", "event.time node event.kind event.xid", 6);
@@ -311,7 +311,7 @@ fn default_columns_are_all_there() {
     check("metrics", "metric.key metric.title", 7);
     check("racks", "rack nodes up node.gpus gpu.util", 15);
     check("fleet", "nodes up node.gpus gpu.util", 14);
-    check("gpus by model, rack", "model rack count nodes gpu.util", 15);
+    check("gpus by model, rack", "model rack count nodes gpu.util", 16);
     check("metrics by scope", "metric.scope count", 2);
 }
 

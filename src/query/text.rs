@@ -96,6 +96,8 @@ impl Text {
         match self {
             _ if seen => Some(false),
             Text::Of(_) | Text::Field(Field::Use, _) => None,
+            // The scheduler says it, whether the node was heard of or not.
+            Text::Field(Field::Bench, _) => Some(true),
             _ => (row.state(snapshot) != State::Missing).then_some(true),
         }
     }
@@ -415,6 +417,8 @@ impl About {
                 Aggregate::Max => "max",
                 Aggregate::Min => "min",
                 Aggregate::Union => "union",
+                Aggregate::Median => "median",
+                Aggregate::Mad => "mad",
             }
             .into(),
             About::Direction => match metric.direction {

@@ -23,7 +23,7 @@ const HAUNTED: f64 = 1_073_741_824.0;
 
 /// The word for it; nothing where it is not known.
 pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<&'static str> {
-    let Node { inventory, processes, .. } = snapshot.fleet.node(node);
+    let Node { inventory, processes, tells_grants, .. } = snapshot.fleet.node(node);
     if !snapshot.believes(node) || processes.time.is_none() {
         return None;
     }
@@ -34,7 +34,7 @@ pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<
     let shares = || snapshot.fleet.jobs_of(node).map(|(_, share)| share).filter(|share| share.is_given);
     let is_given = shares().any(|share| share.given.iter().flatten().any(|it| is_it(*it)));
     let is_sure = shares().all(|share| share.given.is_some());
-    let is_scheduled = snapshot.fleet.scheduler().is_some_and(|scheduler| scheduler.heard.is_some());
+    let is_scheduled = *tells_grants || snapshot.fleet.scheduler().is_some_and(|scheduler| scheduler.heard.is_some());
     Some(match (is_given, is_used) {
         // It may be one of those that a job was given and that nobody names.
         (false, false) if !is_sure => return None,

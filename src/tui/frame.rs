@@ -176,6 +176,12 @@ fn totals(pen: &mut Pen<'_>, shared: &Shared) {
         let text = format!("▲ {} refused: {reason}", grouped(i64::try_from(drops).unwrap_or(i64::MAX)));
         end = pen.right(end, 0, &text, Role::Warn).saturating_sub(2);
     }
+    let scheduler = shared.census.as_ref().and_then(|census| census.scheduler.as_ref());
+    if let Some(scheduler) = scheduler.filter(|scheduler| !scheduler.problem.is_empty()) {
+        let silent = scheduler.heard.map(|heard| Unit::Seconds.text(shared.now.seconds_after(heard).max(0.0)));
+        let text = format!("▲ {} silent {}", scheduler.name, silent.unwrap_or_else(|| "so far".into()));
+        end = pen.right(end, 0, &text, Role::Warn).saturating_sub(2);
+    }
     let mut x = 1;
     for (label, value, trend) in figures(shared) {
         let needed = width(label) + width(&value) + if trend { 14 } else { 2 };

@@ -30,7 +30,7 @@ const fn hidden(key: &'static str) -> Wanted {
 }
 
 /// Columns of jobs that have this in common.
-const fn of_jobs(key: &'static str) -> [Wanted; 13] {
+const fn of_jobs(key: &'static str) -> [Wanted; 17] {
     [
         col(key, 0),
         col("count", 6),
@@ -38,9 +38,13 @@ const fn of_jobs(key: &'static str) -> [Wanted; 13] {
         col("job.waiting", 2),
         col("job.held", 0),
         col("job.unused", 2),
+        col("job.idle", 4),
+        col("job.outliers", 6),
         col("gpu.util", 0),
+        col("min(gpu.util)", 6),
         col("gpu.tensor.active", 4),
         col("gpu.power", 1),
+        col("job.energy", 5),
         col("job.energy.today", 3),
         col("job.energy.idle", 5),
         col("gpu.mem.util", 5),
@@ -70,6 +74,8 @@ pub(crate) static VIEWS: &[View] = &[
             col("state", 1),
             col("each(gpu.util)", 3),
             col("gpu.util", 1),
+            col("gpu.sm.active", 8),
+            col("gpu.tensor.active", 6),
             col("gpu.mem.util", 4),
             col("gpu.power", 3),
             col("gpu.temp", 2),
@@ -97,8 +103,9 @@ pub(crate) static VIEWS: &[View] = &[
             hidden("node.mounts.bad"),
         ],
         sort: "-state,node",
-        faults: "state != up or gpus < gpus.expected or gpu.xid != none or gpu.remap.failed > 0 or gpu.remap.pending > 0 \
-                 or gpu.ecc.dbe > 0 or gpu.temp >= 85 or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92",
+        faults: "(state != up or gpus < gpus.expected or gpu.xid != none or gpu.remap.failed > 0 or gpu.remap.pending > 0 \
+                 or gpu.ecc.dbe > 0 or gpu.temp >= 85 or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92) \
+                 and bench != planned",
     },
     View {
         name: "gpus",
@@ -106,6 +113,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("node", 0),
             col("index", 0),
             col("gpu.util", 0),
+            col("gpu.sm.active", 7),
             col("gpu.tensor.active", 4),
             col("gpu.dram.active", 8),
             col("gpu.mem.util", 2),
@@ -181,12 +189,15 @@ pub(crate) static VIEWS: &[View] = &[
             col("job.outliers", 3),
             col("gpu.util", 0),
             col("min(gpu.util)", 3),
+            col("median(gpu.util)", 8),
+            col("mad(gpu.util)", 8),
             col("gpu.tensor.active", 5),
             col("gpu.power", 1),
             col("job.energy", 3),
             col("gpu.mem.util", 6),
             col("gpu.temp", 6),
             col("gpu.clock.sm", 7),
+            col("node.ib.rx", 8),
             col("job.age", 1),
             col("job.limit", 8),
             col("job.partition", 7),

@@ -154,7 +154,7 @@ fn screenshots_show_the_overview_and_what_jobs_have() {
     terminal.press("4");
     picture(&mut terminal, "jobs", &["JOBS", "JOB", "USER", "running", "pretrain"]);
     terminal.press("\r");
-    picture(&mut terminal, "job", &["running", "GPUs", "SM clock", "APART SMCLK"]);
+    picture(&mut terminal, "job", &["running", "GPUs", "SM clock", "APART SMCLK", "TENSOR", "NVLINK"]);
     terminal.press(":users\r");
     picture(&mut terminal, "users", &["USERS", "WASTED", "u1087"]);
     terminal.press(":energy by user since today sort -used\r");

@@ -183,7 +183,8 @@ fn hub(cluster: &Cluster, way: &str) -> Hub {
     let home = cluster.dir.path().join(if way.contains("rest") { "by-rest" } else { "by-commands" });
     fs::create_dir(&home).unwrap();
     let config = home.join("config.toml");
-    fs::write(&config, format!("[server]\n{way}\nslurm_interval = \"1s\"\n")).unwrap();
+    fs::write(&config, format!("[server]\nlevels = [\"switch1\", \"switch\"]\n{way}\nslurm_interval = \"1s\"\n"))
+        .unwrap();
     Hub::start_with(&home, "127.0.0.1:0", |command| {
         command.arg("--config").arg(&config).env("SLURM_CONF", cluster.dir.path().join("slurm.conf"));
     })
@@ -194,12 +195,26 @@ fn ids(answer: &Value) -> Vec<&str> {
     rows.map(|row| row["job"].as_str().unwrap()).collect()
 }
 
+/// The same jobs run and wait as squeue has.
+fn agrees_with_squeue(cluster: &Cluster, answer: &Value) {
+    let told = cluster.ask("squeue", &["-h", "-S", "i", "-t", "running,pending", "-o", "%i|%u|%j|%T|%D|%P"]);
+    let rows = answer["rows"].as_array().unwrap().iter().map(|row| {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let waits = row["job.phase"] == "waiting";
+        // Of a job that waits, squeue says how many nodes it wants.
+        let nodes = if waits { "4".to_owned() } else { row["job.nodes"].to_string() };
+        let state = text("job.state").to_uppercase();
+        [text("job"), text("job.user"), text("job.name"), state, nodes, "main".into()].join("|")
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), told.lines().collect::<Vec<_>>());
+}
+
 #[test]
 fn jobs_are_as_slurm_says() {
     let mut cluster = Cluster::start();
     let hub = hub(&cluster, "slurm = true");
     let _sim = hub.sim(NODES as u32);
-    let scheduled = "jobs where partition = main sort job show job,job.user,job.name,job.state,job.nodes,job.gpus,\
+    let scheduled = "jobs where partition = main and job != 1 sort job show job,job.user,job.name,job.state,job.nodes,job.gpus,\
                      job.phase,job.hosts,job.reason";
     hub.await_answer("nodes", "four nodes are up", |answer| answer["total"] == 4 && answer["stale"] == 0);
 
@@ -208,6 +223,14 @@ fn jobs_are_as_slurm_says() {
     let answer = hub.await_answer(places, "the topology is known", |answer| answer["total"] == 4);
     let of = |at: usize| (&answer["rows"][at]["switch"], &answer["rows"][at]["switch1"]);
     assert_eq!([of(0), of(3)], [(&"leaf1".into(), &"spine".into()), (&"leaf2".into(), &"spine".into())], "{answer}");
+
+    // One that comes to its own end.
+    let short = cluster.submit(&["-N1", "--gres=gpu:1", "--job-name=short", "--wrap=sleep 3"]);
+    let of_short = format!("jobs where job = {short} show job,job.phase,job.state,job.gpus,job.ended");
+    let answer = hub.await_answer(&of_short, "it has ended", |answer| answer["rows"][0]["job.phase"] == "ended");
+    assert_eq!((&answer["rows"][0]["job.state"], &answer["rows"][0]["job.gpus"]), (&"completed".into(), &1.into()));
+    let had = hub.get(&format!("gpus where ran = {short} show node,index"));
+    assert_eq!(had["total"], 1, "{had}");
 
     // Over two nodes, with two GPUs of each.
     let wide = cluster.submit(&["-N2", "--gres=gpu:2", "--job-name=wide", "--wrap=sleep 600"]);
@@ -249,6 +272,8 @@ fn jobs_are_as_slurm_says() {
             rows.map(|row| format!("{}:{}", row["node"].as_str().unwrap(), row["index"].as_str().unwrap())).collect();
         assert_eq!(got, expected, "{told}");
     }
+
+    agrees_with_squeue(&cluster, &answer);
 
     // A job that is cancelled has ended, and says how; the one that waited follows.
     cluster.ask("scancel", &[&wide, &narrow]);

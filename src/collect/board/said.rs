@@ -22,7 +22,8 @@ pub(super) struct Said {
     pub(super) notes: Vec<String>,
     pub(super) processes: Option<Vec<Process>>,
     pub(super) gpu_uses: Option<Vec<(u32, GpuUse)>>,
-    pub(super) gpu_jobs: Option<BTreeMap<String, String>>,
+    pub(super) gpu_jobs: Option<BTreeMap<String, Vec<String>>>,
+    pub(super) gpu_parts: Option<BTreeMap<String, String>>,
     pub(super) pods: Option<Vec<Pod>>,
     pub(super) cores: Option<Vec<u8>>,
     pub(super) mounts: Option<Vec<Mount>>,
@@ -57,6 +58,7 @@ impl Said {
         self.processes = new.processes.or(self.processes.take());
         self.gpu_uses = new.gpu_uses.or(self.gpu_uses.take());
         self.gpu_jobs = new.gpu_jobs.or(self.gpu_jobs.take());
+        self.gpu_parts = new.gpu_parts.or(self.gpu_parts.take());
         self.pods = new.pods.or(self.pods.take());
         self.cores = new.cores.or(self.cores.take());
         self.mounts = new.mounts.or(self.mounts.take());

@@ -225,18 +225,37 @@ fn the_nvlink_domain_is_a_label_unless_somebody_gave_another() {
 fn who_does_not_name_his_job_has_that_of_his_gpus() {
     let mut board = board();
     board.apply("nvml", Ok(with_gpus(vec![a_gpu(0), a_gpu(1)])));
-    let noted = [("0", "4711"), ("1", "4712")].map(|(index, job)| (index.to_owned(), job.to_owned()));
-    board.apply("job map", Ok(Findings { gpu_jobs: Some(noted.into()), ..Findings::default() }));
+    let noted = |all: &[(&str, &[&str])]| {
+        let jobs =
+            all.iter().map(|(gpu, jobs)| ((*gpu).to_owned(), jobs.iter().map(|job| (*job).to_owned()).collect()));
+        Findings { gpu_jobs: Some(jobs.collect()), ..Findings::default() }
+    };
+    board.apply("job map", Ok(noted(&[("0", &["4711"]), ("1", &["4712"])])));
     let mut named = Process { pid: 3, ..Process::default() };
     named.workload.job = "9".into();
     let processes = vec![Process { pid: 1, ..Process::default() }, Process { pid: 2, ..Process::default() }, named];
     board.apply("processes", Ok(Findings { processes: Some(processes), ..Findings::default() }));
-    let uses = |pid, slot| (pid, GpuUse { slot, mem: None, sm: None });
-    let uses = vec![uses(1, 0), uses(2, 0), uses(2, 1), uses(3, 1)];
+    let used = |pid, slot| (pid, GpuUse { slot, mem: None, sm: None });
+    let uses = vec![used(1, 0), used(2, 0), used(2, 1), used(3, 1)];
     board.apply("nvml", Ok(Findings { gpu_uses: Some(uses), ..Findings::default() }));
     let list = board.processes(Time::from_millis(0)).list;
     let jobs: Vec<_> = list.iter().map(|process| (process.pid, &*process.workload.job)).collect();
     assert_eq!(jobs, [(1, "4711"), (2, ""), (3, "9")], "nobody knows whose two GPUs of two jobs are");
+
+    // Two jobs share one GPU, and one has a part of the other.
+    let mut instance = a_gpu(2);
+    (instance.uuid, instance.parent) = ("MIG-7".into(), Some(1));
+    let parts = [("MIG-7".to_owned(), "1.9".to_owned())].into();
+    let gpus = with_gpus(vec![a_gpu(0), a_gpu(1), instance]);
+    board.apply("nvml", Ok(Findings { gpu_parts: Some(parts), ..gpus }));
+    board.apply("job map", Ok(noted(&[("0", &["4711", "4712"]), ("1.9", &["4713"]), ("7", &["4714"])])));
+    let uses = vec![used(1, 0), used(2, 2)];
+    board.apply("nvml", Ok(Findings { gpu_uses: Some(uses), ..Findings::default() }));
+    let told = board.processes(Time::from_millis(0));
+    let jobs: Vec<_> = told.list.iter().map(|process| (process.pid, &*process.workload.job)).collect();
+    assert_eq!(jobs[..2], [(1, ""), (2, "4713")]);
+    let grants: Vec<_> = told.grants.iter().flatten().map(|grant| (&*grant.id, &grant.slots[..])).collect();
+    assert_eq!(grants, [("4711", &[0][..]), ("4712", &[0]), ("4713", &[2])], "what was given");
 }
 
 #[test]

@@ -104,6 +104,11 @@ impl<'n> Instance<'n> {
         Ok(instances)
     }
 
+    /// The number of its GPU instance.
+    pub(super) fn number(&self) -> Option<u32> {
+        self.part.gpu_instance
+    }
+
     /// How the inventory lists it, under its GPU at slot `parent`.
     pub(super) fn listed(&self, gpu: &Gpu, parent: u16) -> Gpu {
         Gpu {

@@ -1,7 +1,7 @@
 //! What the thread that talks to NVML tells the collector, piece by piece, so that what was read before a call hangs is
 //! not lost with it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     call::{Stop, Trouble},
@@ -22,6 +22,8 @@ pub(super) enum News {
     Domain(String),
     /// The GPUs by slot: whole ones first, MIG instances after them.
     Layout(Vec<Gpu>),
+    /// The GPU instances that MIG instances are of: by the UUID of each, the GPU's index and the instance's number.
+    Parts(BTreeMap<String, String>),
     /// Values.
     Cells(Vec<Cell>),
     /// Whether the GPU answers.

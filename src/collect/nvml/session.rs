@@ -301,16 +301,21 @@ impl<'n> Session<'n> {
 
     /// Numbers the slots of MIG instances, and tells all slots.
     fn lay_out(&mut self) {
-        let mut layout = self.gpus.clone();
+        let (mut layout, mut parts) = (self.gpus.clone(), BTreeMap::new());
         for (slot, unit) in &mut self.units {
             let gpu = &mut layout[usize::from(*slot)];
             gpu.mig.clone_from(&unit.division.mode);
             let gpu = gpu.clone();
             for instance in &mut unit.instances {
                 instance.slot = layout.len() as u16;
-                layout.push(instance.listed(&gpu, *slot));
+                let listed = instance.listed(&gpu, *slot);
+                if let Some(number) = instance.number() {
+                    parts.insert(listed.uuid.clone(), format!("{}.{number}", gpu.index));
+                }
+                layout.push(listed);
             }
         }
+        self.tell(News::Parts(parts));
         self.tell(News::Layout(layout));
     }
 

@@ -215,7 +215,8 @@ fn write_work(moment: &Moment, pulses: &[Pulse], values: &mut Values) {
     each(values, gpu::ENERGY, pulses, |p| steps(p.energy, 0.01));
     fill(values, gpu::ENC, Raw::UNSUPPORTED);
     fill(values, gpu::DEC, count(0));
-    each(values, gpu::PROCS, pulses, |p| count(i32::from(p.used)));
+    let sharers = moment.activity.run().map_or(1, |run| run.kind.sharers());
+    each(values, gpu::PROCS, pulses, |p| count(i32::from(p.used) * i32::from(sharers)));
 }
 
 /// Temperatures, clocks and why they are what they are.

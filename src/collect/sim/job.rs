@@ -115,6 +115,11 @@ impl Kind {
             Kind::Debug => &DEBUG,
         }
     }
+
+    /// How many of its processes share each GPU.
+    pub(super) fn sharers(self) -> u8 {
+        if self == Kind::Serving { 2 } else { 1 }
+    }
 }
 
 /// The two curves of a kind of job. Their sum stays between 0.01 and 1.

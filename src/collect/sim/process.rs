@@ -1,4 +1,5 @@
-//! The processes, cores and mounts of a simulated node: a rank for each GPU that a job uses, and the host's own daemons.
+//! The processes, cores and mounts of a simulated node: a rank for each GPU that a job uses, two where it serves models, and
+//! the host's own daemons.
 
 use super::{
     Ailment, Kind,
@@ -49,16 +50,18 @@ fn ranks(moment: &Moment) -> Vec<Process> {
     let first = 20_000 + Dice::new(key(run.key, u64::from(*n))).below(900_000) as u32;
     let wobble = Jitter::<3>::new(moment.key(0x9a));
     let host = host::ram(machine, Some(profile), activity.loaded(), 0.0) - host::ram(machine, None, 0.0, 0.0);
-    let share = 1.0 / f64::from(job.gpus.max(1));
+    let sharers = run.kind.sharers();
+    let share = 1.0 / f64::from(job.gpus.max(1)) / f64::from(sharers);
     let cpu = (host::cpu(Some(profile), load.now, 0.0) - host::cpu(None, 0.0, 0.0)) * f64::from(machine.cores);
     // A rank dies with its GPU.
     (0..job.gpus)
         .filter(|slot| !lost(*slot))
-        .map(|slot| Process {
-            pid: first + u32::from(slot) * 7,
+        .flat_map(|slot| (0..sharers).map(move |of| (slot, of)))
+        .map(|(slot, of)| Process {
+            pid: first + u32::from(slot) * 7 + u32::from(of),
             user: job.user.clone(),
             name: match run.kind {
-                Kind::Serving => format!("{}_TP{slot}", profile.command),
+                Kind::Serving => format!("{}_TP{slot}_{of}", profile.command),
                 _ => profile.command.into(),
             },
             state: Some('R'),
@@ -67,8 +70,11 @@ fn ranks(moment: &Moment) -> Vec<Process> {
             started: Some(job.started),
             gpus: vec![GpuUse {
                 slot,
-                mem: values.get(gpu::MEM_USED, usize::from(slot)).value(MIB).map(|bytes| bytes as u64),
-                sm: values.get(gpu::UTIL, usize::from(slot)).steps().map(|percent| percent as u8),
+                mem: values
+                    .get(gpu::MEM_USED, usize::from(slot))
+                    .value(MIB)
+                    .map(|bytes| bytes as u64 / u64::from(sharers)),
+                sm: values.get(gpu::UTIL, usize::from(slot)).steps().map(|percent| percent as u8 / sharers),
             }],
             workload: Workload { job: job.id.to_string(), step: "0".into(), ..Workload::default() },
         })

@@ -77,6 +77,33 @@ fn a_job_is_the_same_in_every_version() {
     }
 }
 
+/// What Slurms of these versions printed: 22.05 on a test's own cluster, the others on clusters in the field, with other
+/// names.
+#[test]
+fn what_was_recorded_of_each_version_is_read() {
+    let recorded = |text: &str| match read(text) {
+        (mut jobs, Ok(())) if jobs.len() == 1 => jobs.remove(0),
+        other => panic!("{other:?}"),
+    };
+    let seconds = |at: i64| Some(Time::from_millis(at * 1000));
+    let job = recorded(include_str!("../../../tests/slurm/22.05.json"));
+    let who = |job: &Job| [&job.user, &job.name, &job.partition, &job.state].map(Clone::clone);
+    assert_eq!(who(&job), ["root", "wide", "main", "running"]);
+    assert_eq!((job.phase, job.shares), (Phase::Running, vec![share("gpu001", &[0, 1]), share("gpu002", &[0, 1])]));
+
+    let job = recorded(include_str!("../../../tests/slurm/23.02.json"));
+    assert_eq!(who(&job), ["u1042", "pretrain", "gpu_p2", "running"]);
+    assert_eq!((&*job.id, &*job.account, &*job.qos), ("1618871", "physics@v100", "qos_gpu-t4"));
+    assert_eq!((job.submitted, job.started, job.ended), (seconds(1_701_982_989), seconds(1_701_983_394), None));
+    assert_eq!((job.limit, job.phase), (Some(Duration::from_hours(100)), Phase::Running));
+    assert_eq!(job.shares, [share("gpu830", &[0, 1, 2, 3, 4, 5, 6, 7])]);
+
+    let job = recorded(include_str!("../../../tests/slurm/24.05.json"));
+    assert_eq!(who(&job), ["u1042", "short", "main", "completed"]);
+    assert_eq!((job.phase, job.started, job.ended), (Phase::Ended, seconds(1_746_693_312), seconds(1_746_693_312)));
+    assert_eq!((job.limit, job.shares.len(), &*job.shares[0].node), (None, 1, "gpu001"));
+}
+
 fn one(fields: &str) -> Job {
     let (mut jobs, result) = read(&format!(r#"{{"jobs": [{{"job_id": 7, {fields}}}]}}"#));
     assert_eq!(result, Ok(()), "{fields}");
@@ -145,6 +172,52 @@ fn what_cannot_be_read_costs_one_field() {
 }
 
 /// Slurm of this script as its `squeue`.
+/// Gives 100,000 jobs without holding them all.
+struct Many {
+    next: usize,
+    rest: Vec<u8>,
+}
+
+impl Read for Many {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.rest.is_empty() && self.next <= 100_001 {
+            self.rest = match self.next {
+                0 => br#"{"jobs":["#.to_vec(),
+                100_001 => br#"],"errors":[]}"#.to_vec(),
+                n => {
+                    let comma = if n > 1 { "," } else { "" };
+                    format!(
+                        r#"{comma}{{"job_id":{n},"job_state":["RUNNING"],"nodes":"gpu[{:05}-{:05}]","name":"n{n}",
+                        "user_name":"u{}","gres_detail":["gpu:h100:8(IDX:0-7)","gpu:h100:8(IDX:0-7)"]}}"#,
+                        n,
+                        n + 1,
+                        n % 90
+                    )
+                    .into_bytes()
+                }
+            };
+            self.next += 1;
+        }
+        let n = self.rest.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&self.rest[..n]);
+        self.rest.drain(..n);
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_hundred_thousand_jobs_are_read_one_by_one() {
+    let (mut jobs, mut gpus) = (0, 0);
+    let from = BufReader::new(Many { next: 0, rest: Vec::new() });
+    let result = reply::read(from, "jobs", &mut |entry: job::Entry| {
+        if let Some(job) = entry.job() {
+            jobs += 1;
+            gpus += job.shares.iter().filter_map(|share| share.gpus.as_ref()).map(Vec::len).sum::<usize>();
+        }
+    });
+    assert_eq!((result, jobs, gpus), (Ok(()), 100_000, 1_600_000));
+}
+
 fn script(text: &str) -> (tempfile::TempDir, Slurm) {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("squeue");

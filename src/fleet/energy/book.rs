@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Energy, Ledger, Meter, Meters};
+use super::{Account, Energy, Hours, Ledger, Meter, Meters};
 use crate::{
     fleet::{
         Fleet,
@@ -22,6 +22,9 @@ pub struct Book {
     accounts: Vec<(i64, [Name; 4], Numbers)>,
     /// Id; what was spent; day in milliseconds and what was used on it; cost and carbon.
     jobs: Vec<Spender>,
+    /// What jobs spent by the hour: id, the last hour's number, and kilojoules from it backwards.
+    #[serde(default)]
+    hours: Vec<(Name, u32, Vec<Option<u16>>)>,
     /// Of each level but the widest: hour in milliseconds, place and widest place; what was spent.
     #[serde(default)]
     places: Vec<Vec<(i64, [Name; 2], Numbers)>>,
@@ -55,6 +58,9 @@ pub struct Metered {
     read: i64,
     /// Of each GPU: its counter's steps, if it has one, and the joules of that day.
     gpus: Vec<(Option<i32>, f64)>,
+    /// What each spent by the hour, as of jobs; left out of what is written often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hours: Vec<Option<(u32, Vec<Option<u16>>)>>,
 }
 
 fn numbers(spent: Spent) -> Numbers {
@@ -74,25 +80,30 @@ impl Fleet {
             let names = [&it.user, &it.account, &it.partition, &it.place].map(Name::clone);
             (it.hour.as_millis(), names, numbers(it.spent))
         });
-        let bills = self.jobs().iter().filter_map(|number| self.job(*number as usize)).map(|job| (&job.id, &job.bill));
-        let jobs = bills.chain(&self.energy.before).filter(|(_, bill)| bill.spent.gpu_seconds > 0.0);
-        let jobs = jobs.map(|(id, bill)| {
+        let known = self.jobs().iter().filter_map(|number| self.job(*number as usize));
+        let known = known.map(|job| (&job.id, &job.bill, &job.hours));
+        let before = self.energy.before.iter().map(|(id, (bill, hours))| (id, bill, hours));
+        let all = || known.clone().chain(before.clone()).filter(|(_, bill, _)| bill.spent.gpu_seconds > 0.0);
+        let hours = all().filter_map(|(id, _, hours)| hours.kept().map(|(number, all)| (id.clone(), number, all)));
+        let jobs = all().map(|(id, bill, _)| {
             let today = (bill.day.as_millis(), bill.today.round());
             (id.clone(), numbers(bill.spent), today, [bill.cost, bill.carbon])
         });
         let of_place = |it: &Account| (it.hour.as_millis(), [&it.place, &it.site].map(Name::clone), numbers(it.spent));
         let places = self.energy.places.iter().map(|level| level.accounts.iter().map(of_place).collect());
-        Book { accounts: accounts.collect(), jobs: jobs.collect(), places: places.collect() }
+        let (accounts, jobs, hours) = (accounts.collect(), jobs.collect(), hours.collect());
+        Book { accounts, jobs, hours, places: places.collect() }
     }
 
-    /// The meters of so many nodes from one on, to be kept.
-    pub fn metered(&self, from: usize, count: usize) -> Vec<Metered> {
+    /// The meters of so many nodes from one on, to be kept; with what each GPU spent by the hour, if that is asked for.
+    pub fn metered(&self, from: usize, count: usize, by_hour: bool) -> Vec<Metered> {
         let nodes = self.nodes.iter().zip(&self.energy.meters).skip(from).take(count);
         let read = nodes.filter_map(|(node, meters)| Some((node, meters, meters.read?)));
         let metered = read.map(|(node, meters, read)| Metered {
             node: node.name.to_string(),
             read: read.as_millis(),
             gpus: meters.gpus.iter().map(|gpu| (gpu.counter.steps(), gpu.today.round())).collect(),
+            hours: meters.gpus.iter().filter(|_| by_hour).map(|gpu| gpu.hours.kept()).collect(),
         });
         metered.collect()
     }
@@ -117,19 +128,30 @@ impl Fleet {
         }
         let jobs = book.jobs.iter().map(|(id, numbers, (day, today), [cost, carbon])| {
             let (day, today) = (Time::from_millis(*day), *today);
-            (own(id), Bill { spent: spent(*numbers), today, day, cost: *cost, carbon: *carbon })
+            let bill = Bill { spent: spent(*numbers), today, day, cost: *cost, carbon: *carbon };
+            (own(id), (bill, Hours::default()))
         });
         self.energy.before = jobs.collect();
-        for Metered { node, read, gpus } in metered {
+        for (id, number, all) in &book.hours {
+            if let Some((_, hours)) = self.energy.before.get_mut(id) {
+                *hours = Hours::restored(*number, all);
+            }
+        }
+        for Metered { node, read, gpus, hours } in metered {
             let Some(id) = self.find(node) else { continue };
             let read = Time::from_millis(*read);
-            let meter = |(steps, today): &(Option<i32>, f64)| Meter {
+            let hours_of = |slot: usize| {
+                let kept = hours.get(slot).and_then(Option::as_ref);
+                kept.map_or_else(Hours::default, |(number, all)| Hours::restored(*number, all))
+            };
+            let meter = |(slot, (steps, today)): (usize, &(Option<i32>, f64))| Meter {
                 counter: steps.map_or(Raw::UNKNOWN, |steps| Raw::from_bits(steps.max(Raw::MIN))),
                 counted: steps.map(|_| read),
                 estimated: 0.0,
                 today: *today,
+                hours: hours_of(slot),
             };
-            let gpus = gpus.iter().take(Fleet::MOST_SLOTS).map(meter).collect();
+            let gpus = gpus.iter().take(Fleet::MOST_SLOTS).enumerate().map(meter).collect();
             self.energy.meters[id.index()] = Meters { read: Some(read), is_restored: true, back: None, gpus };
         }
     }
@@ -138,6 +160,6 @@ impl Fleet {
 impl Energy {
     /// Forgets what jobs of another time had spent.
     pub(super) fn forget_before(&mut self, now: Time) {
-        self.before.retain(|_, bill| now.since(bill.day) < super::KEPT);
+        self.before.retain(|_, (bill, _)| now.since(bill.day) < super::KEPT);
     }
 }

@@ -81,7 +81,7 @@ fn booked(fleet: &Fleet, is: impl Fn(&Account) -> bool) -> f64 {
 }
 
 fn restart(fleet: &Fleet) -> Fleet {
-    let (book, metered) = (fleet.book(), fleet.metered(0, usize::MAX));
+    let (book, metered) = (fleet.book(), fleet.metered(0, usize::MAX, true));
     let roster = fleet.roster();
     let kept = serde_json::to_string(&(&book, &metered)).expect("JSON");
     let (book, metered): (Book, Vec<Metered>) = serde_json::from_str(&kept).expect("what was written");
@@ -351,9 +351,23 @@ fn every_place_has_its_hours() {
             }
         }
         assert_eq!(fleet.accounts_of(99), []);
+        // So have its GPUs, and the jobs that have them.
+        let hour = Duration::from_hours(1);
+        let id = fleet.find("gpu001").expect("a node");
+        let of_gpu = fleet.history(id, gpu::ENERGY_HOUR, 1, after(-3600.0), after(7200.0), hour);
+        let job = fleet.find_job("7").map(|number| number as usize);
+        let of_job = job.map(|job| fleet.job_energy_hour(job, after(4000.0)));
+        assert_eq!((of_gpu.len(), of_gpu[0]), (3, None));
+        for (got, expected) in [(of_gpu[1], 300.0), (of_gpu[2], 300.0), (of_job.unwrap_or(Some(600.0 * 3600.0)), 600.0)]
+        {
+            let (got, expected) = (got.expect("known"), expected * 3600.0);
+            assert!((got - expected).abs() < expected / 100.0, "{got}, not {expected}");
+        }
     };
     check(&fleet);
     let mut fleet = restart(&fleet);
+    check(&fleet);
+    give(&mut fleet, "7", "gpu001", after(7210.0));
     check(&fleet);
     fleet.energy.forget(after(27.0 * 3600.0));
     assert_eq!(fleet.accounts_of(rack), []);

@@ -3,6 +3,7 @@
 use std::{ops::Range, time::Duration};
 
 use super::super::{
+    energy::Hours,
     name::{Name, Names, own},
     node::NodeId,
 };
@@ -59,6 +60,8 @@ pub struct Job {
     pub is_unseen: bool,
     /// What its GPUs spent for it, over all of its runs.
     pub bill: Bill,
+    /// The same by the hour.
+    pub(in crate::fleet) hours: Hours,
     /// How many shares it holds.
     pub(super) holds: usize,
     /// In which round of the scheduler's news it came up last.
@@ -192,8 +195,8 @@ impl Job {
     /// Starts anew.
     pub(super) fn begin(&mut self) {
         // Nothing of the run before is true of it, and it holds nothing.
-        let (id, bill) = (std::mem::take(&mut self.id), self.bill);
-        *self = Job { id, bill, phase: Phase::Running, state: "running".into(), ..Job::default() };
+        let (id, bill, hours) = (std::mem::take(&mut self.id), self.bill, self.hours);
+        *self = Job { id, bill, hours, phase: Phase::Running, state: "running".into(), ..Job::default() };
     }
 
     pub(super) fn end(&mut self, now: Time) {

@@ -452,6 +452,26 @@ fn what_a_job_had_follows_its_gpus_and_is_not_taken_for_a_later_run_s() {
 }
 
 #[test]
+fn those_that_ended_first_are_forgotten_when_all_had_too_much() {
+    let (mut fleet, _) = of(3);
+    let ids = |fleet: &Fleet| -> Vec<String> {
+        fleet.jobs().iter().map(|n| fleet.job(*n as usize).expect("a job").id.to_string()).collect()
+    };
+    let all = [("gpu001", &[0][..]), ("gpu002", &[0]), ("gpu003", &[0])];
+    for (at_second, id) in (1..).zip(["3", "1", "2"]) {
+        say(&mut fleet, &[job(id, &all)], at(at_second * 10_000));
+        say(&mut fleet, &[], at(at_second * 10_000 + 5000));
+    }
+    say(&mut fleet, &[job("9", &all)], at(90_000));
+    fleet.jobs.forget_beyond(9);
+    assert_eq!(ids(&fleet), ["1", "2", "3", "9"]);
+    fleet.jobs.forget_beyond(8);
+    assert_eq!(ids(&fleet), ["1", "2", "9"], "what runs does not count");
+    fleet.jobs.forget_beyond(0);
+    assert_eq!(ids(&fleet), ["9"]);
+}
+
+#[test]
 fn what_a_jobs_gpus_did_before_its_end_outlives_the_rest() {
     const STEP: Duration = Duration::from_secs(10);
     let mut fleet = Fleet::new(super::super::Settings { history_bytes: Some(0), ..Default::default() });

@@ -150,10 +150,12 @@ pub mod gpu {
             "Time since the last XID error.", "NVML event set and /dev/kmsg";
         ENERGY_TODAY "gpu.energy.today" "TODAY" Joules 7 / 100.0, Sum Neutral Gauge,
             "Energy that the GPU took today, UTC, as the hub counts it: GPUs only.", "gpu.energy, or else gpu.power × time";
+        ENERGY_HOUR "gpu.energy.hour" "HOUR" Joules 7 / 100.0, Sum Neutral Gauge,
+            "Energy that the GPU took in this hour, UTC; along time, in the hour in which a step begins, for a day.", "gpu.energy, or else gpu.power × time";
     }
 
     /// What agents don't say, and the hub's own meters do.
-    pub const OF_THE_HUB: [MetricId; 1] = [ENERGY_TODAY];
+    pub const OF_THE_HUB: [MetricId; 2] = [ENERGY_TODAY, ENERGY_HOUR];
 }
 
 /// Metrics of a machine.
@@ -226,8 +228,8 @@ pub mod node {
             "GPUs that the machine should have: on its PCI bus, or on the hub's roster.", "/sys/bus/pci/devices, roster";
         WELL "node.well" "WELL" Seconds 6 / 1.0, Min Neutral Gauge,
             "How long nothing has been wrong with a node that the scheduler holds back, as far as the hub has seen.", "the hub and the scheduler";
-        HELD_TIME "node.held.time" "GPUHELD" Seconds 7 / 1.0, Sum Neutral Gauge,
-            "GPU time that the scheduler has held back with the node: its GPUs times how long that is.", "scheduler";
+        HELD_HOURS "node.held.hours" "GPUHOURS" One 8 / 0.1, Sum Neutral Gauge,
+            "GPU hours that the scheduler has held back with the node: its GPUs times how long that is.", "scheduler";
         AGE "node.age" "AGE" Seconds 6 / 0.1, Max HighIsBad Gauge,
             "Time since the last sample was received.", "the hub's clock";
         CLOCK_SKEW "node.clock.skew" "SKEW" Seconds 6 / 0.001, Max HighIsBad Gauge,
@@ -237,7 +239,7 @@ pub mod node {
     }
 
     /// What a node cannot know of itself: how its reports arrive, and how the scheduler stands to it.
-    pub const OF_THE_HUB: [MetricId; 5] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_TIME];
+    pub const OF_THE_HUB: [MetricId; 5] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_HOURS];
 }
 
 /// Metrics of a network port.
@@ -360,6 +362,8 @@ pub mod job {
             "Energy that the job's GPUs took for it, since the hub first saw it: GPUs only.", "gpu.energy, or else gpu.power × time";
         ENERGY_TODAY "job.energy.today" "TODAY" Joules 7 / 1.0, Sum Neutral Gauge,
             "The part of it that was taken today, UTC.", "gpu.energy, or else gpu.power × time";
+        ENERGY_HOUR "job.energy.hour" "HOUR" Joules 7 / 1.0, Sum Neutral Gauge,
+            "The part of it that was taken in this hour, UTC; along time, in the hour in which a step begins, for a day.", "gpu.energy, or else gpu.power × time";
         ENERGY_HOST "job.energy.host" "HOSTS" Joules 7 / 1.0, Sum Neutral Counter,
             "Energy that the rest of the job's machines took, where they have a meter: each GPU has the same part of its machine's.", "node.total.power, less gpu.power";
         ENERGY_IDLE "job.energy.idle" "WASTED" Joules 7 / 1.0, Sum HighIsBad Counter,
@@ -367,7 +371,7 @@ pub mod job {
         ENERGY_ESTIMATED "job.energy.estimated" "ESTIM" Joules 7 / 1.0, Sum Neutral Counter,
             "The part of it that is power times time, for the GPU has no counter of energy or it was reset.", "gpu.power × time";
         COST "job.cost" "COST" One 8 / 0.01, Sum Neutral Counter,
-            "What that energy cost, with what is known of the rest of the machines, in the site's currency; unknown without a price.", "job.energy, job.energy.host, [energy] price and pue";
+            "What that energy cost, with what is known of the rest of the machines, in the site's currency; unknown without a price, and without a pue what the machines alone cost.", "job.energy, job.energy.host, [energy] price and pue";
         CARBON "job.carbon" "CO2KG" One 8 / 0.01, Sum Neutral Counter,
             "Kilograms of CO₂ equivalent of the same energy; unknown where the site does not say.", "job.energy, job.energy.host, [energy] carbon and pue";
     }
@@ -390,7 +394,7 @@ pub mod energy {
         GPU_TIME "energy.gpu.time" "GPUTIME" Seconds 8 / 1.0, Sum Neutral Gauge,
             "Time for which GPUs were watched, all of them together.", "samples";
         COST "energy.cost" "COST" One 9 / 0.01, Sum Neutral Gauge,
-            "What the energy cost, with what is known of the rest of the machines, in the site's currency; unknown without a price.", "energy.used, energy.host, [energy] price and pue";
+            "What the energy cost, with what is known of the rest of the machines, in the site's currency; unknown without a price, and without a pue what the machines alone cost.", "energy.used, energy.host, [energy] price and pue";
         CARBON "energy.carbon" "CO2KG" One 9 / 0.01, Sum Neutral Gauge,
             "Kilograms of CO₂ equivalent of the same energy; unknown where the site does not say.", "energy.used, energy.host, [energy] carbon and pue";
     }

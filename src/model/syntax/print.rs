@@ -193,6 +193,6 @@ words! {
     Operation { Add "+", Subtract "-", Multiply "*", Divide "/" }
     Quantifier { Any "any", All "all" }
     PeerFunction { Median "median", Mad "mad", Majority "majority", Apart "apart" }
-    Reduction { Sum "sum", Avg "avg", Min "min", Max "max" }
+    Reduction { Sum "sum", Avg "avg", Min "min", Max "max", Median "median", Mad "mad" }
     PastFunction { Rate "rate", Delta "delta", Avg "avg", Min "min", Max "max" }
 }

@@ -257,10 +257,10 @@ impl Parser<'_> {
                 Kind::Operand(Operand::Times(condition, span, start))
             }
             "each" => Kind::Operand(Operand::Each(self.word("a key")?)),
-            "median" => self.peers(PeerFunction::Median)?,
-            "mad" => self.peers(PeerFunction::Mad)?,
-            "majority" => self.peers(PeerFunction::Majority)?,
-            "apart" => self.peers(PeerFunction::Apart)?,
+            "median" => self.peers(PeerFunction::Median, Some(Reduction::Median))?,
+            "mad" => self.peers(PeerFunction::Mad, Some(Reduction::Mad))?,
+            "majority" => self.peers(PeerFunction::Majority, None)?,
+            "apart" => self.peers(PeerFunction::Apart, None)?,
             "rate" => self.past(PastFunction::Rate, None)?,
             "delta" => self.past(PastFunction::Delta, None)?,
             "avg" | "mean" => self.past(PastFunction::Avg, Some(Reduction::Avg))?,
@@ -282,9 +282,13 @@ impl Parser<'_> {
         Ok((Box::new(condition), self.duration()?))
     }
 
-    fn peers(&mut self, function: PeerFunction) -> Result<Kind, Complaint> {
+    /// A function of a key over the row's peers; `alone` is what it means where nobody says who these are.
+    fn peers(&mut self, function: PeerFunction, alone: Option<Reduction>) -> Result<Kind, Complaint> {
         let key = self.word("a key")?;
         if !self.keyword("by")? {
+            if let Some(reduction) = alone {
+                return Ok(Kind::Operand(Operand::Below(reduction, key)));
+            }
             let (found, spot) = self.lexer.peek(Place::Sign)?;
             return Err(complain(format!("expected `by` and what peers share, found {}", name(&found)), spot));
         }

@@ -85,7 +85,7 @@ fn complaints_point_at_the_word() {
     check("gpus where {cuont}(util > 5) > 1", "did you mean `count`?");
     check("gpus where rate(energy{)}", "a length of time");
     check("gpus where held(util > 5, {5})", "a length of time");
-    check("gpus where median(util{)} > 5", "expected `by`");
+    check("gpus where apart(util{)} > 5", "expected `by`");
     check("gpus where temp is {hot}", "expected `unknown`");
     check("gpus where {[}a", "a hostlist stands after `in`");
     check("gpus where node{[}1-3]", "a hostlist stands after `in`");
@@ -132,7 +132,14 @@ fn leaf() -> BoxedStrategy<Operand> {
         PeerFunction::Majority,
         PeerFunction::Apart,
     ]);
-    let below = prop::sample::select(vec![Reduction::Sum, Reduction::Avg, Reduction::Min, Reduction::Max]);
+    let below = prop::sample::select(vec![
+        Reduction::Sum,
+        Reduction::Avg,
+        Reduction::Min,
+        Reduction::Max,
+        Reduction::Median,
+        Reduction::Mad,
+    ]);
     let past = prop::sample::select(vec![Past::Rate, Past::Delta, Past::Avg, Past::Min, Past::Max]);
     prop_oneof![
         4 => bare().prop_map(Operand::Key),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::model::{
     identity::Field,
-    metric::{Aggregate, Direction, Kind as Reading, MetricId, Scope},
+    metric::{Aggregate, Direction, Kind as Reading, MetricId, Scope, gpu, job},
     question::Complaint,
     syntax::{Literal, Operand, Operation, PastFunction, PeerFunction, Reduction, Spot, Word},
     table::Column,
@@ -39,8 +39,13 @@ impl Planner<'_> {
                     Reduction::Avg => Aggregate::Mean,
                     Reduction::Min => Aggregate::Min,
                     Reduction::Max => Aggregate::Max,
+                    Reduction::Median => Aggregate::Median,
+                    Reduction::Mad => Aggregate::Mad,
                 };
                 self.past_knows(leaf.metric, word.spot)?;
+                if matches!(reduction, Reduction::Median | Reduction::Mad) {
+                    self.now_only("a median", word.spot)?;
+                }
                 Ok(Value::Number(self.of_metric(Num::Leaf(Leaf { fold, ..leaf }), leaf.metric)))
             }
             Operand::Past(function, word, span) => {
@@ -212,7 +217,12 @@ impl Planner<'_> {
     /// Says no where a metric has no history and is asked for in the past.
     fn past_knows(&self, id: MetricId, spot: Spot) -> Result<(), Complaint> {
         let fleet = self.snapshot.fleet;
-        let knows = |id| if self.placed { fleet.rolls_up(id) } else { fleet.remembers(id) };
+        let knows = |id| match self.keys.kind {
+            _ if self.placed => fleet.rolls_up(id),
+            // GPUs' hours are not theirs alone.
+            Kind::Job => (fleet.remembers(id) && id != gpu::ENERGY_HOUR) || id == job::ENERGY_HOUR,
+            _ => fleet.remembers(id),
+        };
         if !self.past || knows(id) {
             return Ok(());
         }

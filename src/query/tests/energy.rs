@@ -92,6 +92,23 @@ fn the_rest_of_machines_is_shown_where_it_is_known() {
 }
 
 #[test]
+fn the_hours_of_gpus_and_jobs_are_along_time() {
+    let fleet = fleet(Tariff::default());
+    for known in [
+        "gpus show energy.hour over 2h step 1h",
+        "nodes show gpu.energy.hour over 2h step 1h",
+        "jobs show energy.hour over 2h step 1h",
+    ] {
+        assert!(matches!(ask(&fleet, known), Ok(Answer::Series(_))), "{known}");
+    }
+    for unknown in
+        ["jobs show gpu.energy.hour over 2h", "racks show gpu.energy.hour over 2h", "jobs show energy.today over 2h"]
+    {
+        assert!(ask(&fleet, unknown).is_err(), "{unknown}");
+    }
+}
+
+#[test]
 fn accounts_are_of_no_node() {
     for text in [
         "energy where temp > 3",

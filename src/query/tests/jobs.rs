@@ -83,6 +83,10 @@ fn jobs_are_rows() {
 fn a_jobs_gpus_sum_up_to_it() {
     cells("jobs where job = 7 show util,min(util),max(temp),power,cpu", "52% 20% 88° 2.0kW 50%");
     cells("jobs where job = 6 show util,power", "– –");
+    // 90 80 20 30 40 are known, and they are 20 from 40 in the middle.
+    cells("jobs where job = 7 show median(util),mad(util),min(util)", "40% 20% 20%");
+    cells("nodes where gpu001 show median(util),mad(util)", "75% 10%");
+    check("jobs where account = physics sort -median(util),job limit 2", "7 8");
     check("jobs where phase = running and power > 2 * 700W", "7");
     check("jobs where any(temp > 85)", "7 14711");
     check("jobs where count(temp > 49) >= 5", "7");
@@ -226,13 +230,13 @@ fn what_is_held_back_for_nothing_is_counted() {
     };
     say(&mut fleet, NOW - 5);
     say(&mut fleet, NOW);
-    let text = "nodes where bench != none show node,bench,node.well,node.held.time";
+    let text = "nodes where bench != none show node,bench,node.well,node.held.hours";
     let Ok(Answer::Table(table)) = ask(&fleet, text) else { panic!("{text}") };
     // gpu002 has lost a GPU, and gpu001 is not held back; of the others it is known since the scheduler was first heard.
     assert_eq!(
         lines(&table),
-        "gpu001 exposed none none / gpu002 broken none 4h00m / gpu003 planned none none / \
-         gpu010.site.example healthy 5.0s 2h00m"
+        "gpu001 exposed none none / gpu002 broken none 4 / gpu003 planned none none / \
+         gpu010.site.example healthy 5.0s 2"
     );
 }
 

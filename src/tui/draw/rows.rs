@@ -195,9 +195,11 @@ fn one(table: &Table, key: &str, rank: u8) -> Option<Shown> {
     let about_gpus = ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu", "proc.job"];
     let about_gpus = about_gpus.iter().any(|start| key.starts_with(start));
     let idle = about_gpus && table.census.gpus == 0 && table.census.nodes() > 0;
-    // And what only a scheduler can say, where none is asked.
+    // And what a scheduler says, where none is asked and nobody else says it.
     let of_scheduler = ["sched", "job.name", "job.unused", "job.limit", "job.partition", "job.account", "job.reason"];
-    let idle = idle || (table.census.scheduler.is_none() && of_scheduler.iter().any(|start| key.starts_with(start)));
+    let says_nothing = || table.rows.iter().all(|row| matches!(row.cells.get(at), None | Some(Cell::Gap(_))));
+    let is_of_scheduler = of_scheduler.iter().any(|start| key.starts_with(start));
+    let idle = idle || (table.census.scheduler.is_none() && is_of_scheduler && says_nothing());
     (!idle).then(|| answer(at, &table.columns[at], rank))
 }
 

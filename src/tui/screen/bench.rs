@@ -20,7 +20,7 @@ pub(super) const COLUMNS: [(&str, u8); 23] = [
     ("sched.by", 4),
     ("sched.since", 3),
     ("node.well", 2),
-    ("node.held.time", 2),
+    ("node.held.hours", 2),
     ("state", 4),
     ("job", 2),
     ("job.user", 5),

@@ -105,7 +105,10 @@ impl Job {
             (Role::Table, count("job.gpus", "GPU").unwrap_or_default()),
             (Role::Dim, age),
             (Role::Table, unit(Unit::Watts, "gpu.power")),
-            (Role::Table, unit(Unit::Joules, "job.energy")),
+            (
+                Role::Table,
+                number("job.energy").map(|it| format!("{} by GPUs", Unit::Joules.text(it))).unwrap_or_default(),
+            ),
             (Role::Warn, wasted.map(|joules| format!("{} wasted", Unit::Joules.text(joules))).unwrap_or_default()),
             (Role::Table, cost.unwrap_or_default()),
         ];

@@ -175,7 +175,7 @@ impl TableScreen {
                 if has_hosts { "GPUs; HOSTS are the rest of those machines that have a meter" } else { "GPUs only" };
             part(Role::Dim, &format!("· of {of} · hours and days are UTC"));
         }
-        if ["jobs", "users", "accounts", "partitions"].contains(&&*ask.view)
+        if (self.is_bench || ["jobs", "users", "accounts", "partitions"].contains(&&*ask.view))
             && let Some(table) = self.ledger.list.table()
         {
             let (role, words) = source(table);
@@ -250,12 +250,13 @@ fn in_common(by: &str, id: &str) -> Vec<String> {
 
 /// Who says what jobs there are, and how long ago.
 fn source(table: &Table) -> (Role, String) {
-    let Some(Scheduler { name, heard, problem, .. }) = &table.census.scheduler else {
-        return (Role::Dim, "· as their processes show; no scheduler is asked".into());
+    let Some(Scheduler { name, heard, problem, strangers, .. }) = &table.census.scheduler else {
+        return (Role::Dim, "· as nodes tell of processes and pods; no scheduler is asked".into());
     };
     let ago = heard.map(|heard| Unit::Seconds.cell(table.time.seconds_after(heard)));
     match (ago, problem.is_empty()) {
-        (Some(ago), true) => (Role::Dim, format!("· {name} {ago} ago")),
+        (Some(ago), true) if strangers.is_empty() => (Role::Dim, format!("· {name} {ago} ago")),
+        (Some(ago), true) => (Role::Dim, format!("· {name} {ago} ago · it has nodes without an agent: {strangers}")),
         (Some(ago), false) => (Role::Warn, format!("▲ {name} has not answered for {ago}: {problem}")),
         (None, true) => (Role::Dim, format!("· {name} is being asked")),
         (None, false) => (Role::Warn, format!("▲ {name} does not answer: {problem}")),

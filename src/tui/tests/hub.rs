@@ -239,6 +239,7 @@ fn compare(left: &Cell, how: Comparison, right: &Cell) -> Option<bool> {
         (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
         (Cell::Gap(Gap::Absent), Cell::Gap(Gap::Absent)) => std::cmp::Ordering::Equal,
         (Cell::Number(_) | Cell::Text(_), Cell::Gap(Gap::Absent)) => std::cmp::Ordering::Greater,
+        (Cell::Gap(Gap::Absent), Cell::Text(_)) => std::cmp::Ordering::Less,
         (Cell::Number(a), Cell::Text(b)) => (*a as i64).to_string().cmp(b),
         (Cell::Flags(names), Cell::Text(name)) => {
             return Some(names.contains(name) == (how == Comparison::Equal));

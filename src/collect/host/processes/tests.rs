@@ -102,6 +102,61 @@ fn a_process_belongs_to_the_job_of_its_cgroup_or_else_of_its_environment() {
     assert_eq!((&*moved.job, &*moved.step), ("12", "batch"), "a cgroup is not the process's to choose, and may change");
 }
 
+/// What `/proc/PID/cgroup` holds under each system, as the kernel and the runtimes write it.
+#[test]
+fn a_process_is_known_by_the_cgroup_of_every_system() {
+    const ID: &str = "3f4e1c2b5a69788796a5b4c3d2e1f0ffeeddccbbaa998877665544332211000a";
+    const UID: &str = "7d5c9c0a-2f0f-4a51-9a5e-0c8f2f3f7c11";
+    let dashed = UID.replace('-', "_");
+    let pod = format!("0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{dashed}.slice");
+    // Job, step, pod and container.
+    let systems = [
+        ("0::/system.slice/slurmstepd.scope/job_4711/step_0/user/task_3\n".to_owned(), ["4711", "0", "", ""]),
+        (
+            "0::/system.slice/gpu017_slurmstepd.scope/job_4711/step_extern/user/task_special\n".into(),
+            ["4711", "extern", "", ""],
+        ),
+        (
+            "12:devices:/slurm/uid_1042/job_4711/step_batch\n4:memory:/slurm/uid_1042/job_4711/step_batch/task_0\n\
+             1:name=systemd:/system.slice/slurmd.service\n"
+                .into(),
+            ["4711", "batch", "", ""],
+        ),
+        ("11:cpuset:/slurm_gpu017/uid_1042/job_4711/step_2\n".into(), ["4711", "2", "", ""]),
+        (format!("{pod}/cri-containerd-{ID}.scope\n"), ["", "", UID, ID]),
+        (format!("{pod}/crio-{ID}.scope\n"), ["", "", UID, ID]),
+        (format!("11:devices:/kubepods/besteffort/pod{UID}/{ID}\n"), ["", "", UID, ID]),
+        (format!("0::/system.slice/docker-{ID}.scope\n"), ["", "", "", ID]),
+        (format!("8:cpu:/docker/{ID}\n"), ["", "", "", ID]),
+        (
+            format!("0::/user.slice/user-1042.slice/user@1042.service/user.slice/libpod-{ID}.scope/container\n"),
+            ["", "", "", ID],
+        ),
+        ("0::/user.slice/user-1042.slice/session-3.scope\n".into(), ["", "", "", ""]),
+    ];
+    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let pid = child.id();
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join(format!("proc/{pid}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (clock, hand) = Clock::by_hand();
+    let watchlist = Watchlist::default();
+    watchlist.set([pid]);
+    let mut processes = Processes::with(root.path(), watchlist, clock).unwrap();
+    let told = systems.each_ref().map(|(cgroup, _)| {
+        std::fs::write(folder.join("cgroup"), cgroup).unwrap();
+        hand.advance(Duration::from_mins(2));
+        let list = processes.collect(Time::from_millis(0)).processes.unwrap();
+        list.into_iter().find(|process| process.pid == pid).unwrap().workload
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for (workload, (cgroup, expected)) in told.iter().zip(&systems) {
+        let got = [&workload.job, &workload.step, &workload.pod, &workload.container].map(String::as_str);
+        assert_eq!(&got, expected, "{cgroup}");
+    }
+}
+
 #[test]
 fn a_pid_namespace_of_its_own_is_said() {
     let notes = |space: &str| {

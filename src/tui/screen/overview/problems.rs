@@ -20,7 +20,7 @@ const MOST: u64 = 500;
 /// The question for nodes with troubles of their own.
 pub(super) fn nodes_query(inside: &[String]) -> String {
     format!(
-        "nodes where {}(state != up or gpus < gpus.expected or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92) \
+        "nodes where {}(state != up or gpus < gpus.expected or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92) and bench != planned \
          sort -state,node show node,state,node.age,node.gpus,node.gpus.expected,node.mounts.bad,node.disk.used,node.mem.util \
          limit {MOST}",
         only(inside)

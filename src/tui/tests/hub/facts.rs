@@ -211,7 +211,7 @@ impl Hub {
         facts.insert("sched.node".into(), text(self.name(node)));
         facts.insert("sched.by".into(), of_held(by));
         facts.insert("sched.since".into(), of_held(text("2026-11-20T13:04Z")));
-        facts.insert("node.held.time".into(), of_held(Cell::Number(self.gpus as f64 * 262_800.0)));
+        facts.insert("node.held.hours".into(), of_held(Cell::Number(self.gpus as f64 * 262_800.0)));
         facts.insert("node.well".into(), if node == 30 { Cell::Number(252_000.0) } else { Cell::Gap(Gap::Absent) });
         let texts = [
             ("os", "Ubuntu 24.04.1 LTS"),
