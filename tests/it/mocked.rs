@@ -259,6 +259,21 @@ fn a_gpus_process_is_the_hosts_process() {
     assert_eq!((&gpu["proc.user"], &gpu["gpu.procs"]), (&whoami().into(), &2.into()));
 }
 
+#[test]
+fn a_gpu_has_the_job_and_the_user_of_its_process() {
+    let rank = Running::start(Command::new("sleep").arg("600").env("SLURM_JOB_ID", "4711"));
+    let site = Site::with_gpus(&format!("gpu 3 set pid {}", rank.0.id()));
+    let gpus = site.rows("gpus where job = 4711 show index, job.user", "the job's GPU", |rows| rows.len() == 1);
+    assert_eq!((&gpus[0]["index"], &gpus[0]["job.user"]), (&"3".into(), &whoami().into()));
+    let job = &site.hub.get("jobs where job = 4711 show user, gpus, phase, idle")["rows"][0];
+    assert_eq!((&job["job.user"], &job["job.gpus"]), (&whoami().into(), &1.into()));
+    assert_eq!((&job["job.phase"], &job["job.idle"]), (&"running".into(), &0.into()));
+    drop(rank);
+    site.rows("jobs where job = 4711 and phase = ended", "the job's end", |rows| rows.len() == 1);
+    let had = site.hub.get("gpus where ran = 4711 show index");
+    assert_eq!(had["rows"][0]["index"], "3", "{had}");
+}
+
 /// The name of the user that runs the tests.
 fn whoami() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
