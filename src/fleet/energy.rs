@@ -1,6 +1,7 @@
-//! What GPUs spend, and the machines that they are in: read off their energy counters every ten seconds, or else power times time; booked by the hour to
-//! whoever has them, and kept over a hub's restart. A counter that was reset, and a GPU that was replaced, show as
-//! something that no GPU can spend; a node that was not heard for a while made up for it when its counters are there again.
+//! What GPUs spend, and the machines that they are in: read off their energy counters every ten seconds, or else power
+//! times time; booked by the hour to whoever has them, and kept over a hub's restart. A counter that was reset, and a
+//! GPU that was replaced, show as something that no GPU can spend; a node that was not heard for a while made up for
+//! it when its counters are there again.
 
 mod book;
 mod hours;

@@ -2,6 +2,7 @@
 //! It knows enough of the query language for the questions that screens ask.
 
 mod facts;
+mod jobs;
 
 use std::{
     collections::HashMap,
