@@ -21,6 +21,7 @@ mod place;
 mod processes;
 mod rollup;
 mod roster;
+mod slots;
 mod soundness;
 mod sweep;
 mod tile;
@@ -55,6 +56,7 @@ pub use self::{
     processes::{Mount, Process, Processes, Workload},
     rollup::Rollup,
     roster::{Known, Roster},
+    slots::Slots,
     sweep::Sweep,
     tile::Tile,
     writer::Writer,

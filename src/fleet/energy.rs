@@ -356,7 +356,7 @@ impl Fleet {
         // Who has an instance has a part of its GPU.
         let gpus = &self.nodes[id.index()].inventory.gpus;
         let whole = |share: &Share| {
-            let whole = |slot: &u16| gpus.get(usize::from(*slot)).and_then(|gpu| gpu.parent).unwrap_or(*slot);
+            let whole = |slot: u16| gpus.get(usize::from(slot)).and_then(|gpu| gpu.parent).unwrap_or(slot);
             let mut slots: Vec<usize> = share.slots.iter().map(|slot| usize::from(whole(slot))).collect();
             slots.sort_unstable();
             slots.dedup();

@@ -132,7 +132,7 @@ impl History {
         }
         let open: usize = self.tiers().map(|tier| tier.open).sum();
         self.kept.limit(bytes / Self::KEPT);
-        let rest = bytes.saturating_sub(open as u64 + bytes / Self::KEPT);
+        let rest = bytes.saturating_sub((open + self.kept.bytes()) as u64);
         let fine = if self.fine.is_some() { rest * 2 / 5 } else { 0 };
         self.coarse.log.limit(rest - fine);
         if let Some(tier) = &mut self.fine {

@@ -280,8 +280,10 @@ impl Fleet {
             // 24 KB for each of 1,000 nodes, and more for each of a larger fleet: its hub has a machine of its own.
             (nodes * nodes * 24).clamp(Self::SMALL_HISTORY, Self::LARGE_HISTORY)
         });
-        self.history.plan(bytes - bytes / 4);
         self.rollups.plan(bytes / 4);
+        // What the others do not take yet is the history's, so that the sum stays when they grow.
+        let others = self.rollups.bytes() + self.jobs.past_bytes();
+        self.history.plan(bytes.saturating_sub(others as u64).max(bytes / 2));
     }
 
     /// Makes room in a node's tile for metrics that were learnt since it was made.

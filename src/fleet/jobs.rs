@@ -18,6 +18,7 @@ use super::{
     name::{Name, natural},
     node::NodeId,
     processes::{Process, Processes},
+    slots::Slots,
 };
 use crate::model::{job::Phase, state::Scheduler, time::Time};
 
@@ -48,8 +49,9 @@ pub(super) struct Jobs {
     topologies: u64,
     /// Nodes that came up in this round and that the fleet does not know.
     strangers: Vec<Name>,
-    /// When those that ended long ago were forgotten last.
+    /// When those that ended long ago were forgotten last, and the bytes that the rest of those that ended took then.
     forgot: Option<Time>,
+    past_bytes: usize,
     /// Whether there was no room for a job since then, and none that could be forgotten for it.
     is_full: bool,
 }
@@ -72,7 +74,7 @@ struct Use {
 impl Jobs {
     /// Jobs that are kept, ended ones included.
     pub(super) const MOST: usize = 200_000;
-    /// Shares of nodes that those had which have ended and are kept: some hundred bytes each.
+    /// Shares of nodes that those had which have ended and are kept: a hundred bytes each.
     const MOST_SHARES: usize = 1_000_000;
     /// How long those are kept that have ended.
     const KEPT: Duration = Duration::from_hours(24);
@@ -126,14 +128,14 @@ impl Jobs {
             }
             let at = self.share_of(number, node, now);
             if let Some(share) = self.share_mut(Held { job: number, share: at }) {
-                share.used = one.slots.clone().into();
+                share.used = one.slots.iter().copied().collect();
                 share.settle();
             }
         }
         for held in self.held[node.index()].clone() {
             let goes_on = self.get(held.job).is_some_and(|job| uses.iter().any(|one| one.job == job.id));
             if !goes_on && let Some(share) = self.share_mut(held) {
-                share.used = Box::default();
+                share.used = Slots::default();
                 share.settle();
                 self.let_go(held, now);
             }
@@ -221,7 +223,7 @@ impl Jobs {
         let (node, of_node) = (share.node, &mut self.held[share.node.index()]);
         let Some(at) = of_node.iter().position(|other| *other == held) else { return };
         of_node.remove(at);
-        (share.until, share.given, share.used) = (Some(now), None, Box::default());
+        (share.until, share.given, share.used) = (Some(now), None, Slots::default());
         job.holds -= 1;
         let ends = !job.is_scheduled && job.phase != Phase::Ended && job.holds == 0;
         if ends {
@@ -238,16 +240,14 @@ impl Jobs {
         if self.is_full {
             return false;
         }
-        let has_ended = |job: &Job| job.phase == Phase::Ended && job.holds == 0;
-        let ended = self.list.iter().flatten().filter(|job| has_ended(job));
-        let mut times: Vec<Option<Time>> = ended.map(|job| job.ended).collect();
+        let mut times: Vec<Option<Time>> = self.ended().map(|job| job.ended).collect();
         self.is_full = times.is_empty();
         if self.is_full {
             return false;
         }
         let last = (times.len() - 1).min(Self::AT_ONCE);
         let until = *times.select_nth_unstable(last).1;
-        self.forget_those(|job| has_ended(job) && job.ended <= until);
+        self.forget_those(|job| job.is_past() && job.ended <= until);
         true
     }
 
@@ -259,28 +259,36 @@ impl Jobs {
     /// Forgets those that ended long ago.
     fn forget(&mut self, now: Time) {
         (self.forgot, self.is_full) = (Some(now), false);
-        self.forget_those(|job| {
-            job.phase == Phase::Ended && job.ended.is_none_or(|ended| now.since(ended) > Self::KEPT) && job.holds == 0
-        });
+        self.forget_those(|job| job.is_past() && job.ended.is_none_or(|ended| now.since(ended) > Self::KEPT));
         self.forget_beyond(Self::MOST_SHARES);
+        let shares: usize = self.ended().map(|job| job.shares.len()).sum();
+        self.past_bytes = self.ended().count() * Job::BYTES + shares * Share::BYTES;
+    }
+
+    /// Those that have ended and hold nothing any more.
+    fn ended(&self) -> impl Iterator<Item = &Job> {
+        self.list.iter().flatten().filter(|job| job.is_past())
+    }
+
+    /// Bytes that those take which have ended, about.
+    pub(super) fn past_bytes(&self) -> usize {
+        self.past_bytes
     }
 
     /// Forgets those that ended first, once all that have ended had more shares of nodes than `most`.
     fn forget_beyond(&mut self, most: usize) {
-        let has_ended = |job: &Job| job.phase == Phase::Ended && job.holds == 0;
-        let ended = || self.list.iter().flatten().filter(|job| has_ended(job));
-        let mut beyond = ended().map(|job| job.shares.len()).sum::<usize>().saturating_sub(most);
+        let mut beyond = self.ended().map(|job| job.shares.len()).sum::<usize>().saturating_sub(most);
         if beyond == 0 {
             return;
         }
-        let mut first: Vec<(Option<Time>, usize)> = ended().map(|job| (job.ended, job.shares.len())).collect();
+        let mut first: Vec<(Option<Time>, usize)> = self.ended().map(|job| (job.ended, job.shares.len())).collect();
         first.sort_unstable();
         let last = first.into_iter().find(|(_, shares)| {
             beyond = beyond.saturating_sub(*shares);
             beyond == 0
         });
         if let Some((until, _)) = last {
-            self.forget_those(|job| has_ended(job) && job.ended <= until);
+            self.forget_those(|job| job.is_past() && job.ended <= until);
         }
     }
 

@@ -94,6 +94,8 @@ pub(super) struct Rollups {
     ten: Option<i64>,
     /// When what was summed up last was.
     recorded: Option<Time>,
+    /// Bytes that all of it took then.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -148,7 +150,7 @@ impl Rollups {
     /// For so many levels below the whole fleet.
     pub(super) fn new(levels: usize) -> Self {
         let level = || Level { seconds: Log::new(Self::SEGMENT), tens: Log::new(Self::SEGMENT), places: Vec::new() };
-        Rollups { levels: (0..=levels).map(|_| level()).collect(), second: None, ten: None, recorded: None }
+        Rollups { levels: (0..=levels).map(|_| level()).collect(), second: None, ten: None, recorded: None, bytes: 0 }
     }
 
     /// Keeps within so many bytes.
@@ -205,6 +207,7 @@ impl Rollups {
                 place.record(&mut level.seconds, now);
             }
         }
+        self.bytes = self.levels.iter().map(Level::bytes).sum();
     }
 
     /// Whether a metric is rolled up.
@@ -258,10 +261,7 @@ impl Rollups {
 
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        let place = |place: &Rolled| size_of::<Rolled>() + place.seconds.bytes() + place.tens.bytes();
-        let level =
-            |level: &Level| level.seconds.bytes() + level.tens.bytes() + level.places.iter().map(place).sum::<usize>();
-        self.levels.iter().map(level).sum()
+        self.bytes
     }
 }
 
@@ -272,6 +272,11 @@ impl Level {
             self.places.push(Rolled::new(self.places.len()));
         }
         self.places.get_mut(at)
+    }
+
+    fn bytes(&self) -> usize {
+        let place = |place: &Rolled| size_of::<Rolled>() + place.seconds.bytes() + place.tens.bytes();
+        self.seconds.bytes() + self.tens.bytes() + self.places.iter().map(place).sum::<usize>()
     }
 }
 

@@ -141,7 +141,12 @@ mod tests {
             NOWHERE, Settings,
             fixture::{at, builtin, fleet, introduction, inventory, join, send},
         },
-        model::{metric::node, raw::Raw, sink::Sink as _},
+        model::{
+            job::{Job, Phase},
+            metric::node,
+            raw::Raw,
+            sink::Sink as _,
+        },
     };
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -217,6 +222,17 @@ mod tests {
         let (from, step) = (at(last - 60_000), Duration::from_secs(10));
         let read = fleet.history(sessions[512].node, gpu::NVLINK_RX, 0, from, at(last), step);
         assert!(read.iter().all(Option::is_some) && read.len() == 6, "{read:?}");
+        // What is not taken by others is used; and jobs that ended take of it.
+        let used = |fleet: &Fleet| (fleet.history_bytes() + fleet.jobs.past_bytes()) as u64;
+        let full = budget - (512 << 10)..=budget;
+        assert!(full.contains(&used(&fleet)), "{}", used(&fleet));
+        for id in 0..500 {
+            let (id, phase) = (id.to_string(), Phase::Ended);
+            fleet.schedule(&Job { id, phase, ended: Some(at(last)), ..Job::default() }, at(last));
+        }
+        fleet.tick(at(last + 60_000));
+        assert!(fleet.jobs.past_bytes() > 256 << 10, "{}", fleet.jobs.past_bytes());
+        assert!(full.contains(&used(&fleet)), "{}", used(&fleet));
     }
 
     proptest! {

@@ -116,8 +116,9 @@ impl Window {
         for shares in shares.chunks(NODES) {
             access.look(|fleet| {
                 for (share, within) in shares {
-                    let slots = if metric.scope == Scope::Node { &[0][..] } else { &share.slots };
-                    let slots = slots.iter().map(|slot| usize::from(*slot));
+                    let of_node = (metric.scope == Scope::Node).then_some(0);
+                    let of_gpus = share.slots.iter().filter(|_| of_node.is_none()).map(usize::from);
+                    let slots = of_node.into_iter().chain(of_gpus);
                     for (all, one) in line.iter_mut().zip(fleet.rollup_of(share.node, metric, slots, span, *within)) {
                         *all = all.take().into_iter().chain(one).reduce(Rollup::and);
                     }

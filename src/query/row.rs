@@ -163,7 +163,7 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
             }
         }
         (Kind::Node, Scope::Job) => job_of(&|_| true, visit),
-        (Kind::Gpu, Scope::Job) => job_of(&|share| share.slots.contains(&(slot as u16)), visit),
+        (Kind::Gpu, Scope::Job) => job_of(&|share| share.slots.contains(slot as u16), visit),
         (Kind::Process, Scope::Job) => {
             let process = node().processes.list.get(slot as usize);
             let job = process.and_then(|process| process.workload.as_ref()).map(|workload| &workload.job);

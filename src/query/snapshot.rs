@@ -251,8 +251,8 @@ impl<'a> Snapshot<'a> {
             job::RUNNING => count((job.phase == Phase::Running).into()),
             job::WAITING => count((job.phase == Phase::Waiting).into()),
             job::NODES => count(job.nodes()),
-            // Which it had is not said of one that ended before anybody asked.
-            job::GPUS if job.is_unseen && job.gpus() == 0 => Err(Gap::Unknown),
+            // Which it had is not said of one that ended before anybody asked, and not known of strangers.
+            job::GPUS if job.gpus() == 0 && (job.is_unseen || !job.strangers.is_empty()) => Err(Gap::Unknown),
             job::GPUS => count(job.gpus()),
             job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
             // Without a scheduler there is nothing to compare.
@@ -306,7 +306,7 @@ impl<'a> Snapshot<'a> {
         let quantum = metric.builtin().map_or(1.0, |metric| metric.quantum);
         for share in job.held().filter(|share| self.believes(share.node)) {
             let row = self.fleet.last_row(share.node, metric);
-            let steps = share.slots.iter().filter_map(|slot| row.get(usize::from(*slot))?.steps());
+            let steps = share.slots.iter().filter_map(|slot| row.get(usize::from(slot))?.steps());
             values.extend(steps.map(|steps| f64::from(steps) * quantum));
         }
         quantum

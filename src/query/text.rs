@@ -135,7 +135,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
         _ if field == Field::Use => usage(snapshot, item.node, item.slot).into_iter().for_each(visit),
         _ if field == Field::Ran => {
             let had = snapshot.fleet.jobs_that_had(item.node);
-            had.filter(|(_, share)| share.slots.contains(&(slot as u16))).for_each(|(job, _)| visit(&job.id));
+            had.filter(|(_, share)| share.slots.contains(slot as u16)).for_each(|(job, _)| visit(&job.id));
         }
         _ if field == Field::Fault && !snapshot.fleet.has_faults(item.node) => {}
         Scope::Gpu => gpu_field(field, node, slot, visit),

@@ -1,7 +1,7 @@
 //! What is made of a GPU: what its scheduler gave, what processes use, and what they do with it, in one word.
 
 use crate::{
-    fleet::{Node, NodeId},
+    fleet::{Node, NodeId, Slots},
     model::{
         metric::{Aggregate, MetricId, gpu},
         report::HIDDEN_PROCESSES,
@@ -32,7 +32,7 @@ pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<
     let is_it = |it: u16| it == slot || inventory.gpus.get(usize::from(it)).is_some_and(|gpu| gpu.parent == Some(slot));
     let is_used = processes.list.iter().any(|process| process.gpus.iter().any(|gpu| is_it(gpu.slot)));
     let shares = || snapshot.fleet.jobs_of(node).map(|(_, share)| share).filter(|share| share.is_given);
-    let is_given = shares().any(|share| share.given.iter().flatten().any(|it| is_it(*it)));
+    let is_given = shares().any(|share| share.given.iter().flat_map(Slots::iter).any(is_it));
     let is_sure = shares().all(|share| share.given.is_some());
     let is_scheduled = *tells_grants || snapshot.fleet.scheduler().is_some_and(|scheduler| scheduler.heard.is_some());
     Some(match (is_given, is_used) {

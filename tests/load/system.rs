@@ -24,8 +24,9 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How long things may take to calm down after that.
 pub(crate) const CALM: Duration = Duration::from_secs(15);
-/// When history is full: at half a million GPUs it goes back for ten minutes.
-const FULL: Duration = Duration::from_mins(12);
+/// When history is full: at half a million GPUs a GiB holds what came in a quarter of an hour, and roll-ups need less of
+/// it than they may take.
+const FULL: Duration = Duration::from_mins(18);
 /// How often samples' ways into the hub are looked at, and how long after each other: each look sees the last second's.
 const LOOKS: usize = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1700);

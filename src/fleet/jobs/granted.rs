@@ -4,6 +4,7 @@ use super::{
     super::{
         name::{Names, own},
         node::NodeId,
+        slots::Slots,
     },
     Held, Jobs,
 };
@@ -63,7 +64,7 @@ impl Jobs {
                 continue;
             }
             if let Some(share) = self.share_mut(held) {
-                (share.is_given, share.given, share.used) = (false, None, Box::default());
+                (share.is_given, share.given, share.used) = (false, None, Slots::default());
                 share.settle();
                 self.let_go(held, since);
             }

@@ -6,6 +6,7 @@ use super::super::{
     energy::Hours,
     name::{Name, Names, own},
     node::NodeId,
+    slots::Slots,
 };
 use crate::model::{
     energy::Bill,
@@ -76,11 +77,11 @@ pub struct Share {
     /// Whether the scheduler gave the job something of it.
     pub is_given: bool,
     /// Slots of the GPUs that it gave; nothing where it does not say which.
-    pub given: Option<Box<[u16]>>,
+    pub given: Option<Slots>,
     /// Slots of the GPUs that its processes use.
-    pub used: Box<[u16]>,
-    /// Both together, in order. Of a share that is not held any more, what it was last.
-    pub slots: Box<[u16]>,
+    pub used: Slots,
+    /// Both together. Of a share that is not held any more, what it was last.
+    pub slots: Slots,
     /// Whether the job has it now.
     pub is_held: bool,
     /// Since when, and until when if it has it no more, as far as the hub has seen.
@@ -117,6 +118,14 @@ impl Job {
     /// How long after a job started the hub may hear of it.
     const HEARD_WITHIN: Duration = Duration::from_mins(2);
 
+    /// Whether it has ended and left nothing behind.
+    pub(super) fn is_past(&self) -> bool {
+        self.phase == Phase::Ended && self.holds == 0
+    }
+
+    /// Bytes that one takes that has ended, without its shares, about: it and its texts, and that it is found.
+    pub(super) const BYTES: usize = size_of::<Job>() + 160;
+
     /// What it has now.
     pub fn held(&self) -> impl Iterator<Item = &Share> {
         self.shares.iter().filter(|share| share.is_held)
@@ -126,28 +135,34 @@ impl Job {
 impl Share {
     /// Its GPUs' slots, as runs of those next to one another.
     pub fn runs(&self) -> impl Iterator<Item = Range<u32>> {
-        self.slots.chunk_by(|a, b| a + 1 == *b).filter_map(|run| {
-            let (first, last) = (*run.first()?, *run.last()?);
-            Some(u32::from(first)..u32::from(last) + 1)
+        let mut slots = self.slots.iter().map(u32::from).peekable();
+        std::iter::from_fn(move || {
+            let first = slots.next()?;
+            let mut end = first + 1;
+            while slots.next_if_eq(&end).is_some() {
+                end += 1;
+            }
+            Some(first..end)
         })
     }
 
     /// How many of its GPUs were given and are not used; nothing where the scheduler does not say which it gave.
     pub fn unused(&self) -> Option<usize> {
-        let given = self.gave()?;
-        Some(given.iter().filter(|slot| !self.used.contains(slot)).count())
+        Some(self.gave()?.without(&self.used))
     }
 
     /// How many of its GPUs are used and were not given; nothing where the scheduler does not say which it gave.
     pub fn ungiven(&self) -> Option<usize> {
-        let given = self.gave()?;
-        Some(self.used.iter().filter(|slot| !given.contains(slot)).count())
+        Some(self.used.without(&self.gave()?))
     }
 
     /// The GPUs that the scheduler gave, as far as it says.
-    fn gave(&self) -> Option<&[u16]> {
-        if self.is_given { self.given.as_deref() } else { Some(&[]) }
+    fn gave(&self) -> Option<Slots> {
+        if self.is_given { self.given.clone() } else { Some(Slots::default()) }
     }
+
+    /// Bytes that one takes, about: it, and that its node is found.
+    pub(super) const BYTES: usize = size_of::<Share>() + 16;
 
     pub(super) fn of(node: NodeId) -> Share {
         let (used, slots) = Default::default();
@@ -158,11 +173,8 @@ impl Share {
     pub(super) fn settle(&mut self) {
         self.is_held = self.is_given || !self.used.is_empty();
         if self.is_held {
-            let given = self.given.iter().filter(|_| self.is_given).flat_map(|slots| slots.iter().copied());
-            let mut slots: Vec<u16> = given.chain(self.used.iter().copied()).collect();
-            slots.sort_unstable();
-            slots.dedup();
-            self.slots = slots.into();
+            let given = self.given.iter().filter(|_| self.is_given).flat_map(Slots::iter);
+            self.slots = given.chain(self.used.iter()).collect();
         }
     }
 }

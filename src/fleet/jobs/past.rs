@@ -25,6 +25,9 @@ impl Jobs {
 
     /// A job has ended.
     pub(super) fn ends(&mut self, number: u32, ended: Time, heard: Time) {
+        if let Some(job) = self.get_mut(number) {
+            job.shares.shrink_to_fit();
+        }
         self.endings.push_back(Ending { job: number, next: 0, ended, heard });
     }
 
@@ -62,7 +65,7 @@ impl Jobs {
         for had in self.had[node.index()].clone() {
             let Some(share) = self.share_mut(had).filter(|share| !share.is_held) else { continue };
             let is_its = |(_, origin): &(u16, &Option<usize>)| {
-                origin.is_some_and(|slot| share.slots.iter().any(|had| usize::from(*had) == slot))
+                origin.is_some_and(|slot| u16::try_from(slot).is_ok_and(|slot| share.slots.contains(slot)))
             };
             let slots = (0..).zip(origins).filter(is_its).map(|(slot, _)| slot).collect();
             share.slots = slots;

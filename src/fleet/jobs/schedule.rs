@@ -6,6 +6,7 @@ use super::{
         inventory::{Gpu, Tag},
         name::{Name, Names, own},
         node::{NodeId, Standing},
+        slots::Slots,
     },
     BEYOND, Held, Jobs, Share,
 };
@@ -19,7 +20,7 @@ use crate::model::{
 /// What a scheduler says of a job, with the fleet's own nodes and slots.
 struct Said<'a> {
     job: &'a job::Job,
-    given: Vec<(NodeId, Option<Box<[u16]>>)>,
+    given: Vec<(NodeId, Option<Slots>)>,
     strangers: Vec<Name>,
 }
 
@@ -129,7 +130,7 @@ impl Fleet {
         let (mut given, mut strangers) = (Vec::with_capacity(said.shares.len()), Vec::new());
         for share in &said.shares {
             match self.find_scheduled(&share.node) {
-                Some(node) => given.push((node, share.gpus.as_deref().map(|gpus| self.slots_of(node, gpus)))),
+                Some(node) => given.push((node, share.gpus.as_deref().and_then(|gpus| self.slots_of(node, gpus)))),
                 None => strangers.push(own(&share.node)),
             }
         }
@@ -219,10 +220,12 @@ impl Fleet {
         scheduler.problem = problem.map_or_else(String::new, |problem| clean(&problem, 200).into_owned());
     }
 
-    /// The slots of a node's whole GPUs with these numbers.
-    fn slots_of(&self, node: NodeId, numbers: &[u16]) -> Box<[u16]> {
+    /// The slots of a node's whole GPUs with these numbers; nothing where the node knows of none of them, as before it
+    /// said what it has.
+    fn slots_of(&self, node: NodeId, numbers: &[u16]) -> Option<Slots> {
         let gpus = &self.node(node).inventory.gpus;
         let is_one = |gpu: &Gpu| gpu.parent.is_none() && gpu.index.parse().is_ok_and(|index| numbers.contains(&index));
-        (0..).zip(gpus).filter(|(_, gpu)| is_one(gpu)).map(|(slot, _)| slot).collect()
+        let slots: Slots = (0..).zip(gpus).filter(|(_, gpu)| is_one(gpu)).map(|(slot, _)| slot).collect();
+        (numbers.is_empty() || !slots.is_empty()).then_some(slots)
     }
 }

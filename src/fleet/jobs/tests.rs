@@ -62,7 +62,7 @@ fn get<'a>(fleet: &'a Fleet, id: &str) -> &'a Job {
 
 /// The jobs of one GPU.
 fn of_gpu(fleet: &Fleet, node: NodeId, slot: u16) -> Vec<String> {
-    let jobs = fleet.jobs_of(node).filter(|(_, share)| share.slots.contains(&slot));
+    let jobs = fleet.jobs_of(node).filter(|(_, share)| share.slots.contains(slot));
     jobs.map(|(number, _)| fleet.job(number as usize).expect("a job").id.to_string()).collect()
 }
 
@@ -164,7 +164,7 @@ fn a_scheduler_may_not_say_which_gpus_it_gave() {
     say(&mut fleet, &[silent(Phase::Running)], at(0));
     fleet.processes(sessions[0], &processes(&[("7", 3)]), at(0));
     let share = get(&fleet, "7").held().next().unwrap();
-    assert_eq!((share.unused(), share.ungiven(), &*share.slots), (None, None, &[3][..]));
+    assert_eq!((share.unused(), share.ungiven(), share.slots.clone()), (None, None, Slots::from_iter([3])));
     say(&mut fleet, &[job("7", &[("gpu001", &[2, 3])])], at(1000));
     say(&mut fleet, &[silent(Phase::Running)], at(2000));
     let share = get(&fleet, "7").held().next().unwrap();

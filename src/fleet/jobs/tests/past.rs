@@ -8,7 +8,8 @@ fn gpus_remember_the_jobs_that_had_them_until_these_run_again() {
     let (mut fleet, sessions) = of(2);
     let had = |fleet: &Fleet, at: usize| -> Vec<(String, Vec<u16>)> {
         let had = fleet.jobs_that_had(sessions[at].node);
-        let mut had: Vec<_> = had.map(|(job, share)| (job.id.to_string(), share.slots.to_vec())).collect();
+        let mut had: Vec<_> =
+            had.map(|(job, share)| (job.id.to_string(), share.slots.iter().collect::<Vec<_>>())).collect();
         had.sort();
         had
     };
@@ -34,7 +35,7 @@ fn gpus_remember_the_jobs_that_had_them_until_these_run_again() {
 fn what_a_job_had_follows_its_gpus_and_is_not_taken_for_a_later_run_s() {
     let (mut fleet, sessions) = of(2);
     let had = |fleet: &Fleet, at: usize| -> Vec<Vec<u16>> {
-        fleet.jobs_that_had(sessions[at].node).map(|(_, share)| share.slots.to_vec()).collect()
+        fleet.jobs_that_had(sessions[at].node).map(|(_, share)| share.slots.iter().collect::<Vec<_>>()).collect()
     };
     let grant = |fleet: &mut Fleet, at: usize, slots: Option<Vec<u16>>, now: Time| {
         let grants = slots.map(|slots| report::Grant { id: "ns/train".into(), slots, ..report::Grant::default() });
