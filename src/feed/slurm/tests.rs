@@ -102,6 +102,41 @@ fn what_was_recorded_of_each_version_is_read() {
     assert_eq!(who(&job), ["u1042", "short", "main", "completed"]);
     assert_eq!((job.phase, job.started, job.ended), (Phase::Ended, seconds(1_746_693_312), seconds(1_746_693_312)));
     assert_eq!((job.limit, job.shares.len(), &*job.shares[0].node), (None, 1, "gpu001"));
+
+    let job = recorded(include_str!("../../../tests/slurm/25.05.json"));
+    assert_eq!(who(&job), ["u1042", "pretrain", "gpu", "running"]);
+    assert_eq!((&*job.id, &*job.account, &*job.qos), ("4784", "physics", "normal"));
+    assert_eq!((job.started, job.ended, job.limit), (seconds(1_762_790_653), None, Some(Duration::from_mins(1))));
+    assert_eq!(job.shares, [share("gpu001", &[0, 1, 2, 3])]);
+
+    let job = recorded(include_str!("../../../tests/slurm/25.11.json"));
+    assert_eq!((who(&job), &*job.id), (["u1042", "pretrain", "gpu", "running"].map(String::from), "5650"));
+    assert_eq!(job.shares, [share("gpu001", &[0, 1, 2, 3]), share("gpu002", &[0, 1, 2, 3])]);
+}
+
+/// Nodes as Slurms of these versions printed them, with other names.
+#[test]
+fn what_was_recorded_of_nodes_is_read() {
+    let check = |text: &str, states: &[&str], reason: &str, by: &str, since: Option<i64>| {
+        let mut nodes = Vec::new();
+        let result = reply::read(text.as_bytes(), "nodes", &mut |entry: node::Entry| nodes.extend(entry.standing()));
+        let states = states.iter().map(|state| (*state).to_owned()).collect();
+        let since = since.map(|seconds| Time::from_millis(seconds * 1000));
+        let (node, reason, by) = ("gpu001".into(), reason.into(), by.into());
+        assert_eq!((nodes, result), (vec![Standing { node, states, reason, by, since }], Ok(())), "{text}");
+    };
+    macro_rules! recorded {
+        ($version:literal) => {
+            include_str!(concat!("../../../tests/slurm/nodes/", $version, ".json"))
+        };
+    }
+    check(recorded!("21.08"), &["mixed"], "", "", None);
+    check(recorded!("23.02"), &["idle", "drain"], "ECC memory error", "root", Some(1_727_343_318));
+    check(recorded!("23.11"), &["mixed", "drain"], "ECC memory error", "root", Some(1_732_027_838));
+    check(recorded!("24.05"), &["mixed"], "", "", None);
+    check(recorded!("24.11"), &["down", "drain"], "Power dead", "root", Some(1_732_027_684));
+    check(recorded!("25.05"), &["mixed", "drain"], "batch job complete failure", "slurm", Some(1_779_953_428));
+    check(recorded!("25.11"), &["down", "dynamic_norm"], "Not responding", "slurm", Some(1_769_096_589));
 }
 
 fn one(fields: &str) -> Job {
