@@ -50,7 +50,10 @@ pub(super) async fn serve(
     shared: &Shared,
 ) -> Result<(), Error> {
     let mut agents = Agents { shared, channels: HashMap::new(), writing: FuturesOrdered::new() };
-    agents.hello(first.0, &first.1)?;
+    let (number, hello) = first;
+    agents.hello(number, &hello)?;
+    // As long as the link lives, this would take eight kilobytes.
+    drop(hello);
     let end = agents.serve(outgoing, incoming).await;
     // What an agent said last, before its node went down, is what matters most.
     while let Some(written) = agents.writing.next().await {
