@@ -46,12 +46,12 @@ use self::{
     writer::Layout,
 };
 pub use self::{
-    energy::{Account, Book, Metered},
+    energy::{Account, Book, ByHour, Metered},
     event::Happening,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
-    jobs::{Job, Share},
+    jobs::{Ended, Job, Share},
     name::{Name, natural},
-    node::{Node, NodeId, Session, Standing},
+    node::{Holds, Node, NodeId, Session, Standing},
     place::{Area, NOWHERE, Place},
     processes::{Mount, Process, Processes, Workload},
     rollup::Rollup,
@@ -325,7 +325,7 @@ impl Fleet {
         let standing = self.nodes[id.index()].standing.as_ref();
         let Some(held) = standing.filter(|it| it.is_held() && !it.is_planned()) else { return Raw::ABSENT };
         let (since, times, quantum) = match metric {
-            metric::WELL => (held.well, 1.0, 1.0),
+            metric::WELL => (self.nodes[id.index()].holds.well, 1.0, 1.0),
             _ => (held.since, f64::from(self.briefs[id.index()].gpus_expected) / 3600.0, 0.1),
         };
         let absent = if metric == metric::WELL { Raw::ABSENT } else { Raw::UNKNOWN };

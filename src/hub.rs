@@ -5,6 +5,7 @@
 mod agents;
 mod answers;
 mod connection;
+mod keep;
 pub mod pages;
 mod schedule;
 mod spread;
@@ -22,29 +23,21 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::{LocalSet, spawn_local},
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
-    fleet::{Fleet, Known, Settings as FleetSettings},
+    fleet::{Fleet, Settings as FleetSettings},
     link::{Address, Listener, Stream},
     model::{job::Scheduler, time::Time},
 };
 use answers::Answers;
 use spread::Spread;
-use state::{Saved, State};
+use state::State;
 
-/// How often what has changed on the roster is written.
-const ROSTER_EVERY: Duration = Duration::from_secs(5);
-/// Nodes whose roster lines or meters are copied at once: a few milliseconds' work.
-const ROSTER_AT_ONCE: usize = 512;
-const METERS_AT_ONCE: usize = 128;
-/// How often it is written what energy was spent on.
-const ENERGY_EVERY: Duration = Duration::from_mins(1);
-/// How long to wait with what the disk would not take.
-const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// How often states and roll-ups move on.
 const TICK: Duration = Duration::from_secs(1);
+
 /// What an operator decides about a hub.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -134,7 +127,7 @@ impl Hub {
         self
     }
 
-    /// Serves until `stop` turns true, then saves the roster. A sender that is gone never stops it.
+    /// Serves until `stop` turns true, then saves what is kept. A sender that is gone never stops it.
     pub async fn serve(self, doors: Doors, mut stop: watch::Receiver<bool>) {
         let lanes = Rc::new(Lanes::default());
         let ways = Rc::downgrade(&lanes);
@@ -149,8 +142,8 @@ impl Hub {
                 spawn_local(accept_local(streams, shared.clone(), ways.clone()));
             }
             spawn_local(keep_time(shared.clone()));
-            spawn_local(keep_roster(shared.clone()));
-            spawn_local(keep_energy(shared.clone()));
+            spawn_local(keep::keep_changes(shared.clone()));
+            spawn_local(keep::keep_energy(shared.clone()));
             if let Some((scheduler, every)) = self.scheduler {
                 spawn_local(schedule::keep_asking(shared.clone(), scheduler, every));
             }
@@ -160,12 +153,7 @@ impl Hub {
         };
         lanes.run_until(main).await;
         drop(lanes);
-        save_energy(&shared, true).await;
-        while let Some(changes) = roster_changes(&shared) {
-            if !remember(&shared, changes).await {
-                return;
-            }
-        }
+        keep::keep_last(&shared).await;
     }
 }
 
@@ -184,62 +172,6 @@ async fn keep_time(shared: Shared) {
                 spread.rest(rest.done()).await;
             }
         }
-    }
-}
-
-async fn keep_roster(shared: Shared) {
-    loop {
-        sleep(ROSTER_EVERY).await;
-        while let Some(changes) = roster_changes(&shared) {
-            while !remember(&shared, changes.clone()).await {
-                sleep(RETRY_AFTER).await;
-            }
-        }
-    }
-}
-
-async fn keep_energy(shared: Shared) {
-    loop {
-        sleep(ENERGY_EVERY).await;
-        save_energy(&shared, false).await;
-    }
-}
-
-/// Writes what energy was spent on, where a folder is kept; what each GPU spent by the hour only when the hub stops, for it
-/// is much. What the disk does not take is written the next time.
-/// Others have their turns meanwhile, unless it `is_at_once`: there are none.
-async fn save_energy(shared: &Shared, is_at_once: bool) {
-    if shared.borrow().state.is_none() {
-        return;
-    }
-    let mut saved = Saved { book: shared.borrow().fleet.book(), nodes: Vec::new() };
-    let mut next = 0;
-    let nodes = shared.borrow().fleet.nodes().len();
-    let spread = if is_at_once { Spread::none() } else { Spread::over(nodes) };
-    while next < nodes {
-        saved.nodes.extend(shared.borrow().fleet.metered(next, METERS_AT_ONCE, is_at_once));
-        next += METERS_AT_ONCE;
-        spread.rest(next).await;
-    }
-    let written = shared.borrow().state.as_ref().map(|state| state.save_energy(saved));
-    if let Some(written) = written {
-        written.await;
-    }
-}
-
-/// Some of what has changed on the roster; nothing when nothing has, or none is kept.
-fn roster_changes(shared: &Shared) -> Option<Arc<Vec<Known>>> {
-    let mut core = shared.borrow_mut();
-    let changes = core.state.is_some().then(|| core.fleet.take_roster_changes(ROSTER_AT_ONCE))?;
-    (!changes.is_empty()).then(|| Arc::new(changes))
-}
-
-/// Has changes of the roster written, and says whether they were.
-async fn remember(shared: &Shared, changes: Arc<Vec<Known>>) -> bool {
-    let written = shared.borrow().state.as_ref().map(|state| state.remember(changes));
-    match written {
-        Some(written) => written.await,
-        None => false,
     }
 }
 

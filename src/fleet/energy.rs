@@ -26,7 +26,7 @@ use crate::model::{
 
 pub(super) use hours::Hours;
 
-pub use book::{Book, Metered};
+pub use book::{Book, ByHour, Metered};
 
 /// How often each node's meters are read.
 const EVERY: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 
 mod granted;
 mod job;
+mod kept;
 mod past;
 mod schedule;
 
@@ -23,6 +24,7 @@ use super::{
 use crate::model::{job::Phase, state::Scheduler, time::Time};
 
 pub use job::{Job, Share};
+pub use kept::Ended;
 
 /// Why a job is not taken.
 pub(super) const BEYOND: &str = "job beyond the fleet's limit";
@@ -42,6 +44,8 @@ pub(super) struct Jobs {
     had: Vec<Vec<Held>>,
     /// Those that ended a moment ago.
     endings: VecDeque<past::Ending>,
+    /// Those that have ended and are still to be kept over a restart, and when the hub heard of it.
+    unsaved: VecDeque<(u32, Time)>,
     /// What each node's processes came to when they were last gone through.
     seen: Vec<u64>,
     round: u64,

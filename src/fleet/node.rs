@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     inventory::{Gpu, Inventory, Tag},
     name::{Name, Names, own},
@@ -64,6 +66,8 @@ pub struct Node {
     pub rebooted: Option<Time>,
     /// How the scheduler stands to it, if it knows it.
     pub standing: Option<Standing>,
+    /// How often the scheduler held it back.
+    pub holds: Holds,
     /// Places of which the scheduler's topology tells, and in which round of it each came up last.
     pub(super) topology: Vec<(Tag, u64)>,
     /// Whether its agent tells what jobs were given of it.
@@ -87,12 +91,19 @@ pub struct Standing {
     pub by: Name,
     /// Since when.
     pub since: Option<Time>,
-    /// Since when nothing is wrong with it, as far as the hub has seen, while it is held back.
-    pub well: Option<Time>,
-    /// How often it was taken from the scheduler, as far as the hub has seen.
-    pub holds: u32,
     /// In which round of the scheduler's news it came up last.
     pub(super) round: u64,
+}
+
+/// How often a scheduler held a node back, as far as this hub and those before it have seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    /// How often it began to.
+    pub count: u32,
+    /// Whether it does, as it said last.
+    pub is_on: bool,
+    /// Since when nothing is wrong with the node while it is held back.
+    pub well: Option<Time>,
 }
 
 /// Slurm's words for a node that gets no jobs because something is or was wrong with it, as its answers have them.
@@ -146,21 +157,15 @@ impl Standing {
             && self.since == *since
     }
 
-    /// What is said of a node of which something else was said before.
-    pub(super) fn keep(said: &job::Standing, before: Option<&Standing>, names: &mut Names, round: u64) -> Standing {
-        let mut standing = Standing {
+    pub(super) fn keep(said: &job::Standing, names: &mut Names, round: u64) -> Standing {
+        Standing {
             name: own(&said.node),
-            holds: before.map_or(0, |before| before.holds),
             states: said.states.iter().map(|state| names.share(state)).collect(),
             reason: names.share(&said.reason),
             by: names.share(&said.by),
             since: said.since,
-            well: before.and_then(|before| before.well),
             round,
-        };
-        let was_held = before.is_some_and(Standing::is_held);
-        standing.holds += u32::from(standing.is_held() && !was_held);
-        standing
+        }
     }
 }
 

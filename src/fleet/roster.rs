@@ -7,7 +7,7 @@ use super::{
     Fleet,
     inventory::{Gpu, Inventory, Nic, Tag},
     name::{Names, own},
-    node::{Node, NodeId},
+    node::{Holds, Node, NodeId},
 };
 use crate::model::{place::Label, report};
 
@@ -38,6 +38,9 @@ pub struct Known {
     /// Whole GPUs that it should have.
     #[serde(default)]
     pub gpus_expected: u32,
+    /// How often its scheduler held it back.
+    #[serde(default)]
+    pub holds: Holds,
 }
 
 impl Fleet {
@@ -60,7 +63,7 @@ impl Fleet {
             }
             let id = self.add(name);
             let node = &mut self.nodes[id.index()];
-            node.gpus_expected = known.gpus_expected;
+            (node.gpus_expected, node.holds) = (known.gpus_expected, known.holds);
             node.lost_gpus = known.lost_gpus.iter().map(|gpu| Gpu::keep(gpu, &mut self.names)).collect();
             let inventory = known.inventory(&mut self.names);
             self.equip(id, inventory);
@@ -139,6 +142,7 @@ impl Node {
             lost_gpus: self.lost_gpus.iter().map(Gpu::tell).collect(),
             nics: self.inventory.nics.iter().map(Nic::tell).collect(),
             gpus_expected: self.gpus_expected,
+            holds: self.holds,
         }
     }
 }
@@ -149,8 +153,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        fleet::fixture::{at, fleet, gpu, inventory, join},
-        model::state::State,
+        fleet::fixture::{at, fleet, gpu, inventory, join, send},
+        model::{job::Standing, metric::gpu, state::State},
     };
 
     #[test]
@@ -216,6 +220,32 @@ mod tests {
         assert_eq!(names(&mut after, 9), ["gpu003"]);
     }
 
+    #[test]
+    fn how_often_a_node_was_held_back_is_known_over_a_restart() {
+        let say = |fleet: &mut super::Fleet, word: &str, second: i64| {
+            fleet.begin_schedule("slurm");
+            fleet.stand(&Standing { node: "gpu001".into(), states: vec![word.into()], ..Standing::default() });
+            fleet.end_schedule(Ok(()), Ok(()), at(second * 1000));
+        };
+        let holds = |fleet: &super::Fleet| fleet.node(fleet.find("gpu001").unwrap()).holds;
+        let mut before = fleet();
+        let session = join(&mut before, "gpu001", 1, at(0));
+        ["drain", "idle", "drain"].iter().for_each(|word| say(&mut before, word, 1));
+        assert_eq!(holds(&before), Holds { count: 2, is_on: true, well: None }, "it has not sent anything");
+        assert!(send(&mut before, session, gpu::TEMP, &[40.0], at(2000)));
+        say(&mut before, "drain", 2);
+        let said = Holds { count: 2, is_on: true, well: Some(at(2000)) };
+        assert_eq!(holds(&before), said);
+        let file = before.take_roster_changes(9);
+        let mut after = fleet();
+        after.restore(&Roster { nodes: file });
+        say(&mut after, "drain", 90);
+        assert_eq!(holds(&after), said, "it is the same hold, and nothing is known to be wrong");
+        say(&mut after, "idle", 91);
+        assert_eq!(holds(&after), Holds { count: 2, is_on: false, well: None });
+        assert_eq!(after.take_roster_changes(9)[0].holds, holds(&after), "it is written");
+    }
+
     fn text() -> impl Strategy<Value = String> {
         prop_oneof!["[a-z0-9.:-]{0,12}", "\\PC{0,8}"]
     }
@@ -232,6 +262,7 @@ mod tests {
                 lost_gpus: (gpus..gpus + lost).map(|n| gpu(&name, n)).collect(),
                 nics: nics.collect(),
                 gpus_expected: expected.max((gpus + lost) as u32),
+                holds: Holds { count: expected, is_on: lost > 0, well: (lost > 0).then(|| at(5)) },
                 name,
             }
         }

@@ -36,20 +36,18 @@ impl Fleet {
     /// Notes since when nothing is wrong with the nodes that the scheduler holds back.
     pub(super) fn judge_held(&mut self, now: Time) {
         for at in 0..self.nodes.len() {
-            let is_held = |it: &super::Standing| it.is_held() && !it.is_planned();
-            if !self.nodes[at].standing.as_ref().is_some_and(is_held) {
-                if let Some(standing) = &mut self.nodes[at].standing {
-                    standing.well = None;
-                }
-                continue;
-            }
-            let id = NodeId::at(at);
-            let is_sick = self.is_sick(id, self.presence[at].state(now), now);
-            let Some(standing) = &mut self.nodes[at].standing else { continue };
-            match is_sick {
-                Some(true) => standing.well = None,
-                Some(false) => standing.well = standing.well.or(Some(now)),
-                None => {}
+            // Of one of which the scheduler said nothing yet, it is as it was before the hub's restart.
+            let Some(standing) = &self.nodes[at].standing else { continue };
+            let (id, before) = (NodeId::at(at), self.nodes[at].holds.well);
+            let well = match self.is_sick(id, self.presence[at].state(now), now) {
+                _ if !standing.is_held() || standing.is_planned() => None,
+                Some(true) => None,
+                Some(false) => before.or(Some(now)),
+                None => before,
+            };
+            if well != before {
+                self.nodes[at].holds.well = well;
+                self.roster_changed(id);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What outlives a hub's restart: the roster, the journal of events, and what energy was spent on.
+//! What outlives a hub's restart: the roster, the journal of events, jobs that ended, and what energy was spent on.
 //! Events are acknowledged to their agents only once they are in the journal on disk. A thread of its own writes.
 
 mod energy;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 pub(super) use self::energy::Saved;
 use self::lines::{Line, Lines};
 use crate::{
-    fleet::{Fleet, Known, Roster},
+    fleet::{ByHour, Ended, Fleet, Known, Roster},
     model::report::Event,
 };
 
@@ -45,6 +45,31 @@ impl Line for Known {
     fn key(&self) -> Option<&str> {
         Some(&self.name)
     }
+}
+
+impl Line for Ended {
+    const MOST: usize = 200_000;
+
+    fn key(&self) -> Option<&str> {
+        Some(&self.id)
+    }
+}
+
+impl Line for ByHour {
+    const MOST: usize = usize::MAX;
+
+    fn key(&self) -> Option<&str> {
+        Some(&self.node)
+    }
+}
+
+/// The files of lines.
+#[derive(Debug)]
+struct Files {
+    journal: Lines<Entry>,
+    roster: Lines<Known>,
+    ended: Lines<Ended>,
+    hours: Lines<ByHour>,
 }
 
 /// Why the state folder cannot be used.
@@ -88,7 +113,9 @@ struct Job {
 enum What {
     Event(Box<Entry>),
     Roster(Arc<Vec<Known>>),
+    Ended(Arc<Vec<Ended>>),
     Energy(Box<Saved>),
+    Hours(Vec<ByHour>),
 }
 
 impl State {
@@ -108,11 +135,7 @@ impl State {
             Err(fs::TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
         }
         let mut warnings = Vec::new();
-        let mut warn = |path: &Path, unreadable| {
-            if unreadable > 0 {
-                warnings.push(format!("{unreadable} lines of {} are unreadable and were left out", path.display()));
-            }
-        };
+        let mut warn = |path: &Path, unreadable| warnings.extend(left_out(path, unreadable));
         let path = dir.join("roster.jsonl");
         let restore = |known| fleet.restore(&Roster { nodes: vec![known] });
         let (roster, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
@@ -129,9 +152,20 @@ impl State {
         warn(&path, unreadable);
         let path = dir.join(Saved::NAME);
         warnings.extend(Saved::restore(dir, fleet).map_err(failed("open", &path))?);
+        let mut warn = |path: &Path, unreadable| warnings.extend(left_out(path, unreadable));
+        // Whose they are has to be known first.
+        let path = dir.join("hours.jsonl");
+        let restore = |hours| fleet.restore_hours(&hours);
+        let (hours, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
+        warn(&path, unreadable);
+        let path = dir.join("jobs.jsonl");
+        let restore = |ended| fleet.restore_ended(&ended);
+        let (ended, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
+        warn(&path, unreadable);
+        let files = Files { journal, roster, ended, hours };
         let (jobs, todo) = mpsc::channel();
         let folder = dir.to_owned();
-        let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, &folder, journal, roster));
+        let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, &folder, files));
         let writer = writer.map_err(failed("start the writer of", dir))?;
         Ok((State { jobs: Some(jobs), writer: Some(writer), _lock: lock }, warnings))
     }
@@ -146,6 +180,16 @@ impl State {
     /// written.
     pub fn remember(&self, changes: Arc<Vec<Known>>) -> impl Future<Output = bool> + 'static {
         self.order(What::Roster(changes))
+    }
+
+    /// Writes which jobs ended. Resolves to true once it is on disk, to false when it could not be written.
+    pub(super) fn remember_ended(&self, jobs: Arc<Vec<Ended>>) -> impl Future<Output = bool> + 'static {
+        self.order(What::Ended(jobs))
+    }
+
+    /// Writes what GPUs spent by the hour. Resolves to true once it is on disk, to false when it could not be written.
+    pub(super) fn save_hours(&self, hours: Vec<ByHour>) -> impl Future<Output = bool> + 'static {
+        self.order(What::Hours(hours))
     }
 
     /// Writes what energy was spent on. Resolves to true once it is on disk, to false when it could not be written.
@@ -170,8 +214,14 @@ impl Drop for State {
     }
 }
 
-/// Writes for as long as there are orders: all that wait go to disk with one sync.
-fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, mut journal: Lines<Entry>, mut roster: Lines<Known>) {
+/// What is said of lines that could not be read.
+fn left_out(path: &Path, unreadable: usize) -> Option<String> {
+    let line = || format!("{unreadable} lines of {} are unreadable and were left out", path.display());
+    (unreadable > 0).then(line)
+}
+
+/// Writes for as long as there are orders: all events and roster lines that wait go to disk with one sync.
+fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, Files { mut journal, mut roster, mut ended, mut hours }: Files) {
     let succeeded = |what, outcome: io::Result<()>| {
         outcome.inspect_err(|error| tracing::error!("cannot write the {what}: {error}")).is_ok()
     };
@@ -187,6 +237,8 @@ fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, mut journal: Lines<Entry>, mut 
             let _ = done.send(match what {
                 What::Event(_) => events,
                 What::Roster(_) => known,
+                What::Ended(jobs) => succeeded("jobs that ended", ended.append(jobs.iter())),
+                What::Hours(of_nodes) => succeeded("hours of energy", hours.append(&of_nodes)),
                 What::Energy(saved) => succeeded("energy file", saved.write(dir)),
             });
         }
@@ -249,12 +301,33 @@ mod tests {
         assert!(state.save_energy(saved()).await);
         drop(state);
         let (state, fleet, warnings) = open(dir.path());
-        assert_eq!((Saved { book: fleet.book(), nodes: fleet.metered(0, 9, false) }, warnings.len()), (saved(), 0));
+        assert_eq!((Saved { book: fleet.book(), nodes: fleet.metered(0, 9) }, warnings.len()), (saved(), 0));
         drop(state);
         fs::write(dir.path().join("energy.json"), "{\"book\":").unwrap();
         let (_state, fleet, warnings) = open(dir.path());
         assert_eq!((fleet.book(), warnings.len()), (Saved::default().book, 1), "{warnings:?}");
         assert!(dir.path().join("energy.json.unreadable").exists());
+    }
+
+    #[tokio::test]
+    async fn jobs_that_ended_and_gpus_hours_outlive_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, ..) = open(dir.path());
+        let known = Known { name: "gpu001".into(), gpus_expected: 1, ..Known::default() };
+        assert!(state.remember(Arc::new(vec![known])).await);
+        let energy = r#"{"book":{"accounts":[],"jobs":[["7",[5000.0,0.0,0.0,10.0,0.0],[0,0.0],[null,null]]]},
+            "nodes":[{"node":"gpu001","read":7200000,"gpus":[[50,5000.0]]}]}"#;
+        assert!(state.save_energy(serde_json::from_str(energy).unwrap()).await);
+        let hours = r#"{"node":"gpu001","gpus":[[2,[5,7,null,1]]]}"#;
+        let hours = || serde_json::from_str::<ByHour>(hours).unwrap();
+        assert!(state.save_hours(vec![hours()]).await);
+        let ended = r#"{"id":"7","name":"llama","state":"failed","ended":7000000,"shares":[["gpu001",[0],null,null]]}"#;
+        assert!(state.remember_ended(Arc::new(vec![serde_json::from_str(ended).unwrap()])).await);
+        drop(state);
+        let (_state, fleet, warnings) = open(dir.path());
+        assert_eq!((fleet.spent_by_hour(0, 9), warnings.len()), (vec![hours()], 0));
+        let job = fleet.job(fleet.find_job("7").unwrap() as usize).unwrap();
+        assert_eq!((&*job.name, &*job.state, job.gpus(), job.bill.spent.used), ("llama", "failed", 1, 5000.0));
     }
 
     #[tokio::test]

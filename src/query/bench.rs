@@ -12,7 +12,7 @@ pub(super) fn bench(snapshot: &Snapshot<'_>, id: NodeId) -> Option<&'static str>
         return Some("planned");
     }
     match (standing.is_held(), snapshot.fleet.is_sick(id, snapshot.state(id), snapshot.now)?) {
-        (true, true) if standing.holds > 1 => Some("again"),
+        (true, true) if node.holds.count > 1 => Some("again"),
         (true, true) => Some("broken"),
         (true, false) => Some("healthy"),
         (false, true) if standing.is_given() => Some("sick"),

@@ -7,6 +7,7 @@ use crate::{
     fleet::{
         Fleet,
         name::{Name, own},
+        node::Node,
     },
     model::{
         energy::{Bill, Spent},
@@ -58,9 +59,15 @@ pub struct Metered {
     read: i64,
     /// Of each GPU: its counter's steps, if it has one, and the joules of that day.
     gpus: Vec<(Option<i32>, f64)>,
-    /// What each spent by the hour, as of jobs; left out of what is written often.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    hours: Vec<Option<(u32, Vec<Option<u16>>)>>,
+}
+
+/// What each GPU of a node spent by the hour.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ByHour {
+    /// The node's name.
+    pub node: Name,
+    /// Of each GPU, the last hour's number, and kilojoules from it backwards.
+    gpus: Vec<Option<(u32, Vec<Option<u16>>)>>,
 }
 
 fn numbers(spent: Spent) -> Numbers {
@@ -95,17 +102,29 @@ impl Fleet {
         Book { accounts, jobs, hours, places: places.collect() }
     }
 
-    /// The meters of so many nodes from one on, to be kept; with what each GPU spent by the hour, if that is asked for.
-    pub fn metered(&self, from: usize, count: usize, by_hour: bool) -> Vec<Metered> {
-        let nodes = self.nodes.iter().zip(&self.energy.meters).skip(from).take(count);
-        let read = nodes.filter_map(|(node, meters)| Some((node, meters, meters.read?)));
-        let metered = read.map(|(node, meters, read)| Metered {
-            node: node.name.to_string(),
-            read: read.as_millis(),
-            gpus: meters.gpus.iter().map(|gpu| (gpu.counter.steps(), gpu.today.round())).collect(),
-            hours: meters.gpus.iter().filter(|_| by_hour).map(|gpu| gpu.hours.kept()).collect(),
-        });
-        metered.collect()
+    /// The meters of so many nodes from one on, to be kept.
+    pub fn metered(&self, from: usize, count: usize) -> Vec<Metered> {
+        let metered = |(node, meters): (&Node, &Meters)| {
+            Some(Metered {
+                node: node.name.to_string(),
+                read: meters.read?.as_millis(),
+                gpus: meters.gpus.iter().map(|gpu| (gpu.counter.steps(), gpu.today.round())).collect(),
+            })
+        };
+        self.meters(from, count).filter_map(metered).collect()
+    }
+
+    /// What the GPUs of so many nodes from one on spent by the hour, to be kept.
+    pub fn spent_by_hour(&self, from: usize, count: usize) -> Vec<ByHour> {
+        let hourly = |(node, meters): (&Node, &Meters)| {
+            let gpus: Vec<_> = meters.gpus.iter().map(|gpu| gpu.hours.kept()).collect();
+            gpus.iter().any(Option::is_some).then(|| ByHour { node: node.name.clone(), gpus })
+        };
+        self.meters(from, count).filter_map(hourly).collect()
+    }
+
+    fn meters(&self, from: usize, count: usize) -> impl Iterator<Item = (&Node, &Meters)> {
+        self.nodes.iter().zip(&self.energy.meters).skip(from).take(count)
     }
 
     /// Goes on from what was kept. Meters of nodes that are not on the roster are left out.
@@ -137,22 +156,28 @@ impl Fleet {
                 *hours = Hours::restored(*number, all);
             }
         }
-        for Metered { node, read, gpus, hours } in metered {
+        for Metered { node, read, gpus } in metered {
             let Some(id) = self.find(node) else { continue };
             let read = Time::from_millis(*read);
-            let hours_of = |slot: usize| {
-                let kept = hours.get(slot).and_then(Option::as_ref);
-                kept.map_or_else(Hours::default, |(number, all)| Hours::restored(*number, all))
-            };
-            let meter = |(slot, (steps, today)): (usize, &(Option<i32>, f64))| Meter {
+            let meter = |(steps, today): &(Option<i32>, f64)| Meter {
                 counter: steps.map_or(Raw::UNKNOWN, |steps| Raw::from_bits(steps.max(Raw::MIN))),
                 counted: steps.map(|_| read),
                 estimated: 0.0,
                 today: *today,
-                hours: hours_of(slot),
+                hours: Hours::default(),
             };
-            let gpus = gpus.iter().take(Fleet::MOST_SLOTS).enumerate().map(meter).collect();
+            let gpus = gpus.iter().take(Fleet::MOST_SLOTS).map(meter).collect();
             self.energy.meters[id.index()] = Meters { read: Some(read), is_restored: true, back: None, gpus };
+        }
+    }
+
+    /// Goes on from what a node's GPUs spent by the hour; of those without a meter it is left out.
+    pub fn restore_hours(&mut self, kept: &ByHour) {
+        let Some(id) = self.find(&kept.node) else { return };
+        for (meter, hours) in self.energy.meters[id.index()].gpus.iter_mut().zip(&kept.gpus) {
+            if let Some((number, all)) = hours {
+                meter.hours = Hours::restored(*number, all);
+            }
         }
     }
 }

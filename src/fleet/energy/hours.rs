@@ -80,7 +80,8 @@ impl Hours {
     /// The number of the running hour and the steps of all, the running one first; nothing before anything was added.
     pub(super) fn kept(&self) -> Option<(u32, Vec<Option<u16>>)> {
         let all = [steps(self.running)].into_iter().chain(self.before.0);
-        let all = all.map(|kept| (kept != UNKNOWN).then_some(kept)).collect();
+        let mut all: Vec<_> = all.map(|kept| (kept != UNKNOWN).then_some(kept)).collect();
+        all.truncate(all.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
         (self.number > 0).then_some((self.number, all))
     }
 

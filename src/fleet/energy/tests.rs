@@ -81,13 +81,14 @@ fn booked(fleet: &Fleet, is: impl Fn(&Account) -> bool) -> f64 {
 }
 
 fn restart(fleet: &Fleet) -> Fleet {
-    let (book, metered) = (fleet.book(), fleet.metered(0, usize::MAX, true));
+    let (book, metered, hours) = (fleet.book(), fleet.metered(0, usize::MAX), fleet.spent_by_hour(0, usize::MAX));
     let roster = fleet.roster();
-    let kept = serde_json::to_string(&(&book, &metered)).expect("JSON");
-    let (book, metered): (Book, Vec<Metered>) = serde_json::from_str(&kept).expect("what was written");
+    let kept = serde_json::to_string(&(&book, &metered, &hours)).expect("JSON");
+    let (book, metered, hours): (Book, Vec<Metered>, Vec<ByHour>) = serde_json::from_str(&kept).expect("as written");
     let mut fleet = site();
     fleet.restore(&roster);
     fleet.restore_energy(&book, &metered);
+    hours.iter().for_each(|hours| fleet.restore_hours(hours));
     fleet
 }
 

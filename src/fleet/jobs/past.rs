@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{super::Fleet, Held, Job, Jobs, Share};
 use crate::{
-    fleet::{history::History, node::NodeId},
+    fleet::{
+        history::History,
+        node::{NEVER, NodeId},
+    },
     model::{job::Phase, time::Time},
 };
 
@@ -28,7 +31,17 @@ impl Jobs {
         if let Some(job) = self.get_mut(number) {
             job.shares.shrink_to_fit();
         }
+        self.is_unsaved(number, heard);
         self.endings.push_back(Ending { job: number, next: 0, ended, heard });
+    }
+
+    /// What is kept of a job that has ended is not what is known of it any more.
+    fn is_unsaved(&mut self, number: u32, heard: Time) {
+        if self.unsaved.len() >= Self::MOST {
+            // Nobody keeps them.
+            self.unsaved.pop_front();
+        }
+        self.unsaved.push_back((number, heard));
     }
 
     /// The next node whose history is to be kept, with how many the job has, and when it ended. Its end has to be packed
@@ -69,6 +82,7 @@ impl Jobs {
             };
             let slots = (0..).zip(origins).filter(is_its).map(|(slot, _)| slot).collect();
             share.slots = slots;
+            self.is_unsaved(had.job, NEVER);
         }
     }
 

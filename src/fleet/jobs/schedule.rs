@@ -5,7 +5,7 @@ use super::{
         Fleet,
         inventory::{Gpu, Tag},
         name::{Name, Names, own},
-        node::{NodeId, Standing},
+        node::{Holds, NodeId, Standing},
         slots::Slots,
     },
     BEYOND, Held, Jobs, Share,
@@ -141,10 +141,16 @@ impl Fleet {
     pub fn stand(&mut self, said: &job::Standing) {
         match self.find_scheduled(&said.node) {
             Some(node) => {
-                let kept = &mut self.nodes[node.index()].standing;
-                match kept.as_mut().filter(|kept| kept.is(said)) {
-                    Some(kept) => kept.round = self.jobs.round,
-                    None => *kept = Some(Standing::keep(said, kept.as_ref(), &mut self.names, self.jobs.round)),
+                let (round, at) = (self.jobs.round, &mut self.nodes[node.index()]);
+                if let Some(kept) = at.standing.as_mut().filter(|kept| kept.is(said)) {
+                    kept.round = round;
+                    return;
+                }
+                let standing = at.standing.insert(Standing::keep(said, &mut self.names, round));
+                let (was_on, is_on) = (at.holds.is_on, standing.is_held());
+                if was_on != is_on {
+                    at.holds = Holds { count: at.holds.count + u32::from(is_on), is_on, ..at.holds };
+                    self.roster_changed(node);
                 }
             }
             None => self.jobs.strangers.push(own(&said.node)),

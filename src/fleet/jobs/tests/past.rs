@@ -59,6 +59,48 @@ fn what_a_job_had_follows_its_gpus_and_is_not_taken_for_a_later_run_s() {
 }
 
 #[test]
+fn ended_jobs_outlive_the_hub() {
+    let (mut before, sessions) = of(2);
+    let all = [("gpu001", &[2, 3][..]), ("gpu002", &[0]), ("gpu999", &[7])];
+    let seven = job::Job {
+        name: "llama".into(),
+        comment: "x\u{1b}y".into(),
+        limit: Some(Duration::from_mins(9)),
+        ..job("7", &all)
+    };
+    say(&mut before, &[seven.clone(), job("8", &[])], at(0));
+    let ended = job::Job { phase: Phase::Ended, state: "failed".into(), reason: "NonZeroExitCode".into(), ..seven };
+    say(&mut before, &[ended, job("8", &[])], at(1000));
+    assert!(before.take_ended(9, at(30_000)).is_empty(), "more may come");
+    let mut kept = before.take_ended(9, at(31_000));
+    assert!(kept.len() == 1 && before.take_ended(9, at(99_000)).is_empty());
+    // The first GPU is gone, and its neighbours have moved up.
+    let mut less = inventory("gpu001", 8);
+    less.gpus.remove(0);
+    before.inventory(sessions[0], &less, at(99_000));
+    kept.extend(before.take_ended(9, at(99_000)));
+    let kept: Vec<Ended> = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+    let mut after = fleet();
+    after.restore(&before.roster());
+    kept.iter().rev().for_each(|ended| after.restore_ended(ended));
+    let [was, is] = [&before, &after].map(|fleet| {
+        let job = get(fleet, "7");
+        let texts =
+            [&job.name, &job.user, &job.state, &job.reason, &job.comment, &job.strangers[0]].map(ToString::to_string);
+        let shares = job.shares.iter().map(|share| (share.node, share.slots.clone(), job.had(share)));
+        (texts, job.phase, [job.started, job.ended], job.limit, shares.collect::<Vec<_>>())
+    });
+    assert_eq!(is, was);
+    assert_eq!((is.4[0].1.iter().collect::<Vec<_>>(), &*is.0[3]), (vec![1, 2], "NonZeroExitCode"));
+    let had = |node: &str| after.jobs_that_had(after.find(node).unwrap()).count();
+    assert_eq!((had("gpu001"), had("gpu002"), after.jobs().len()), (1, 1, 1));
+    // The same id runs again.
+    say(&mut after, &[job("7", &[("gpu002", &[5])])], at(200_000));
+    assert_eq!((get(&after, "7").phase, of_gpu(&after, sessions[1].node, 5)), (Phase::Running, vec!["7".to_owned()]));
+    assert!(after.take_ended(9, at(400_000)).is_empty());
+}
+
+#[test]
 fn those_that_ended_first_are_forgotten_when_all_had_too_much() {
     let (mut fleet, _) = of(3);
     let ids = |fleet: &Fleet| -> Vec<String> {
