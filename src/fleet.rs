@@ -49,7 +49,7 @@ pub use self::{
     energy::{Account, Book, ByHour, Metered},
     event::Happening,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
-    jobs::{Ended, Job, Share},
+    jobs::{EndedJob, Job, Share},
     name::{Name, natural},
     node::{Holds, Node, NodeId, Session, Standing},
     place::{Area, NOWHERE, Place},

@@ -24,7 +24,7 @@ use super::{
 use crate::model::{job::Phase, state::Scheduler, time::Time};
 
 pub use job::{Job, Share};
-pub use kept::Ended;
+pub use kept::EndedJob;
 
 /// Why a job is not taken.
 pub(super) const BEYOND: &str = "job beyond the fleet's limit";

@@ -230,7 +230,9 @@ mod tests {
         let holds = |fleet: &super::Fleet| fleet.node(fleet.find("gpu001").unwrap()).holds;
         let mut before = fleet();
         let session = join(&mut before, "gpu001", 1, at(0));
-        ["drain", "idle", "drain"].iter().for_each(|word| say(&mut before, word, 1));
+        for word in ["drain", "idle", "drain"] {
+            say(&mut before, word, 1);
+        }
         assert_eq!(holds(&before), Holds { count: 2, is_on: true, well: None }, "it has not sent anything");
         assert!(send(&mut before, session, gpu::TEMP, &[40.0], at(2000)));
         say(&mut before, "drain", 2);

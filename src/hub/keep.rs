@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Shared, spread::Spread, state::Saved};
 use crate::{
-    fleet::{Ended, Known},
+    fleet::{EndedJob, Known},
     model::energy::hour,
 };
 
@@ -25,7 +25,7 @@ const RETRY_AFTER: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 enum Changes {
     Roster(Arc<Vec<Known>>),
-    Ended(Arc<Vec<Ended>>),
+    Ended(Arc<Vec<EndedJob>>),
 }
 
 /// Never ends.

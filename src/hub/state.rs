@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 pub(super) use self::energy::Saved;
 use self::lines::{Line, Lines};
 use crate::{
-    fleet::{ByHour, Ended, Fleet, Known, Roster},
+    fleet::{ByHour, EndedJob, Fleet, Known, Roster},
     model::report::Event,
 };
 
@@ -47,7 +47,7 @@ impl Line for Known {
     }
 }
 
-impl Line for Ended {
+impl Line for EndedJob {
     const MOST: usize = 200_000;
 
     fn key(&self) -> Option<&str> {
@@ -68,7 +68,7 @@ impl Line for ByHour {
 struct Files {
     journal: Lines<Entry>,
     roster: Lines<Known>,
-    ended: Lines<Ended>,
+    ended: Lines<EndedJob>,
     hours: Lines<ByHour>,
 }
 
@@ -113,7 +113,7 @@ struct Job {
 enum What {
     Event(Box<Entry>),
     Roster(Arc<Vec<Known>>),
-    Ended(Arc<Vec<Ended>>),
+    Ended(Arc<Vec<EndedJob>>),
     Energy(Box<Saved>),
     Hours(Vec<ByHour>),
 }
@@ -183,7 +183,7 @@ impl State {
     }
 
     /// Writes which jobs ended. Resolves to true once it is on disk, to false when it could not be written.
-    pub(super) fn remember_ended(&self, jobs: Arc<Vec<Ended>>) -> impl Future<Output = bool> + 'static {
+    pub(super) fn remember_ended(&self, jobs: Arc<Vec<EndedJob>>) -> impl Future<Output = bool> + 'static {
         self.order(What::Ended(jobs))
     }
 

@@ -88,7 +88,9 @@ fn restart(fleet: &Fleet) -> Fleet {
     let mut fleet = site();
     fleet.restore(&roster);
     fleet.restore_energy(&book, &metered);
-    hours.iter().for_each(|hours| fleet.restore_hours(hours));
+    for hours in &hours {
+        fleet.restore_hours(hours);
+    }
     fleet
 }
 

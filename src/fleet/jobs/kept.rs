@@ -18,7 +18,7 @@ use crate::model::{job::Phase, time::Time};
 /// A job that has ended. The fields mean what they mean in [`Job`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Ended {
+pub struct EndedJob {
     /// The id by which its processes named it.
     pub id: Name,
     array: Name,
@@ -39,16 +39,18 @@ pub struct Ended {
     restarts: u32,
     is_unseen: bool,
     strangers: Vec<Name>,
-    /// Node, slots of its GPUs, since when and until when they were the job's.
-    shares: Vec<(Name, Vec<u16>, Option<Time>, Option<Time>)>,
+    shares: Vec<KeptShare>,
 }
+
+/// Node, slots of its GPUs, since when and until when they were the job's.
+type KeptShare = (Name, Vec<u16>, Option<Time>, Option<Time>);
 
 impl Fleet {
     /// How long after its end a job is kept: what is said of it is complete by then.
     const COMPLETE: Duration = Duration::from_secs(30);
 
     /// Jobs that have ended since this was asked before, at most so many, the first ones first.
-    pub fn take_ended(&mut self, most: usize, now: Time) -> Vec<Ended> {
+    pub fn take_ended(&mut self, most: usize, now: Time) -> Vec<EndedJob> {
         let is_due = |(_, heard): &(u32, Time)| now.since(*heard) >= Self::COMPLETE || now < *heard;
         let mut taken = Vec::new();
         while taken.len() < most
@@ -59,11 +61,11 @@ impl Fleet {
         taken
     }
 
-    fn tell_ended(&self, job: &Job) -> Ended {
+    fn tell_ended(&self, job: &Job) -> EndedJob {
         let share = |share: &Share| {
             (self.node(share.node).name.clone(), share.slots.iter().collect(), share.since, share.until)
         };
-        Ended {
+        EndedJob {
             id: job.id.clone(),
             array: job.array.clone(),
             het: job.het.clone(),
@@ -87,7 +89,7 @@ impl Fleet {
     }
 
     /// Enters a job that had ended before the hub was started. One that is known already is left as it is.
-    pub fn restore_ended(&mut self, kept: &Ended) {
+    pub fn restore_ended(&mut self, kept: &EndedJob) {
         let id = own(&kept.id);
         if self.jobs.known.contains_key(&id) {
             return;

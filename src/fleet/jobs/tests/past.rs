@@ -79,7 +79,7 @@ fn ended_jobs_outlive_the_hub() {
     less.gpus.remove(0);
     before.inventory(sessions[0], &less, at(99_000));
     kept.extend(before.take_ended(9, at(99_000)));
-    let kept: Vec<Ended> = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+    let kept: Vec<EndedJob> = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
     let mut after = fleet();
     after.restore(&before.roster());
     kept.iter().rev().for_each(|ended| after.restore_ended(ended));
