@@ -34,6 +34,8 @@ pub struct Settings {
     pub job_map: Option<PathBuf>,
     /// Where the kubelet and the container runtime listen.
     pub sockets: Sockets,
+    /// Labels of pods that say who made one.
+    pub owner_labels: Vec<String>,
     /// The NVML library to load instead of the driver's own.
     pub nvml_library: Option<PathBuf>,
 }
@@ -63,7 +65,7 @@ impl Live {
         if let Some(folder) = &settings.job_map {
             collectors.push(Box::new(JobMap::new(folder.clone())));
         }
-        collectors.push(Box::new(Kubernetes::new(settings.sockets.clone())));
+        collectors.push(Box::new(Kubernetes::new(settings.sockets.clone(), settings.owner_labels.clone())));
         let introduction = Introduction {
             node: settings.name.clone(),
             boot_id: host::boot_id(root),

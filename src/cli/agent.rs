@@ -93,7 +93,8 @@ pub(super) fn settings(
     if let Some(runtime) = &config.agent.container_runtime {
         sockets.runtimes = vec![runtime.clone()];
     }
-    Ok(Settings { name, labels, interval, job_map, sockets, nvml_library })
+    let owner_labels = config.agent.owner_labels.clone();
+    Ok(Settings { name, labels, interval, job_map, sockets, owner_labels, nvml_library })
 }
 
 fn order(gate: Gate, control: &Path) -> Result<ExitCode> {

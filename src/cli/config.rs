@@ -79,6 +79,8 @@ pub(super) struct AgentConfig {
     pub(super) kubelet: Option<PathBuf>,
     /// The container runtime's CRI socket.
     pub(super) container_runtime: Option<PathBuf>,
+    /// Labels of pods that say who made one, first ones first.
+    pub(super) owner_labels: Vec<String>,
 }
 
 /// `[server]`

@@ -11,7 +11,7 @@ use crate::{
         MetricId, Raw, Scope, Time,
         metric::node,
         place::Label,
-        report::{Event, Fault, Gpu, Grant, Inventory, Nic, Process, Processes, Sample, Values},
+        report::{Container, ELSEWHERE, Event, Fault, Gpu, Grant, Inventory, Nic, Process, Processes, Sample, Values},
     },
 };
 use said::Said;
@@ -170,7 +170,7 @@ impl Board {
         let noted = self.noted_job(process);
         // Who is of a pod of which no more is known has GPUs that were given to one; and so has a process that cannot be
         // seen from here, which one of the host's own can.
-        let may_be_a_pods = !process.workload.pod.is_empty() || process.name.is_empty();
+        let may_be_a_pods = !process.workload.pod.is_empty() || process.name.is_empty() || process.name == ELSEWHERE;
         if noted.is_some() || !may_be_a_pods {
             return noted;
         }
@@ -222,15 +222,21 @@ impl Board {
             }
         }
         for pod in pods.into_iter().flatten() {
-            for slot in pod.devices.iter().filter_map(|device| self.slot_of(device)) {
+            for (device, slot) in pod.devices.iter().filter_map(|device| Some((device, self.slot_of(&device.id)?))) {
                 let grant = grants.entry(job_of(pod)).or_insert_with(|| Grant {
                     id: job_of(pod),
                     name: pod.job.clone(),
+                    user: pod.owner.clone(),
                     account: pod.namespace.clone(),
                     partition: pod.queue.clone(),
-                    slots: Vec::new(),
+                    ..Grant::default()
                 });
                 grant.slots.push(slot);
+                let name = format!("{}/{}", pod.name, device.container);
+                match grant.containers.iter_mut().find(|container| container.name == name) {
+                    Some(container) => container.slots.push(slot),
+                    None => grant.containers.push(Container { name, slots: vec![slot] }),
+                }
             }
         }
         for grant in grants.values_mut() {

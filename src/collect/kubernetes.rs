@@ -66,12 +66,25 @@ pub struct Pod {
     pub uids: Vec<String>,
     /// Its namespace.
     pub namespace: String,
+    /// Its own name.
+    pub name: String,
+    /// Who made it, if its labels say.
+    pub owner: String,
     /// The job that it is of, or else its own name.
     pub job: String,
     /// The queue that the job was submitted to, if its labels say.
     pub queue: String,
-    /// Its GPUs, as the device plugin calls them: `GPU-…`, `MIG-…`, or an index.
-    pub devices: Vec<String>,
+    /// Its GPUs.
+    pub devices: Vec<Device>,
+}
+
+/// A GPU that a pod was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// As the device plugin calls it: `GPU-…`, `MIG-…`, or an index.
+    pub id: String,
+    /// The pod's container that it was given to.
+    pub container: String,
 }
 
 /// A pod's namespace and name.
@@ -81,6 +94,8 @@ type Key = (String, String);
 #[derive(Debug)]
 pub struct Kubernetes {
     sockets: Sockets,
+    /// Labels of the site's own that say who made a pod.
+    owner_labels: Vec<String>,
     clock: Clock,
     next: Duration,
     /// Whether a kubelet's socket was ever there: most machines have none, and on others it may come later.
@@ -93,14 +108,14 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Asks these sockets, as far as they are there.
-    pub fn new(sockets: Sockets) -> Kubernetes {
-        Kubernetes::with(sockets, Clock::monotonic())
+    /// Asks these sockets, as far as they are there. Who made a pod is in these of its labels, first ones first.
+    pub fn new(sockets: Sockets, owner_labels: Vec<String>) -> Kubernetes {
+        Kubernetes::with(sockets, owner_labels, Clock::monotonic())
     }
 
-    fn with(sockets: Sockets, clock: Clock) -> Kubernetes {
+    fn with(sockets: Sockets, owner_labels: Vec<String>, clock: Clock) -> Kubernetes {
         let (given, named) = Default::default();
-        Kubernetes { sockets, clock, next: Duration::ZERO, is_node: false, given, named, runtime: None }
+        Kubernetes { sockets, owner_labels, clock, next: Duration::ZERO, is_node: false, given, named, runtime: None }
     }
 
     /// Asks both. What one does not answer stays as it said last; why goes to the notes.
@@ -115,7 +130,7 @@ impl Kubernetes {
         };
         match self.sandboxes() {
             Ok(sandboxes) => {
-                let ready = name(&sandboxes);
+                let ready = name(&sandboxes, &self.owner_labels);
                 // A pod that ended meanwhile has nothing any more, though no kubelet says so.
                 if let Some(given) = self.given.as_mut().filter(|_| problem.is_some()) {
                     given.pod_resources.retain(|pod| ready.keys().any(|key| is(pod, key)));
@@ -154,18 +169,21 @@ impl Kubernetes {
         let mut named = self.named.clone();
         let mut all: Vec<Pod> = Vec::new();
         for PodResources { name, namespace, containers } in &self.given.as_ref()?.pod_resources {
-            let devices = containers.iter().flat_map(|container| &container.devices);
-            let ids = devices.flat_map(|some| some.device_ids.iter().map(|id| (&*some.resource_name, id)));
+            let devices = containers.iter().flat_map(|it| it.devices.iter().map(|some| (&it.name, some)));
+            let ids = devices.flat_map(|(name, some)| some.device_ids.iter().map(move |id| (name, some, id)));
             let starts = |text: &str, with: [&str; 2]| with.iter().any(|start| text.starts_with(start));
-            let gpus = ids.filter(|(resource, id)| starts(resource, RESOURCES) || starts(id, UUIDS));
-            let devices: Vec<String> = gpus.map(|(_, id)| shown(id)).collect();
+            let gpus = ids.filter(|(_, some, id)| starts(&some.resource_name, RESOURCES) || starts(id, UUIDS));
+            let devices: Vec<Device> =
+                gpus.map(|(container, _, id)| Device { id: shown(id), container: shown(container) }).collect();
             if devices.is_empty() {
                 continue;
             }
-            let of = match &mut named {
-                Some(named) => named.remove(&(namespace.clone(), name.clone())),
-                None => Some(Pod { namespace: shown(namespace), job: shown(name), ..Pod::default() }),
+            let itself = || {
+                let (namespace, name) = (shown(namespace), shown(name));
+                Some(Pod { namespace, job: name.clone(), name, ..Pod::default() })
             };
+            let key = || (namespace.clone(), name.clone());
+            let of = named.as_mut().map_or_else(itself, |named| named.remove(&key()));
             // One that the runtime does not know yet has GPUs, and runs nothing.
             all.extend(of.map(|of| Pod { devices, ..of }));
         }
@@ -224,7 +242,7 @@ fn is(pod: &PodResources, (namespace, name): &Key) -> bool {
 }
 
 /// The pods of these sandboxes. Of two with one name the newer one is meant.
-fn name(sandboxes: &Sandboxes) -> BTreeMap<Key, Pod> {
+fn name(sandboxes: &Sandboxes, owner_labels: &[String]) -> BTreeMap<Key, Pod> {
     let mut named: BTreeMap<Key, Pod> = BTreeMap::new();
     let mut sandboxes: Vec<_> = sandboxes.items.iter().collect();
     sandboxes.sort_by_key(|sandbox| sandbox.created_at);
@@ -232,6 +250,8 @@ fn name(sandboxes: &Sandboxes) -> BTreeMap<Key, Pod> {
         let (Some(pod), labels) = (&sandbox.metadata, &sandbox.labels) else { continue };
         let of = named.entry((pod.namespace.clone(), pod.name.clone())).or_default();
         of.namespace = shown(&pod.namespace);
+        of.name = shown(&pod.name);
+        of.owner = shown(labels::owner(labels, owner_labels).map_or("", String::as_str));
         of.job = shown(labels::job(labels).unwrap_or(&pod.name));
         of.queue = shown(labels::queue(labels).unwrap_or_default());
         of.uids.extend(Some(shown(&pod.uid)).filter(|uid| !uid.is_empty()));

@@ -148,6 +148,9 @@ impl Fleet {
         let is_scheduled = self.nodes[session.node.index()].standing.is_some();
         self.nodes[session.node.index()].tells_grants = said.grants.is_some() && !is_scheduled;
         if let Some(grants) = &said.grants {
+            let all = grants.iter().flat_map(|grant| &grant.containers).take(Self::MOST_SLOTS);
+            let all = all.map(|it| (self.names.share(&it.name), it.slots.iter().copied().collect()));
+            self.nodes[session.node.index()].containers = all.collect();
             let grants = if is_scheduled { &[][..] } else { grants };
             let gpus = self.slots(session.node, Scope::Gpu);
             refused += self.jobs.grant(session.node, grants, gpus, &mut self.names, now);

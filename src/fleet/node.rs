@@ -9,6 +9,7 @@ use super::{
     inventory::{Gpu, Inventory, Tag},
     name::{Name, Names, own},
     processes::Processes,
+    slots::Slots,
 };
 use crate::model::{job, state::State, time::Time};
 
@@ -72,6 +73,8 @@ pub struct Node {
     pub(super) topology: Vec<(Tag, u64)>,
     /// Whether its agent tells what jobs were given of it.
     pub tells_grants: bool,
+    /// Pods and containers that GPUs were given to, `pod/container`, and which ones.
+    pub containers: Vec<(Name, Slots)>,
     /// Keys of the agent's metrics that the hub does not take: too many new ones, or another unit or quantum.
     pub refused: Vec<Name>,
     /// Whether the roster's keeper has still to hear of a change.

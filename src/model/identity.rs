@@ -46,6 +46,8 @@ pub enum Field {
     Use,
     /// Jobs that had a GPU and have ended.
     Ran,
+    /// The pod and container that a GPU was given to.
+    GivenTo,
     /// A node's states in its scheduler's words.
     Sched,
     /// What its scheduler calls a node.
@@ -179,12 +181,13 @@ fields! {
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
     Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
     Ran "ran" Gpu "RAN" 9, "Jobs that had the GPU and have ended, for a day.";
+    GivenTo "given.to" Gpu "GIVEN TO" 28, "The pods and containers that the kubelet gave the GPU to: pod/container.";
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";
     SchedNode "sched.node" Node "SCHEDNODE" 12, "What the scheduler calls the node.";
     SchedReason "sched.reason" Node "REASON" 24, "Why the scheduler gives the node no jobs.";
     SchedBy "sched.by" Node "BY" 8, "Who took the node from the scheduler.";
     SchedSince "sched.since" Node "SINCE" 17, "Since when the scheduler gives the node no jobs.";
-    Bench "bench" Node "BENCH" 7, "The scheduler's word against ours: healthy (held back, and nothing is wrong with it), broken (held back, and rightly), again (as broken, and not for the first time since the hub started), sick (has jobs, and something is wrong), exposed (the next jobs may come) or planned.";
+    Bench "bench" Node "BENCH" 7, "The scheduler's word against ours: healthy (held back, and nothing is wrong with it), broken (held back, and rightly), again (as broken, and not for the first time), sick (has jobs, and something is wrong), exposed (the next jobs may come) or planned.";
     NicName "nic.name" Nic "NIC" 10, "The port's name.";
     NicKind "nic.kind" Nic "KIND" 10, "What the port speaks: infiniband, roce, efa or ethernet.";
     NicGpu "nic.gpu" Nic "GPU" 4, "The GPU nearest to the port, by PCI topology.";

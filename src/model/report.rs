@@ -28,6 +28,9 @@ pub struct Introduction {
 /// What a note begins with that says that some processes cannot be seen.
 pub const HIDDEN_PROCESSES: &str = "/proc: ";
 
+/// How a process is called that has a GPU, by a number of the driver's that means nobody here.
+pub const ELSEWHERE: &str = "(another PID namespace)";
+
 /// What a node is and has: at connect, on change, and every 60 s.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
@@ -215,10 +218,23 @@ pub struct Grant {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Who submitted it. Empty when unknown.
+    pub user: String,
     /// Who pays for it: its namespace.
     pub account: String,
     /// The queue that it was submitted to. Empty when unknown.
     pub partition: String,
+    /// Its GPUs' slots.
+    pub slots: Vec<u16>,
+    /// Which of its containers have which of them.
+    pub containers: Vec<Container>,
+}
+
+/// A container that was given GPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Its pod's name and its own: `pod/container`.
+    pub name: String,
     /// Its GPUs' slots.
     pub slots: Vec<u16>,
 }

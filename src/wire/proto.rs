@@ -204,6 +204,18 @@ pub(super) struct Grant {
     pub(super) partition: String,
     #[prost(uint32, repeated, tag = "5")]
     pub(super) slots: Vec<u32>,
+    #[prost(string, tag = "6")]
+    pub(super) user: String,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) containers: Vec<Container>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Container {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(uint32, repeated, tag = "2")]
+    pub(super) slots: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

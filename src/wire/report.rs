@@ -8,7 +8,8 @@ use crate::model::{
     Time,
     place::Label,
     report::{
-        Event, EventKind, Fault, Gpu, GpuUse, Grant, Inventory, Mount, Nic, Process, Processes, Subject, Workload,
+        Container, Event, EventKind, Fault, Gpu, GpuUse, Grant, Inventory, Mount, Nic, Process, Processes, Subject,
+        Workload,
     },
 };
 
@@ -151,20 +152,32 @@ impl TryFrom<proto::Processes> for Processes {
 
 impl From<Grant> for proto::Grant {
     fn from(grant: Grant) -> Self {
-        let Grant { id, name, account, partition, slots } = grant;
-        proto::Grant { id, name, account, partition, slots: slots.into_iter().map(u32::from).collect() }
+        let Grant { id, name, user, account, partition, slots, containers } = grant;
+        let numbers = |slots: Vec<u16>| slots.into_iter().map(u32::from).collect();
+        let containers =
+            containers.into_iter().map(|it| proto::Container { name: it.name, slots: numbers(it.slots) }).collect();
+        proto::Grant { id, name, user, account, partition, slots: numbers(slots), containers }
     }
 }
 
 fn grant(grant: proto::Grant) -> Result<Grant, DecodeError> {
-    let slots = limit::counted(grant.slots, limit::GPUS + limit::INSTANCES, "GPUs of a job")?;
-    let slot = |slot| limit::slot(slot, limit::GPUS + limit::INSTANCES, "GPU slot of a job");
+    let slots = |slots, of| {
+        let slots = limit::counted(slots, limit::GPUS + limit::INSTANCES, of)?;
+        let slot = |slot| limit::slot(slot, limit::GPUS + limit::INSTANCES, "GPU slot of a job");
+        slots.into_iter().map(slot).collect::<Result<Vec<u16>, DecodeError>>()
+    };
+    let container = |it: proto::Container| {
+        Ok(Container { name: limit::shown(it.name, limit::LINE), slots: slots(it.slots, "GPUs of a container")? })
+    };
+    let containers = limit::counted(grant.containers, limit::GRANTS, "containers of a job")?;
     Ok(Grant {
         id: limit::shown(grant.id, limit::SHORT),
         name: limit::shown(grant.name, limit::SHORT),
         account: limit::shown(grant.account, limit::SHORT),
         partition: limit::shown(grant.partition, limit::SHORT),
-        slots: slots.into_iter().map(slot).collect::<Result<_, _>>()?,
+        user: limit::shown(grant.user, limit::SHORT),
+        slots: slots(grant.slots, "GPUs of a job")?,
+        containers: containers.into_iter().map(container).collect::<Result<_, DecodeError>>()?,
     })
 }
 

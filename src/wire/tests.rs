@@ -12,8 +12,8 @@ use crate::model::{
     question::{Answer, Complaint},
     raw::Gap,
     report::{
-        Event, EventKind, Fault, Gpu, GpuUse, Grant, Introduction, Inventory, Mount, Nic, Process, Processes, Sample,
-        Subject, Values, Workload,
+        Container, Event, EventKind, Fault, Gpu, GpuUse, Grant, Introduction, Inventory, Mount, Nic, Process,
+        Processes, Sample, Subject, Values, Workload,
     },
     series::{Line, Series},
     state::{Census, Scheduler},
@@ -101,6 +101,8 @@ fn processes() -> Processes {
             account: "ml".into(),
             partition: "research".into(),
             slots: vec![0, 63],
+            user: "ann".into(),
+            containers: vec![Container { name: "llama-0/main".into(), slots: vec![0, 63] }],
         }]),
     }
 }
@@ -373,6 +375,11 @@ fn more_than_anything_real_is_refused() {
     refused(grants(vec![Grant::default(); 1025]), "jobs that were given GPUs: more than 1024");
     refused(grants(vec![Grant { slots: vec![576], ..Grant::default() }]), "GPU slot of a job");
     refused(grants(vec![Grant { slots: vec![0; 577], ..Grant::default() }]), "GPUs of a job: more than 576");
+    let containers = |all: Vec<Container>| grants(vec![Grant { containers: all, ..Grant::default() }]);
+    refused(containers(vec![Container::default(); 1025]), "containers of a job: more than 1024");
+    let slots = |slots| containers(vec![Container { slots, ..Container::default() }]);
+    refused(slots(vec![576]), "GPU slot of a job");
+    refused(slots(vec![0; 577]), "GPUs of a container: more than 576");
     let metrics = vec![Declared { scope: Scope::Gpu, key: "gpu.x".into(), unit: Unit::One, quantum: 1.0 }; 1025];
     refused(Message::from(Hello { metrics, ..hello() }), "metrics: more than 1024");
     refused(Message::Ask(Ask { slot: 0, query: "x".repeat(20_000) }), "query");

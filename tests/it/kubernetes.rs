@@ -53,7 +53,14 @@ impl Node {
         let hub = Hub::start(dir.path(), "127.0.0.1:0");
         let config = at("config.toml");
         let [kubelet, runtime] = sockets.each_ref().map(|socket| socket.display());
-        fs::write(&config, format!("[agent]\nkubelet = '{kubelet}'\ncontainer_runtime = '{runtime}'\n")).unwrap();
+        fs::write(
+            &config,
+            format!(
+                "[agent]\nkubelet = '{kubelet}'\ncontainer_runtime = '{runtime}'\n\
+                 owner_labels = ['example.com/user']\n"
+            ),
+        )
+        .unwrap();
         let mut agent = supertop();
         agent.arg("--config").arg(&config).args(["agent", "--hub", &hub.agents, "--name", "gpu017", "--nvml-library"]);
         agent.arg(mock.path()).arg("--control").arg(at("agent.sock"));
@@ -86,7 +93,8 @@ fn column<'a>(answer: &'a Value, key: &str) -> Vec<&'a str> {
 
 #[test]
 fn pods_gpus_are_their_jobs() {
-    let llama = json!({ "training.kubeflow.org/job-name": "llama", "kueue.x-k8s.io/queue-name": "research" });
+    let llama = json!({ "training.kubeflow.org/job-name": "llama", "kueue.x-k8s.io/queue-name": "research",
+        "example.com/user": "ann" });
     let evaluation = json!({ "batch.kubernetes.io/job-name": "eval" });
     let shared = format!("{}::0", gpu(4));
     let not = |ready: Value, mut pod: Value| {
@@ -116,6 +124,11 @@ fn pods_gpus_are_their_jobs() {
     let counts: Vec<_> = answer["rows"].as_array().unwrap().iter().map(count).collect();
     assert_eq!(counts, [[Some(1), Some(1)], [Some(4), Some(0)], [Some(1), Some(0)]]);
     assert_eq!(column(&hub.get("gpus where job = 'ml/llama'"), "index"), ["0", "1", "2", "3"]);
+    assert_eq!(hub.get("jobs where job = 'ml/llama' show job.user")["rows"][0]["job.user"], "ann");
+    let given = hub.get("gpus where given.to != none sort index show index,given.to");
+    let workers = ["llama-worker-0/main", "llama-worker-1/main"];
+    let expected = [workers[0], workers[0], workers[1], workers[1], "notebook/main", "eval-x7k2p/main"];
+    assert_eq!(column(&given, "given.to"), expected);
     // What was given and what is used are two things.
     assert_eq!(column(&hub.get("gpus where use = unused"), "index"), ["5"]);
     assert_eq!(hub.get("nodes show notes")["rows"][0]["notes"], Value::Null);

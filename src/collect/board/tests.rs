@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    collect::Driver,
+    collect::{Driver, kubernetes::Device},
     model::{
         Gap,
         metric::{gpu, nic},
@@ -270,7 +270,9 @@ fn what_pods_were_given_is_told_by_job() {
         namespace: "ml".into(),
         job: job.into(),
         queue: "research".into(),
-        devices: devices.into(),
+        name: format!("{job}-{uid}"),
+        owner: "ann".into(),
+        devices: devices.iter().map(|id| Device { id: id.clone(), container: "main".into() }).collect(),
     };
     let pods = vec![
         pod("u1", "llama", &[uuid(1)]),
@@ -305,6 +307,9 @@ fn what_pods_were_given_is_told_by_job() {
     let expected: [(&str, &str, &[u16]); 3] =
         [("ml/llama", "research", &[0, 1]), ("ml/notebook", "research", &[2, 4]), ("ml/serve", "research", &[2])];
     assert_eq!(grants, expected);
+    let llama = &said.grants.as_ref().expect("known")[0];
+    let containers: Vec<_> = llama.containers.iter().map(|it| (&*it.name, &*it.slots)).collect();
+    assert_eq!((&*llama.user, &containers[..]), ("ann", &[("llama-u1/main", &[1][..]), ("llama-u2/main", &[0])][..]));
     let mut jobs: Vec<_> = said.list.iter().map(|process| (process.pid, &*process.workload.job)).collect();
     jobs.sort_unstable();
     // By its pod; by its GPU; nobody knows whose a shared GPU's is; a process of the host; one that cannot be seen; a
@@ -319,7 +324,8 @@ fn devices_are_found_by_whatever_their_plugin_calls_them() {
     assert_eq!(board.processes(Time::from_millis(0)).grants, None, "nobody has said anything yet");
     board.apply("nvml", Ok(with_gpus((0..12).map(a_gpu).collect())));
     let slots = |board: &mut Board, device: &str| {
-        let pod = Pod { devices: vec![device.into()], ..Pod::default() };
+        let devices = vec![Device { id: device.into(), ..Device::default() }];
+        let pod = Pod { devices, ..Pod::default() };
         board.apply("kubernetes", Ok(Findings { pods: Some(vec![pod]), ..Findings::default() }));
         let grants = board.processes(Time::from_millis(0)).grants.expect("they are known");
         grants.first().map(|grant| grant.slots.clone())

@@ -21,7 +21,7 @@ use crate::{
     model::{
         Gap, Time,
         metric::node,
-        report::{HIDDEN_PROCESSES, Process},
+        report::{ELSEWHERE, HIDDEN_PROCESSES, Process},
         text::clean,
     },
 };
@@ -139,16 +139,29 @@ impl Processes {
             });
         }
         self.known = known;
+        if self.is_apart() {
+            // The driver counts as the machine does, mostly.
+            let watched = self.watchlist.pids();
+            list.retain(|process| !watched.contains(&process.pid) || has_a_gpu(&folder.join(process.pid.to_string())));
+            let others = watched.into_iter().filter(|pid| list.iter().all(|process| process.pid != *pid));
+            let others: Vec<u32> = others.collect();
+            list.extend(others.into_iter().map(|pid| Process { pid, name: ELSEWHERE.into(), ..Process::default() }));
+        }
         list
+    }
+
+    /// Whether this agent is in a PID namespace of its own, where numbers mean others than on the machine.
+    fn is_apart(&self) -> bool {
+        let space = std::fs::read_link(self.root.join("proc/self/ns/pid"));
+        space.is_ok_and(|space| space.as_os_str() != FIRST_NAMESPACE)
     }
 
     /// What this agent cannot see of others' processes.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let space = std::fs::read_link(self.root.join("proc/self/ns/pid"));
-        if space.is_ok_and(|space| space.as_os_str() != FIRST_NAMESPACE) {
+        if self.is_apart() {
             let note = "this agent is in a PID namespace of its own (a container without hostPID): of processes in others \
-                        only what they use of GPUs is known, by numbers that may mean others here";
+                        only what they use of GPUs is known";
             notes.push(format!("{HIDDEN_PROCESSES}{note}"));
         }
         let mounts = source::text(&self.root.join("proc/self/mountinfo")).unwrap_or_default();
@@ -196,6 +209,14 @@ impl Collector for Processes {
         findings.costs.push(("processes", cost));
         findings
     }
+}
+
+/// Whether a process holds a GPU's device file open.
+fn has_a_gpu(own: &Path) -> bool {
+    let files = std::fs::read_dir(own.join("fd")).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .any(|file| file.to_str().is_some_and(|path| path.starts_with("/dev/nvidia")))
 }
 
 /// The state letter that `ps` prints.

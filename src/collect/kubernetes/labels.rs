@@ -21,6 +21,9 @@ const JOBS: [&str; 9] = [
 /// Labels with the name of its queue.
 const QUEUES: [&str; 2] = ["kueue.x-k8s.io/queue-name", "volcano.sh/queue-name"];
 
+/// Labels with the name of who made the pod. Few have one of these; most sites have labels of their own for it.
+const OWNERS: [&str; 1] = ["hub.jupyter.org/username"];
+
 /// The job that a pod with these labels is of.
 pub(super) fn job(labels: &HashMap<String, String>) -> Option<&String> {
     first(labels, &JOBS)
@@ -29,6 +32,12 @@ pub(super) fn job(labels: &HashMap<String, String>) -> Option<&String> {
 /// The queue that it was submitted to.
 pub(super) fn queue(labels: &HashMap<String, String>) -> Option<&str> {
     first(labels, &QUEUES).map(String::as_str)
+}
+
+/// Who made the pod: what labels of the site's own say, or else well-known ones.
+pub(super) fn owner<'a>(labels: &'a HashMap<String, String>, own: &[String]) -> Option<&'a String> {
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    first(labels, &own).or_else(|| first(labels, &OWNERS))
 }
 
 fn first<'a>(labels: &'a HashMap<String, String>, keys: &[&str]) -> Option<&'a String> {

@@ -28,6 +28,8 @@ pub(super) struct PodResources {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ContainerResources {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
     #[prost(message, repeated, tag = "2")]
     pub(super) devices: Vec<ContainerDevices>,
 }

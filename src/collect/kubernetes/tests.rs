@@ -10,6 +10,7 @@ fn given(pods: &[(&str, &str, &[&str])]) -> Resources {
         name: (*name).into(),
         namespace: "ml".into(),
         containers: vec![ContainerResources {
+            name: "main".into(),
             devices: vec![ContainerDevices {
                 resource_name: (*resource).into(),
                 device_ids: ids.iter().map(|id| (*id).into()).collect(),
@@ -26,8 +27,9 @@ fn sandbox(name: &str, labels: &[(&str, &str)]) -> Sandbox {
 }
 
 fn kubernetes(given: Resources, named: Option<&Sandboxes>) -> Kubernetes {
-    let mut kubernetes = Kubernetes::new(Sockets::default());
-    (kubernetes.given, kubernetes.named) = (Some(given), named.map(name));
+    let mut kubernetes =
+        Kubernetes::new(Sockets::default(), vec!["example.com/team".into(), "example.com/user".into()]);
+    (kubernetes.given, kubernetes.named) = (Some(given), named.map(|all| name(all, &kubernetes.owner_labels)));
     kubernetes
 }
 
@@ -75,6 +77,21 @@ fn a_pods_job_is_what_its_labels_say_or_else_itself() {
 }
 
 #[test]
+fn a_pods_owner_is_what_the_sites_labels_say() {
+    let given = given(&[("a", "nvidia.com/gpu", &["GPU-1"]), ("b", "nvidia.com/gpu", &["GPU-2", "GPU-3"])]);
+    let jupyter = ("hub.jupyter.org/username", "carol");
+    let items = vec![
+        sandbox("a", &[jupyter, ("example.com/user", "ann"), ("example.com/team", "")]),
+        sandbox("b", &[jupyter]),
+        sandbox("c", &[("user", "whoever")]),
+    ];
+    let pods = kubernetes(given, Some(&Sandboxes { items })).pods().expect("known");
+    let told: Vec<_> = pods.iter().map(|pod| (&*pod.name, &*pod.owner, pod.devices.len())).collect();
+    assert_eq!(told, [("a", "ann", 1), ("b", "carol", 2), ("c", "", 0)]);
+    assert_eq!(pods[1].devices[1], Device { id: "GPU-3".into(), container: "main".into() });
+}
+
+#[test]
 fn hostile_names_are_cleaned_and_cut() {
     let long = "x".repeat(2 * LONGEST);
     let items = vec![sandbox("a\u{1b}[31m", &[("job-name", &long), ("kueue.x-k8s.io/queue-name", "q\n")])];
@@ -88,7 +105,7 @@ fn where_there_is_no_kubelet_nothing_is_said() {
     let dir = tempfile::tempdir().expect("a folder");
     let sockets = Sockets { kubelet: dir.path().join("kubelet.sock"), runtimes: vec![dir.path().join("cri.sock")] };
     let (clock, hand) = Clock::by_hand();
-    let mut kubernetes = Kubernetes::with(sockets.clone(), clock);
+    let mut kubernetes = Kubernetes::with(sockets.clone(), Vec::new(), clock);
     let mut look = |after: Duration| {
         hand.advance(after);
         kubernetes.collect(Time::from_millis(0))

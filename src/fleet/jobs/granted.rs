@@ -28,6 +28,9 @@ impl Jobs {
             };
             self.begin_anew(number);
             let Some(job) = self.get_mut(number).filter(|job| !job.is_scheduled) else { continue };
+            // Who owns its processes is one of its containers' users.
+            let user = if grant.user.is_empty() { job.user.clone() } else { names.share(&grant.user) };
+            job.user = user;
             let texts = [
                 (&mut job.name, &grant.name),
                 (&mut job.account, &grant.account),

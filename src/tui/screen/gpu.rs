@@ -126,9 +126,15 @@ impl Gpu {
         let room = pen.width().saturating_sub(x + 3);
         pen.text(x + 2, 0, &cut_end(&found.why, room), found.health.role());
         let mut x = 1;
-        for (key, title) in
-            [("bus", "bus"), ("serial", "serial"), ("numa", "NUMA"), ("mig", "MIG"), ("vbios", "VBIOS"), ("uuid", "")]
-        {
+        for (key, title) in [
+            ("given.to", "given to"),
+            ("bus", "bus"),
+            ("serial", "serial"),
+            ("numa", "NUMA"),
+            ("mig", "MIG"),
+            ("vbios", "VBIOS"),
+            ("uuid", ""),
+        ] {
             let Some(text) = self.fact(key).and_then(Cell::text).filter(|text| !text.is_empty()) else { continue };
             let words = format!("{title} {text}");
             if x + width(words.trim()) + 3 <= pen.width() {

@@ -168,3 +168,26 @@ fn a_pid_namespace_of_its_own_is_said() {
     };
     assert_eq!((notes("pid:[4026531836]"), notes("pid:[4026532198]")), (0, 1));
 }
+
+#[test]
+fn numbers_of_another_namespace_are_not_taken_for_processes_here() {
+    let names = |space: &str, holds: &str| -> Vec<String> {
+        let root = tempfile::tempdir().unwrap();
+        let [own, me] = ["proc/self/ns".to_owned(), format!("proc/{}/fd", std::process::id())];
+        for folder in [&own, &me] {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        std::os::unix::fs::symlink(space, root.path().join(own).join("pid")).unwrap();
+        std::os::unix::fs::symlink(holds, root.path().join(me).join("3")).unwrap();
+        let watchlist = Watchlist::default();
+        watchlist.set([std::process::id(), u32::MAX]);
+        let mut processes = Processes::with(root.path(), watchlist, Clock::by_hand().0).unwrap();
+        let list = processes.collect(Time::from_millis(0)).processes.unwrap();
+        let watched = list.into_iter().filter(|process| [std::process::id(), u32::MAX].contains(&process.pid));
+        watched.map(|process| process.name).collect()
+    };
+    let (machine, apart) = ("pid:[4026531836]", "pid:[4026532198]");
+    assert!(matches!(&names(machine, "/dev/null")[..], [me] if me != ELSEWHERE));
+    assert_eq!(names(apart, "/dev/null"), [ELSEWHERE, ELSEWHERE], "the machine's process of that number has the GPU");
+    assert!(matches!(&names(apart, "/dev/nvidia3")[..], [me, other] if me != ELSEWHERE && other == ELSEWHERE));
+}
