@@ -240,8 +240,11 @@ impl Board {
             }
         }
         for grant in grants.values_mut() {
-            grant.slots.sort_unstable();
-            grant.slots.dedup();
+            let all = grant.containers.iter_mut().map(|container| &mut container.slots);
+            for slots in all.chain([&mut grant.slots]) {
+                slots.sort_unstable();
+                slots.dedup();
+            }
         }
         Some(grants.into_values().collect())
     }

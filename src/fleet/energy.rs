@@ -175,6 +175,11 @@ impl Energy {
         self.meters.push(Meters::default());
     }
 
+    /// Whether a job that has not come up again since the hub was last stopped had spent anything on a later day than that.
+    pub(super) fn ran_after(&self, job: &Name, time: Time) -> bool {
+        self.before.get(job).is_some_and(|(bill, _)| bill.day > day(time))
+    }
+
     /// What the job had spent when the hub was last stopped.
     pub(super) fn restored(&mut self, job: &Name) -> Option<(Bill, Hours)> {
         if self.before.is_empty() { None } else { self.before.remove(job) }
@@ -284,7 +289,10 @@ impl Fleet {
             self.energy.room.push(meter.spent(cell(counters), cell(powers), seconds, now));
         }
         let Some(from) = from else { return };
-        if let Some(watts) = rest(self.tiles.row(at, node::TOTAL_POWER), powers, gpus) {
+        let cpus = || self.tiles.row(at, node::CPU_POWER).first()?.steps().map(f64::from);
+        if let Some(watts) =
+            rest(self.tiles.row(at, node::TOTAL_POWER), powers, gpus).or_else(cpus).filter(|_| gpus > 0)
+        {
             let each = watts * seconds.min(BELIEVED) / gpus as f64;
             self.energy.room.iter_mut().filter(|it| it.gpu_seconds > 0.0).for_each(|it| it.host = each);
             self.energy.knows_hosts = true;

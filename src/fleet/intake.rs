@@ -142,20 +142,23 @@ impl Fleet {
             return;
         }
         let processes = &mut self.nodes[session.node.index()].processes;
-        let over = processes.take(said, &mut self.names);
+        let mut over = processes.take(said, &mut self.names);
         let mut refused = self.jobs.see(session.node, processes, now);
         // Where a scheduler of ours runs in pods, it knows better who has what.
         let is_scheduled = self.nodes[session.node.index()].standing.is_some();
         self.nodes[session.node.index()].tells_grants = said.grants.is_some() && !is_scheduled;
         if let Some(grants) = &said.grants {
-            let all = grants.iter().flat_map(|grant| &grant.containers).take(Self::MOST_SLOTS);
+            let all = grants.iter().flat_map(|grant| &grant.containers);
+            over += all.clone().count().saturating_sub(Self::MOST_SLOTS) as u64;
+            let all = all.take(Self::MOST_SLOTS);
             let all = all.map(|it| (self.names.share(&it.name), it.slots.iter().copied().collect()));
             self.nodes[session.node.index()].containers = all.collect();
             let grants = if is_scheduled { &[][..] } else { grants };
             let gpus = self.slots(session.node, Scope::Gpu);
             refused += self.jobs.grant(session.node, grants, gpus, &mut self.names, now);
         }
-        for (reason, n) in [("process, core or mount beyond a node's limit", over), (jobs::BEYOND, refused)] {
+        for (reason, n) in [("process, core, mount or container beyond a node's limit", over), (jobs::BEYOND, refused)]
+        {
             if n > 0 {
                 *self.drops.entry(reason).or_default() += n;
             }
@@ -255,7 +258,7 @@ impl Fleet {
             let stay = |n: usize| (0..n).map(Some).collect();
             let moved = gpus.is_some();
             if let Some(origins) = &gpus {
-                self.jobs.move_had(id, origins);
+                self.jobs.move_had(id, origins, before.gpus.len());
             }
             let (gpus, nics) =
                 (gpus.unwrap_or_else(|| stay(now.gpus.len())), nics.unwrap_or_else(|| stay(now.nics.len())));
@@ -444,7 +447,7 @@ mod tests {
         };
         fleet.processes(session, &list(Processes::MOST + 3), at(0));
         assert_eq!(fleet.node(session.node).processes.list.len(), Processes::MOST);
-        assert_eq!(drops(&fleet, "process, core or mount beyond a node's limit"), 3);
+        assert_eq!(drops(&fleet, "process, core, mount or container beyond a node's limit"), 3);
         fleet.processes(session, &list(2), at(0));
         assert_eq!(fleet.node(session.node).processes.list.len(), 2);
     }

@@ -81,7 +81,7 @@ impl Jobs {
     /// Shares of nodes that those had which have ended and are kept: a hundred bytes each.
     const MOST_SHARES: usize = 1_000_000;
     /// How long those are kept that have ended.
-    const KEPT: Duration = Duration::from_hours(24);
+    pub(super) const KEPT: Duration = Duration::from_hours(24);
     /// Jobs that are forgotten for a new one when there is no room left: so many, so that it is seldom.
     const AT_ONCE: usize = 4096;
     const FORGET_EVERY: Duration = Duration::from_mins(1);
@@ -127,7 +127,10 @@ impl Jobs {
             self.begin_anew(number);
             let Some(job) = self.get_mut(number) else { continue };
             if !job.is_scheduled {
-                job.user = one.user.clone();
+                // Who made a pod is known better than by its processes.
+                if job.user.is_empty() || !job.is_allotted() {
+                    job.user = one.user.clone();
+                }
                 job.started = job.started.into_iter().chain(one.started).min();
             }
             let at = self.share_of(number, node, now);

@@ -39,11 +39,12 @@ impl Fleet {
             // Of one of which the scheduler said nothing yet, it is as it was before the hub's restart.
             let Some(standing) = &self.nodes[at].standing else { continue };
             let (id, before) = (NodeId::at(at), self.nodes[at].holds.well);
-            let well = match self.is_sick(id, self.presence[at].state(now), now) {
-                _ if !standing.is_held() || standing.is_planned() => None,
-                Some(true) => None,
-                Some(false) => before.or(Some(now)),
-                None => before,
+            let is_held = standing.is_held() && !standing.is_planned();
+            let is_sick = || self.is_sick(id, self.presence[at].state(now), now);
+            let well = match is_held.then(is_sick) {
+                None | Some(Some(true)) => None,
+                Some(Some(false)) => before.or(Some(now)),
+                Some(None) => before,
             };
             if well != before {
                 self.nodes[at].holds.well = well;

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Shared, spread::Spread, state::Saved};
 use crate::{
-    fleet::{EndedJob, Known},
+    fleet::{EndedJob, Fleet, Known},
     model::energy::hour,
 };
 
@@ -16,6 +16,8 @@ const CHANGES_EVERY: Duration = Duration::from_secs(5);
 const ROSTER_AT_ONCE: usize = 512;
 const JOBS_AT_ONCE: usize = 128;
 const METERS_AT_ONCE: usize = 128;
+/// The same of hours when nobody waits any more: each time costs the disk a sync.
+const HOURS_AT_LAST: usize = 4096;
 /// How often it is written what energy was spent on.
 const ENERGY_EVERY: Duration = Duration::from_mins(1);
 /// How long to wait with what the disk would not take.
@@ -32,7 +34,7 @@ enum Changes {
 pub(super) async fn keep_changes(shared: Shared) {
     loop {
         sleep(CHANGES_EVERY).await;
-        while let Some(changes) = changes(&shared) {
+        while let Some(changes) = changes(&shared, Duration::ZERO) {
             while !write(&shared, changes.clone()).await {
                 sleep(RETRY_AFTER).await;
             }
@@ -56,13 +58,14 @@ pub(super) async fn keep_energy(shared: Shared) {
 
 /// What has changed since the last time. What the disk does not take now is lost.
 pub(super) async fn keep_last(shared: &Shared) {
-    save_energy(shared, true).await;
-    save_hours(shared, true).await;
-    while let Some(changes) = changes(shared) {
+    // Nothing more will be said of those that have just ended.
+    while let Some(changes) = changes(shared, Fleet::COMPLETE) {
         if !write(shared, changes).await {
-            return;
+            break;
         }
     }
+    save_energy(shared, true).await;
+    save_hours(shared, true).await;
 }
 
 /// Writes what energy was spent on. What the disk does not take is written the next time.
@@ -85,9 +88,10 @@ async fn save_energy(shared: &Shared, is_at_once: bool) {
 /// Writes what each GPU spent by the hour, some nodes at a time.
 async fn save_hours(shared: &Shared, is_at_once: bool) {
     let nodes = shared.borrow().fleet.nodes().len();
-    for next in (0..nodes).step_by(METERS_AT_ONCE) {
+    let some = if is_at_once { HOURS_AT_LAST } else { METERS_AT_ONCE };
+    for next in (0..nodes).step_by(some) {
         let began = Instant::now();
-        let hours = shared.borrow().fleet.spent_by_hour(next, METERS_AT_ONCE);
+        let hours = shared.borrow().fleet.spent_by_hour(next, some);
         let written = shared.borrow().state.as_ref().map(|state| state.save_hours(hours));
         if !is_done(written).await {
             return;
@@ -99,11 +103,11 @@ async fn save_hours(shared: &Shared, is_at_once: bool) {
     }
 }
 
-/// Some of what has changed; nothing when nothing has, or none is kept.
-fn changes(shared: &Shared) -> Option<Changes> {
+/// Some of what has changed, as of so long from now; nothing when nothing has, or none is kept.
+fn changes(shared: &Shared, later: Duration) -> Option<Changes> {
     let mut core = shared.borrow_mut();
     core.state.as_ref()?;
-    let now = core.now();
+    let now = core.now() + later;
     let roster = core.fleet.take_roster_changes(ROSTER_AT_ONCE);
     if !roster.is_empty() {
         return Some(Changes::Roster(roster.into()));

@@ -21,20 +21,21 @@ const PAUSE: u32 = 4;
 /// And none sooner than after so long.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// How often it is asked where nodes are, which seldom changes.
+/// How often it is asked where nodes are, which seldom changes but for new nodes.
 const LOCATE_EVERY: Duration = Duration::from_mins(2);
 
 /// Never ends.
 pub(super) async fn keep_asking(shared: Shared, scheduler: Arc<dyn Scheduler>, every: Duration) {
-    let mut located: Option<Instant> = None;
+    let mut located: Option<(Instant, usize)> = None;
     loop {
         let began = Instant::now();
         let answers = ask(&shared, scheduler.clone()).await;
         // One that does not answer has no work with it, and may be back soon.
         let worked = if answers { began.elapsed() } else { Duration::ZERO };
-        if answers && located.is_none_or(|last| last.elapsed() >= LOCATE_EVERY) {
+        let nodes = shared.borrow().fleet.nodes().len();
+        if answers && located.is_none_or(|(last, of)| of != nodes || last.elapsed() >= LOCATE_EVERY) {
             locate(&shared, scheduler.clone()).await;
-            located = Some(Instant::now());
+            located = Some((Instant::now(), nodes));
         }
         sleep(every.max(worked * PAUSE).max(LEAST)).await;
     }

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ pub(super) use self::energy::Saved;
 use self::lines::{Line, Lines};
 use crate::{
     fleet::{ByHour, EndedJob, Fleet, Known, Roster},
-    model::report::Event,
+    model::{report::Event, time::Time},
 };
 
 /// One line of the journal.
@@ -52,6 +53,10 @@ impl Line for EndedJob {
 
     fn key(&self) -> Option<&str> {
         Some(&self.id)
+    }
+
+    fn lapses(&self) -> Option<(Time, Duration)> {
+        Some((self.ended?, Fleet::ENDED_KEPT))
     }
 }
 
@@ -250,10 +255,7 @@ mod tests {
     use super::*;
     use crate::{
         fleet::Settings,
-        model::{
-            report::{EventKind, Subject},
-            time::Time,
-        },
+        model::report::{EventKind, Subject},
     };
 
     fn entry(n: i64) -> Entry {
@@ -318,7 +320,7 @@ mod tests {
         let energy = r#"{"book":{"accounts":[],"jobs":[["7",[5000.0,0.0,0.0,10.0,0.0],[0,0.0],[null,null]]]},
             "nodes":[{"node":"gpu001","read":7200000,"gpus":[[50,5000.0]]}]}"#;
         assert!(state.save_energy(serde_json::from_str(energy).unwrap()).await);
-        let hours = r#"{"node":"gpu001","gpus":[[2,[5,7,null,1]]]}"#;
+        let hours = r#"{"node":"gpu001","read":7200000,"gpus":[[2,[5,7,null,1]]]}"#;
         let hours = || serde_json::from_str::<ByHour>(hours).unwrap();
         assert!(state.save_hours(vec![hours()]).await);
         let ended = r#"{"id":"7","name":"llama","state":"failed","ended":7000000,"shares":[["gpu001",[0],null,null]]}"#;

@@ -42,7 +42,7 @@ pub enum Field {
     Notes,
     /// Why a GPU does not answer: lost, released, driver hung.
     Fault,
-    /// What is made of a GPU: `free`, `used`, `unused`, `ungiven`, `hollow` or `zombie`.
+    /// What is made of a GPU: `free`, `used`, `idle`, `unused`, `ungiven`, `hollow` or `zombie`.
     Use,
     /// Jobs that had a GPU and have ended.
     Ran,
@@ -179,7 +179,7 @@ fields! {
     Agent "agent" Node "AGENT" 8, "The agent's version.";
     Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
-    Use "use" Gpu "USE" 7, "free, used, unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
+    Use "use" Gpu "USE" 7, "free, used, idle (processes are on it, and it does nothing), unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
     Ran "ran" Gpu "RAN" 9, "Jobs that had the GPU and have ended, for a day.";
     GivenTo "given.to" Gpu "GIVEN TO" 28, "The pods and containers that the kubelet gave the GPU to: pod/container.";
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";

@@ -259,6 +259,7 @@ impl<'a> Snapshot<'a> {
             job::UNUSED | job::UNGIVEN if !job.is_allotted() => Err(Gap::Absent),
             job::UNUSED => self.compared(job, Share::unused),
             job::UNGIVEN => self.compared(job, Share::ungiven),
+            job::SILENT => count(job.held().filter(|share| !self.is_up(share.node)).count()),
             job::IDLE | job::OUTLIERS if job.held().next().is_none() => Ok(0.0),
             job::IDLE => {
                 let mut utils = Vec::new();

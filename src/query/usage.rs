@@ -18,6 +18,8 @@ use super::{
 /// waits in a kernel.
 const BUSY: f64 = 50.0;
 const HOLLOW: f64 = 5.0;
+/// One that is busy for less of the time has nothing to do.
+const IDLE: f64 = 1.0;
 /// Bytes that a GPU without processes does not hold: contexts of the driver's own take some hundred MiB.
 const HAUNTED: f64 = 1_073_741_824.0;
 
@@ -43,6 +45,7 @@ pub(super) fn usage(snapshot: &Snapshot<'_>, node: NodeId, slot: u32) -> Option<
         (true, false) => "unused",
         (false, true) if is_scheduled && is_sure => "ungiven",
         (_, true) if is_hollow(snapshot, node, slot) => "hollow",
+        (_, true) if number(snapshot, node, slot, gpu::UTIL).is_some_and(|util| util < IDLE) => "idle",
         (_, true) => "used",
     })
 }

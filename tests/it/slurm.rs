@@ -209,6 +209,43 @@ fn agrees_with_squeue(cluster: &Cluster, answer: &Value) {
     assert_eq!(rows.collect::<Vec<_>>(), told.lines().collect::<Vec<_>>());
 }
 
+/// Tasks of an array, one of which is requeued.
+fn arrays_and_requeues(cluster: &Cluster, hub: &Hub) {
+    let array = cluster.submit(&["-N1", "--gres=gpu:1", "--array=3-4", "--wrap=sleep 600"]);
+    let tasks = format!("jobs where phase = running and job.array ~ '^{array}_' sort job show job,job.array");
+    let answer = hub.await_answer(&tasks, "both run", |answer| answer["total"] == 2);
+    let rows = answer["rows"].as_array().unwrap().iter();
+    let got: Vec<String> =
+        rows.map(|row| [&row["job"], &row["job.array"]].map(|it| it.as_str().unwrap()).join("|")).collect();
+    let told = cluster.ask("squeue", &["-h", "-r", "-t", "running", "-o", "%A|%F_%K"]);
+    let mut told: Vec<&str> = told.lines().collect();
+    told.sort_unstable();
+    assert_eq!(got, told);
+    let first = got[0].split('|').next().unwrap();
+    cluster.ask("scontrol", &["requeue", first]);
+    let requeued = format!("jobs where job = {first} and restarts = 1 and phase = waiting");
+    hub.await_answer(&requeued, "it waits again", |answer| answer["total"] == 1);
+}
+
+/// A node that an operator drains, with a reason, and gives back.
+fn drained_and_given_back(cluster: &Cluster, [hub, by_rest]: [&Hub; 2], living: &str) {
+    let words = "reason=XID \"79\" again";
+    cluster.ask("scontrol", &["update", "nodename=gpu002", "state=drain", words]);
+    let drained = "nodes where sched = drain show node,sched,sched.reason,sched.by,sched.since";
+    let answer = hub.await_answer(drained, "a node is drained", |answer| answer["total"] == 1);
+    let row = &answer["rows"][0];
+    assert_eq!((&row["node"], &row["sched.reason"]), (&"gpu002".into(), &"XID \"79\" again".into()), "{answer}");
+    assert!(row["sched.by"] == "root" && row["sched.since"].is_string(), "{answer}");
+    assert_eq!(answer["scheduler"]["strangers"], "");
+    let answer = by_rest.await_answer(drained, "a node is drained", |answer| answer["total"] == 1);
+    assert_eq!(&answer["rows"][0], row);
+    let told = cluster.ask("scontrol", &["show", "node", "gpu002"]);
+    assert!(told.contains("Reason=XID \"79\" again [root@") && told.contains("+DRAIN"), "{told}");
+    agrees_with_squeue(cluster, &hub.get(living));
+    cluster.ask("scontrol", &["update", "nodename=gpu002", "state=resume"]);
+    hub.await_answer(drained, "it has its node back", |answer| answer["total"] == 0);
+}
+
 #[test]
 fn jobs_are_as_slurm_says() {
     let mut cluster = Cluster::start();
@@ -274,6 +311,7 @@ fn jobs_are_as_slurm_says() {
     }
 
     agrees_with_squeue(&cluster, &answer);
+    let living = scheduled.replace("where", "where phase != ended and");
 
     // A job that is cancelled has ended, and says how; the one that waited follows.
     cluster.ask("scancel", &[&wide, &narrow]);
@@ -283,6 +321,7 @@ fn jobs_are_as_slurm_says() {
     assert_eq!((&answer["rows"][0]["job.gpus"], &answer["rows"][0]["job.held"]), (&4.into(), &0.into()));
     let started = format!("gpus where job = {big}");
     hub.await_answer(&started, "the one that waited runs", |answer| answer["total"] == (NODES * GPUS) as u64);
+    agrees_with_squeue(&cluster, &hub.get(&living));
 
     // The same by slurmrestd.
     let socket = cluster.dir.path().join("rest.sock");
@@ -305,17 +344,7 @@ fn jobs_are_as_slurm_says() {
     assert_eq!(rows(&by_rest), rows(&hub));
     assert!(by_rest.get(scheduled)["rows"][0]["job.gpus"].is_null(), "unknown is not 0");
 
-    // A node that an operator drains, with a reason.
-    let words = "reason=XID \"79\" again";
-    cluster.ask("scontrol", &["update", "nodename=gpu002", "state=drain", words]);
-    let drained = "nodes where sched = drain show node,sched,sched.reason,sched.by,sched.since";
-    let answer = hub.await_answer(drained, "a node is drained", |answer| answer["total"] == 1);
-    let row = &answer["rows"][0];
-    assert_eq!((&row["node"], &row["sched.reason"]), (&"gpu002".into(), &"XID \"79\" again".into()), "{answer}");
-    assert!(row["sched.by"] == "root" && row["sched.since"].is_string(), "{answer}");
-    assert_eq!(answer["scheduler"]["strangers"], "");
-    let answer = by_rest.await_answer(drained, "a node is drained", |answer| answer["total"] == 1);
-    assert_eq!(&answer["rows"][0], row);
+    drained_and_given_back(&cluster, [&hub, &by_rest], &living);
 
     // A controller that does not answer takes nothing away, and is told of.
     drop(cluster.controller.take());
@@ -326,6 +355,9 @@ fn jobs_are_as_slurm_says() {
     assert!(answer["scheduler"]["heard"].is_string());
     cluster.start_controller();
     hub.await_answer(&started, "it answers again", |answer| answer["scheduler"]["problem"] == "");
+    agrees_with_squeue(&cluster, &hub.get(&living));
     cluster.ask("scancel", &[&big]);
     hub.await_answer(&started, "nothing is held any more", |answer| answer["total"] == 0);
+
+    arrays_and_requeues(&cluster, &hub);
 }

@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Kind, Sim,
+    Ailment, Kind, Sim,
     chance::{Dice, key},
     place::RACK,
 };
@@ -61,8 +61,12 @@ impl Scheduler for Queue {
     }
 }
 
+/// After how long a node that says nothing is down to the scheduler.
+const GIVEN_UP: Duration = Duration::from_mins(2);
+
 impl Sim {
-    /// How the scheduler stands to node `n` at `now`. An operator has drained a few, each with a word why.
+    /// How the scheduler stands to node `n` at `now`. An operator has drained a few, each with a word why, and has plans with
+    /// others; one that is silent is down.
     fn standing(&self, n: u32, now: Time) -> Standing {
         let mut dice = Dice::new(key(u64::from(n), 0xd4a1));
         let base = match self.job(n, now) {
@@ -71,8 +75,20 @@ impl Sim {
             Some(_) => "allocated",
         };
         let node = self.name(n);
+        let silent = self.wards.by(n, now).iter().find(|case| case.ailment == Ailment::Silent);
+        if let Some(case) = silent.filter(|case| now.since(case.at) > GIVEN_UP) {
+            let states = ["down", "not_responding"].map(String::from).to_vec();
+            let (reason, by) = ("Not responding".into(), "slurm".into());
+            return Standing { node, states, reason, by, since: Some(case.at + GIVEN_UP) };
+        }
         if dice.below(300) > 0 {
-            return Standing { node, states: vec![base.into()], ..Standing::default() };
+            let is_planned = base == "idle" && dice.below(40) == 0;
+            let planned = is_planned.then(|| "maint".to_owned());
+            return Standing {
+                node,
+                states: [base.into()].into_iter().chain(planned).collect(),
+                ..Standing::default()
+            };
         }
         let reasons = ["XID 79", "HBM", "NVLink errors", "RMA 1652", "firmware update"];
         Standing {
@@ -105,9 +121,16 @@ impl Sim {
         };
         let gpus: Vec<u16> = (0..if whole { self.plan().gpus } else { job.gpus }).collect();
         let nodes = if phase == Phase::Waiting { 0..0 } else { job.nodes.clone() };
+        // Some are one task of several, some were begun more than once, and some say something.
+        let mut more = Dice::new(key(job.id, 0xa44a));
+        let is_task = job.kind == Kind::Debug && more.unit() < 0.5;
+        let (restarts, talks) = (u32::from(more.unit() < 0.05), more.unit() < 0.2);
         let hours = (job.ends.seconds_after(job.started) * 1.2 / 3600.0).ceil();
         Job {
             id: job.id.to_string(),
+            array: if is_task { format!("{}_{}", job.id / 8 * 8, job.id % 8) } else { String::new() },
+            restarts,
+            comment: if talks { "checkpoint every 30 min".into() } else { String::new() },
             name: job.name.clone(),
             user: job.user.clone(),
             account: job.account.clone(),

@@ -66,6 +66,8 @@ pub struct Metered {
 pub struct ByHour {
     /// The node's name.
     pub node: Name,
+    /// When its meters were read last, in milliseconds.
+    read: i64,
     /// Of each GPU, the last hour's number, and kilojoules from it backwards.
     gpus: Vec<Option<(u32, Vec<Option<u16>>)>>,
 }
@@ -117,8 +119,9 @@ impl Fleet {
     /// What the GPUs of so many nodes from one on spent by the hour, to be kept.
     pub fn spent_by_hour(&self, from: usize, count: usize) -> Vec<ByHour> {
         let hourly = |(node, meters): (&Node, &Meters)| {
+            let read = meters.read?.as_millis();
             let gpus: Vec<_> = meters.gpus.iter().map(|gpu| gpu.hours.kept()).collect();
-            gpus.iter().any(Option::is_some).then(|| ByHour { node: node.name.clone(), gpus })
+            gpus.iter().any(Option::is_some).then(|| ByHour { node: node.name.clone(), read, gpus })
         };
         self.meters(from, count).filter_map(hourly).collect()
     }
@@ -171,12 +174,18 @@ impl Fleet {
         }
     }
 
-    /// Goes on from what a node's GPUs spent by the hour; of those without a meter it is left out.
+    /// Goes on from what a node's GPUs spent by the hour; of those without a meter it is left out. Where the meters were
+    /// kept at another time, what that hour came to is not known.
     pub fn restore_hours(&mut self, kept: &ByHour) {
         let Some(id) = self.find(&kept.node) else { return };
-        for (meter, hours) in self.energy.meters[id.index()].gpus.iter_mut().zip(&kept.gpus) {
+        let meters = &mut self.energy.meters[id.index()];
+        let Some(read) = meters.read else { return };
+        for (meter, hours) in meters.gpus.iter_mut().zip(&kept.gpus) {
             if let Some((number, all)) = hours {
                 meter.hours = Hours::restored(*number, all);
+                if read.as_millis() != kept.read {
+                    meter.hours.add(read, f64::NAN);
+                }
             }
         }
     }

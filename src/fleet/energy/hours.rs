@@ -14,6 +14,7 @@ const STEP: f32 = 1000.0;
 pub(in crate::fleet) struct Hours {
     /// The running hour's number, counted from 1970; 0 before anything was added.
     number: u32,
+    /// Not a number where not all of it is known.
     running: f32,
     /// The last one first.
     before: Before,
@@ -33,6 +34,9 @@ fn number(time: Time) -> u32 {
 }
 
 fn steps(joules: f32) -> u16 {
+    if joules.is_nan() {
+        return UNKNOWN;
+    }
     // So much that no hour has it is the most that there can be.
     (joules / STEP).round().clamp(0.0, f32::from(UNKNOWN - 1)) as u16
 }
@@ -69,7 +73,7 @@ impl Hours {
     pub(in crate::fleet) fn get(&self, time: Time) -> Option<f64> {
         let back = self.number.checked_sub(number(time)).filter(|_| self.number > 0)? as usize;
         match back.checked_sub(1) {
-            None => Some(f64::from(self.running)),
+            None => Some(f64::from(self.running)).filter(|joules| !joules.is_nan()),
             Some(at) => {
                 let kept = self.before.0.get(at).filter(|kept| **kept != UNKNOWN)?;
                 Some(f64::from(f32::from(*kept) * STEP))
@@ -89,7 +93,7 @@ impl Hours {
     pub(super) fn restored(number: u32, all: &[Option<u16>]) -> Hours {
         let step = |at: usize| all.get(at).copied().flatten();
         let before = std::array::from_fn(|at| step(at + 1).unwrap_or(UNKNOWN));
-        Hours { number, running: step(0).map_or(0.0, |steps| f32::from(steps) * STEP), before: Before(before) }
+        Hours { number, running: step(0).map_or(f32::NAN, |steps| f32::from(steps) * STEP), before: Before(before) }
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Job {
     pub bill: Bill,
     /// The same by the hour.
     pub(in crate::fleet) hours: Hours,
+    /// Whether it has ended, and that is still to be kept.
+    pub(super) is_unsaved: bool,
     /// How many shares it holds.
     pub(super) holds: usize,
     /// In which round of the scheduler's news it came up last.

@@ -11,7 +11,7 @@ use super::{
         name::{Name, own},
         slots::Slots,
     },
-    BEYOND, Held, Job, Share,
+    BEYOND, Held, Job, Jobs, Share,
 };
 use crate::model::{job::Phase, time::Time};
 
@@ -33,7 +33,8 @@ pub struct EndedJob {
     comment: Name,
     submitted: Option<Time>,
     started: Option<Time>,
-    ended: Option<Time>,
+    /// When it ended.
+    pub ended: Option<Time>,
     /// Milliseconds.
     limit: Option<u64>,
     restarts: u32,
@@ -46,16 +47,22 @@ pub struct EndedJob {
 type KeptShare = (Name, Vec<u16>, Option<Time>, Option<Time>);
 
 impl Fleet {
+    /// How long jobs are remembered that have ended.
+    pub const ENDED_KEPT: Duration = Jobs::KEPT;
     /// How long after its end a job is kept: what is said of it is complete by then.
-    const COMPLETE: Duration = Duration::from_secs(30);
+    pub const COMPLETE: Duration = Duration::from_secs(30);
 
-    /// Jobs that have ended since this was asked before, at most so many, the first ones first.
+    /// Jobs that have ended since this was asked before, [`Fleet::COMPLETE`] ago or longer, at most so many, the first
+    /// ones first.
     pub fn take_ended(&mut self, most: usize, now: Time) -> Vec<EndedJob> {
         let is_due = |(_, heard): &(u32, Time)| now.since(*heard) >= Self::COMPLETE || now < *heard;
         let mut taken = Vec::new();
         while taken.len() < most
             && let Some((number, _)) = self.jobs.unsaved.pop_front_if(|ending| is_due(ending))
         {
+            if let Some(job) = self.jobs.get_mut(number) {
+                job.is_unsaved = false;
+            }
             taken.extend(self.jobs.get(number).filter(|job| job.phase == Phase::Ended).map(|job| self.tell_ended(job)));
         }
         taken
@@ -91,7 +98,9 @@ impl Fleet {
     /// Enters a job that had ended before the hub was started. One that is known already is left as it is.
     pub fn restore_ended(&mut self, kept: &EndedJob) {
         let id = own(&kept.id);
-        if self.jobs.known.contains_key(&id) {
+        // One that spent anything on a later day ran again.
+        let runs_on = kept.ended.is_some_and(|ended| self.energy.ran_after(&id, ended));
+        if runs_on || self.jobs.known.contains_key(&id) {
             return;
         }
         let Some(number) = self.jobs.number(&id) else { return self.drop(BEYOND) };

@@ -7,6 +7,7 @@ use crate::{
     fleet::{
         history::History,
         node::{NEVER, NodeId},
+        slots::Slots,
     },
     model::{job::Phase, time::Time},
 };
@@ -37,11 +38,19 @@ impl Jobs {
 
     /// What is kept of a job that has ended is not what is known of it any more.
     fn is_unsaved(&mut self, number: u32, heard: Time) {
+        let Some(job) = self.get_mut(number) else { return };
+        if std::mem::replace(&mut job.is_unsaved, true) {
+            return;
+        }
         if self.unsaved.len() >= Self::MOST {
             // Nobody keeps them.
             self.unsaved.pop_front();
         }
-        self.unsaved.push_back((number, heard));
+        if heard == NEVER {
+            self.unsaved.push_front((number, heard));
+        } else {
+            self.unsaved.push_back((number, heard));
+        }
     }
 
     /// The next node whose history is to be kept, with how many the job has, and when it ended. Its end has to be packed
@@ -73,16 +82,20 @@ impl Jobs {
         self.had[node.index()].retain(|had| had.job != job);
     }
 
-    /// A node's slots are other GPUs now; of each, `origins` says the slot that it had before. What is held is told anew.
-    pub(in crate::fleet) fn move_had(&mut self, node: NodeId, origins: &[Option<usize>]) {
+    /// A node's slots are other GPUs now; of each, `origins` says the slot that it had among the `known` before. What is held
+    /// is told anew. Instances of GPUs that the roster did not know are as they were before the hub's restart.
+    pub(in crate::fleet) fn move_had(&mut self, node: NodeId, origins: &[Option<usize>], known: usize) {
         for had in self.had[node.index()].clone() {
             let Some(share) = self.share_mut(had).filter(|share| !share.is_held) else { continue };
             let is_its = |(_, origin): &(u16, &Option<usize>)| {
                 origin.is_some_and(|slot| u16::try_from(slot).is_ok_and(|slot| share.slots.contains(slot)))
             };
-            let slots = (0..).zip(origins).filter(is_its).map(|(slot, _)| slot).collect();
-            share.slots = slots;
-            self.is_unsaved(had.job, NEVER);
+            let moved = (0..).zip(origins).filter(is_its).map(|(slot, _)| slot);
+            let slots: Slots = moved.chain(share.slots.iter().filter(|slot| usize::from(*slot) >= known)).collect();
+            if slots != share.slots {
+                share.slots = slots;
+                self.is_unsaved(had.job, NEVER);
+            }
         }
     }
 

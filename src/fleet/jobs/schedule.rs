@@ -147,7 +147,7 @@ impl Fleet {
                     return;
                 }
                 let standing = at.standing.insert(Standing::keep(said, &mut self.names, round));
-                let (was_on, is_on) = (at.holds.is_on, standing.is_held());
+                let (was_on, is_on) = (at.holds.is_on, standing.is_held() && !standing.is_planned());
                 if was_on != is_on {
                     at.holds = Holds { count: at.holds.count + u32::from(is_on), is_on, ..at.holds };
                     self.roster_changed(node);
@@ -226,12 +226,11 @@ impl Fleet {
         scheduler.problem = problem.map_or_else(String::new, |problem| clean(&problem, 200).into_owned());
     }
 
-    /// The slots of a node's whole GPUs with these numbers; nothing where the node knows of none of them, as before it
-    /// said what it has.
+    /// The slots of a node's whole GPUs with these numbers; nothing before the node has said what it has.
     fn slots_of(&self, node: NodeId, numbers: &[u16]) -> Option<Slots> {
         let gpus = &self.node(node).inventory.gpus;
         let is_one = |gpu: &Gpu| gpu.parent.is_none() && gpu.index.parse().is_ok_and(|index| numbers.contains(&index));
         let slots: Slots = (0..).zip(gpus).filter(|(_, gpu)| is_one(gpu)).map(|(slot, _)| slot).collect();
-        (numbers.is_empty() || !slots.is_empty()).then_some(slots)
+        (numbers.is_empty() || !gpus.is_empty()).then_some(slots)
     }
 }

@@ -7,9 +7,12 @@ use std::{
     io::{self, BufRead as _, BufReader, BufWriter, Write as _},
     marker::PhantomData,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::model::time::Time;
 
 /// What a line says.
 pub(super) trait Line: Serialize + DeserializeOwned {
@@ -18,6 +21,11 @@ pub(super) trait Line: Serialize + DeserializeOwned {
 
     /// What it is about, if a newer line about the same replaces it.
     fn key(&self) -> Option<&str>;
+
+    /// When it was, and for how long it is of interest after that, if it is so for a while only.
+    fn lapses(&self) -> Option<(Time, Duration)> {
+        None
+    }
 }
 
 /// An open file of lines.
@@ -106,6 +114,8 @@ impl Survey {
         rewind(file)?;
         let mut survey = Survey { alive: Vec::new(), unreadable: 0, ends_whole: true };
         let mut newest = HashMap::<String, usize>::new();
+        // The newest line says about what time it is.
+        let (mut lapses, mut now) = (Vec::new(), None);
         let (mut reader, mut line) = (BufReader::new(file), Vec::new());
         while reader.read_until(b'\n', &mut line)? > 0 {
             survey.ends_whole = line.ends_with(b"\n");
@@ -115,9 +125,16 @@ impl Survey {
             {
                 survey.alive[older] = false;
             }
+            if let Some((time, kept)) = said.as_ref().and_then(Line::lapses) {
+                lapses.push((survey.alive.len(), time + kept));
+                now = now.max(Some(time));
+            }
             survey.unreadable += usize::from(said.is_none());
             survey.alive.push(said.is_some());
             line.clear();
+        }
+        for (at, until) in lapses {
+            survey.alive[at] &= now.is_none_or(|now| now <= until);
         }
         let surplus = survey.living().saturating_sub(T::MOST);
         survey.alive.iter_mut().filter(|alive| **alive).take(surplus).for_each(|alive| *alive = false);
@@ -221,6 +238,30 @@ mod tests {
         let last = rounds * 1000 - 1;
         drop(lines);
         assert_eq!(read::<Entry>(&path), (vec![Entry(last - 2), Entry(last - 1), Entry(last)], 0));
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Passing(i64);
+
+    impl Line for Passing {
+        const MOST: usize = usize::MAX;
+
+        fn key(&self) -> Option<&str> {
+            None
+        }
+
+        fn lapses(&self) -> Option<(Time, Duration)> {
+            Some((Time::from_millis(self.0), Duration::from_millis(100)))
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("jobs.jsonl");
+        fs::write(&path, "900\n1000\n899\n").unwrap();
+        assert_eq!(read::<Passing>(&path), (vec![Passing(900), Passing(1000)], 0));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "900\n1000\n");
     }
 
     #[test]

@@ -344,6 +344,8 @@ pub mod job {
             "GPUs that the job's processes use and that the scheduler did not give it.", "scheduler and processes";
         IDLE "job.idle" "IDLE" One 5 / 1.0, Sum HighIsBad Gauge,
             "GPUs that the job has and that do nothing.", "gpu.util below 1 %";
+        SILENT "job.silent" "SILENT" One 6 / 1.0, Sum HighIsBad Gauge,
+            "Nodes of the job that are not up: its sums are without them.", "the hub, by the nodes' samples";
         OUTLIERS "job.outliers" "OUTL" One 5 / 1.0, Sum HighIsBad Gauge,
             "GPUs of the job whose SM clock is 5 robust standard deviations or more from the middle of all of its GPUs.", "gpu.clock.sm";
         AGE "job.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
@@ -365,7 +367,7 @@ pub mod job {
         ENERGY_HOUR "job.energy.hour" "HOUR" Joules 7 / 1.0, Sum Neutral Gauge,
             "The part of it that was taken in this hour, UTC; along time, in the hour in which a step begins, for a day.", "gpu.energy, or else gpu.power × time";
         ENERGY_HOST "job.energy.host" "HOSTS" Joules 7 / 1.0, Sum Neutral Counter,
-            "Energy that the rest of the job's machines took, where they have a meter: each GPU has the same part of its machine's.", "node.total.power, less gpu.power";
+            "Energy that the rest of the job's machines took, where they have a meter, or else their CPUs: each GPU has the same part of its machine's.", "node.total.power, less gpu.power, or else node.cpu.power";
         ENERGY_IDLE "job.energy.idle" "WASTED" Joules 7 / 1.0, Sum HighIsBad Counter,
             "The part of it that GPUs took while the job had them and left them idle.", "gpu.energy and gpu.util";
         ENERGY_ESTIMATED "job.energy.estimated" "ESTIM" Joules 7 / 1.0, Sum Neutral Counter,
@@ -386,7 +388,7 @@ pub mod energy {
         USED "energy.used" "ENERGY" Joules 8 / 1.0, Sum Neutral Gauge,
             "Energy that GPUs took: GPUs only, the rest of their nodes not counted.", "gpu.energy, or else gpu.power × time";
         HOST "energy.host" "HOSTS" Joules 8 / 1.0, Sum Neutral Gauge,
-            "Energy that the rest of the GPUs' machines took, where they have a meter: each GPU has the same part of its machine's.", "node.total.power, less gpu.power";
+            "Energy that the rest of the GPUs' machines took, where they have a meter, or else their CPUs: each GPU has the same part of its machine's.", "node.total.power, less gpu.power, or else node.cpu.power";
         IDLE "energy.idle" "WASTED" Joules 8 / 1.0, Sum HighIsBad Gauge,
             "The part of it that GPUs took while a job had them and left them idle.", "gpu.energy and gpu.util";
         ESTIMATED "energy.estimated" "ESTIM" Joules 8 / 1.0, Sum Neutral Gauge,

@@ -12,9 +12,10 @@ use crate::{
     model::{
         alias::Aliases,
         job::{Job, Location, Phase, Share, Standing},
-        metric::gpu,
+        metric::{MetricId, gpu},
         place::{Label, Levels},
         question::Answer,
+        raw::Raw,
         report::{HIDDEN_PROCESSES, Inventory},
         table::Table,
     },
@@ -258,6 +259,28 @@ fn what_is_given_and_what_is_used_are_told_apart() {
 }
 
 #[test]
+fn a_job_says_how_many_of_its_nodes_are_not_up() {
+    let mut fleet = fleet();
+    let shares = ["gpu001", "gpu003"].map(|node| Share { node: node.into(), gpus: Some(vec![0]) });
+    fleet.begin_schedule("slurm");
+    let job = |id: &str, shares: &[Share]| Job {
+        id: id.into(),
+        phase: Phase::Running,
+        shares: shares.into(),
+        ..Job::default()
+    };
+    fleet.schedule(&job("70", &shares), at(NOW));
+    fleet.schedule(&job("71", &shares[..1]), at(NOW));
+    fleet.end_schedule(Ok(()), Ok(()), at(NOW));
+    let shown = |text: &str| match ask(&fleet, text) {
+        Ok(Answer::Table(table)) => lines(&table),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(shown("jobs where job = 70 or job = 71 show job,nodes,silent"), "70 2 1 / 71 1 0");
+    assert_eq!(shown("jobs where silent > 0 show job"), "70");
+}
+
+#[test]
 fn what_is_made_of_a_gpu_is_one_word() {
     // Processes are known of gpu001 only. Its GPU 2 has one of a job to which nobody gave it.
     cells("gpus where gpu001 show index,use", "0 used / 1 used / 2 ungiven / 3 free");
@@ -265,6 +288,23 @@ fn what_is_made_of_a_gpu_is_one_word() {
     cells("gpus by use show use,count", "free 1 / ungiven 1 / used 2 / – 9");
     check("gpus where use is unknown and gpu010", "gpu010.site.example:0 gpu010.site.example:1");
     check("gpus where use = none", "");
+}
+
+#[test]
+fn who_is_busy_and_does_nothing_is_hollow() {
+    let mut fleet = super::fleet();
+    let model = "NVIDIA H100 80GB HBM3";
+    let one = inventory("gpu001", 4, model, &[("rack", "r1"), ("region", "eu")]);
+    let session = join(&mut fleet, "gpu001", &one, at(NOW));
+    // Processes use 0 to 2: one waits in a kernel, one works, and of one it is not told.
+    let unsupported = [(gpu::SM_ACTIVE, 2, Raw::UNSUPPORTED)];
+    let values: [(MetricId, &[f64]); 2] =
+        [(gpu::UTIL, &[100.0, 100.0, 100.0, 0.0]), (gpu::SM_ACTIVE, &[1.0, 60.0, 0.0, 0.0])];
+    send(&mut fleet, session, &values, &unsupported, at(NOW));
+    let Ok(Answer::Table(table)) = ask(&fleet, "gpus where gpu001 show index,use") else { panic!("no table") };
+    assert_eq!(lines(&table), "0 hollow / 1 used / 2 used / 3 free");
+    let Ok(Answer::Table(table)) = ask(&fleet, "gpus where use = hollow") else { panic!("no table") };
+    assert_eq!(ids(&table), "gpu001:0");
 }
 
 #[test]

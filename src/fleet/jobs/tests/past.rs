@@ -101,6 +101,28 @@ fn ended_jobs_outlive_the_hub() {
 }
 
 #[test]
+fn instances_that_an_ended_job_had_are_known_over_a_restart() {
+    let (mut before, sessions) = of(1);
+    let mut whole = inventory("gpu001", 8);
+    whole.gpus.push(report::Gpu { uuid: "MIG-1".into(), parent: Some(0), ..report::Gpu::default() });
+    before.inventory(sessions[0], &whole, at(0));
+    before.processes(sessions[0], &processes(&[("7", 8)]), at(1000));
+    before.processes(sessions[0], &processes(&[]), at(2000));
+    let kept = before.take_ended(9, at(60_000));
+    let mut after = fleet();
+    after.restore(&before.roster());
+    for ended in &kept {
+        after.restore_ended(ended);
+    }
+    join(&mut after, "gpu001", 8, at(70_000));
+    let session = join(&mut after, "gpu001", 8, at(71_000));
+    after.inventory(session, &whole, at(71_000));
+    let had: Vec<_> =
+        after.jobs_that_had(session.node).map(|(_, share)| share.slots.iter().collect::<Vec<_>>()).collect();
+    assert_eq!((kept.len(), had), (1, vec![vec![8]]));
+}
+
+#[test]
 fn those_that_ended_first_are_forgotten_when_all_had_too_much() {
     let (mut fleet, _) = of(3);
     let ids = |fleet: &Fleet| -> Vec<String> {
