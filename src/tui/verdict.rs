@@ -125,6 +125,9 @@ const APPLICATION_XIDS: [u32; 5] = [13, 31, 43, 45, 69];
 pub(crate) fn verdict(table: &Table, row: &Row) -> Verdict {
     let seen = Seen { table, row };
     let state = Health::of_state(row.state);
+    if state != Health::Fine && seen.is_planned() {
+        return Verdict { health: Health::Missing, why: format!("planned · {}", seen.silence()) };
+    }
     if state != Health::Fine {
         return Verdict { health: state, why: seen.silence() };
     }
@@ -178,6 +181,11 @@ impl Seen<'_> {
 
     fn number(&self, key: &str) -> Option<f64> {
         self.cell(key)?.1.number()
+    }
+
+    /// Whether its scheduler says that it is away for a reason that somebody planned.
+    fn is_planned(&self) -> bool {
+        self.cell("bench").and_then(|(_, cell)| cell.text()) == Some("planned")
     }
 
     fn silence(&self) -> String {
@@ -256,6 +264,9 @@ mod tests {
         let n = Cell::Number;
         check(State::Up, &[("gpu.util", n(99.0)), ("gpu.temp", n(61.0))], Health::Fine, "");
         check(State::Up, &[("gpu.temp", n(93.0))], Health::Crit, "GPU at 93 °C");
+        let planned = [("bench", Cell::Text("planned".into())), ("node.age", n(90.0))];
+        check(State::Down, &planned, Health::Missing, "planned · silent for 1m30s");
+        check(State::Down, &planned[1..], Health::Down, "silent for 1m30s");
         check(State::Up, &[("max(gpu.temp)", n(93.0))], Health::Fine, "");
         let lost =
             [("node.gpus", n(7.0)), ("node.gpus.expected", n(8.0)), ("gpu.xid", n(79.0)), ("gpu.xid.age", n(660.0))];

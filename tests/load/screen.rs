@@ -34,6 +34,10 @@ const SORTS: [&str; 20] = [
     "model",
 ];
 
+/// The same of all jobs.
+const JOB_SORTS: [&str; 10] =
+    ["gpus", "nodes", "idle", "outliers", "util", "power", "clock.sm", "energy", "age", "user"];
+
 /// A viewer in a terminal of 200×50.
 pub(crate) struct Viewer(Terminal);
 
@@ -81,6 +85,14 @@ impl Viewer {
             }
             ends.push(self.until("G", "the last rows", is_last));
         }
+        let mut jobs = Vec::new();
+        for key in JOB_SORTS {
+            let keys = format!(":jobs sort -{key}\r");
+            jobs.push(self.until(&keys, "the first jobs", |screen| screen.contains("JOBS") && screen.contains(FIRST)));
+            self.until("G", "the last jobs", is_last);
+        }
+        self.0.press(":gpus sort node,index\r");
+        self.0.await_screen("all GPUs", |screen| screen.contains(FIRST));
         let middle = format!("gpu{:0width$}", nodes / 2);
         let filter = format!("/node = {middle}\r");
         let first = format!("gpu{:0width$}", 1);
@@ -97,6 +109,7 @@ impl Viewer {
             ("key to frame: a page, p50 / p99", pair(pages)),
             ("key to frame: to the last of all GPUs, p50 / p99", pair(ends)),
             ("key to frame: another sort, p50 / p99", pair(sorts)),
+            ("key to frame: all jobs in another order, p50 / p99", pair(jobs)),
             ("key to frame: a new filter", super::millis(filtered)),
             ("another size of the terminal to frame", super::millis(resized)),
         ]

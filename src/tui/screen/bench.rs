@@ -1,5 +1,7 @@
 //! The bench: what to tell the scheduler of the nodes that it holds back for nothing, or should hold back.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::{
     model::{
         hostlist::Hostlist,
@@ -43,20 +45,39 @@ pub(super) fn show() -> String {
     COLUMNS.map(|(key, _)| key).into_iter().filter(|key| *key != WHY).collect::<Vec<_>>().join(",")
 }
 
+/// The question for those of these rows that are on the bench: more may be marked than are on screen. Nothing where none
+/// can be a node.
+pub(super) fn ask(marks: &BTreeSet<String>) -> Option<String> {
+    let nodes = marks.iter().filter(|name| is_plain(name)).map(String::as_str);
+    let nodes = Hostlist::fold(nodes).to_string();
+    (!nodes.is_empty()).then(|| format!("nodes where bench != none and node in {nodes} show {} limit {MARKED}", show()))
+}
+
+/// How many rows may be marked and copied.
+const MARKED: usize = 10_000;
+
+/// Names come from other machines, and what is copied goes to a shell.
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
 /// The commands for nodes with these names: to give back those that are well, and to take those that are not. Nothing
-/// where there is nothing to be done, or where the table does not have them.
-pub(super) fn commands(table: &Table, names: &[&str]) -> Option<String> {
-    let (node, bench) = (table.column("sched.node")?, table.column("bench")?);
-    let text = |row: &Row, at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default().to_owned();
-    // Names come from other machines, and what is copied goes to a shell.
-    let is_plain = |row: &&Row| text(row, node).chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let rows = table.rows.iter().filter(|row| names.contains(&&*row.id)).filter(is_plain);
+/// where there is nothing to be done, or where the tables do not have them.
+pub(super) fn commands(tables: &[&Table], names: &[&str]) -> Option<String> {
+    let mut names: HashSet<&str> = names.iter().copied().collect();
     let (mut well, mut ill): (Vec<String>, Vec<(String, String)>) = Default::default();
-    for row in rows {
-        match &*text(row, bench) {
-            "healthy" => well.push(text(row, node)),
-            "sick" | "exposed" => ill.push((reason(&verdict(table, row)), text(row, node))),
-            _ => {}
+    for table in tables {
+        let (Some(node), Some(bench)) = (table.column("sched.node"), table.column("bench")) else { continue };
+        let text = |row: &Row, at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default().to_owned();
+        // Each as the first table has it.
+        for row in table.rows.iter().filter(|row| names.remove(&*row.id)) {
+            let node = text(row, node);
+            match &*text(row, bench) {
+                _ if !is_plain(&node) => {}
+                "healthy" => well.push(node),
+                "sick" | "exposed" => ill.push((reason(&verdict(table, row)), node)),
+                _ => {}
+            }
         }
     }
     let mut commands = Vec::new();
@@ -118,7 +139,16 @@ mod tests {
         let all: Vec<&str> = table.rows.iter().map(|row| &*row.id).collect();
         let back = "scontrol update nodename=gpu[001-002] state=resume";
         let away = "scontrol update nodename=gpu003 state=drain reason=\"supertop: XID 79\"";
-        assert_eq!(commands(&table, &all), Some(format!("{back}\n{away}")));
-        assert_eq!(commands(&table, &["gpu004", "gpu099", "gpu005$(reboot)"]), None, "there is nothing to be done");
+        assert_eq!(commands(&[&table], &all), Some(format!("{back}\n{away}")));
+        assert_eq!(commands(&[&table], &["gpu004", "gpu099", "gpu005$(reboot)"]), None, "there is nothing to be done");
+        // What is marked and not on screen comes from elsewhere, and each only once.
+        let elsewhere =
+            Table { rows: vec![row("gpu001", "sick", Some(79.0)), row("gpu009", "healthy", None)], ..table.clone() };
+        let both = commands(&[&table, &elsewhere], &["gpu001", "gpu009"]);
+        assert_eq!(both.as_deref(), Some("scontrol update nodename=gpu[001,009] state=resume"));
+        let marks = ["gpu001", "gpu002", "gpu7:3", "a b"].map(String::from).into();
+        let asked = ask(&marks).expect("a question");
+        assert!(asked.starts_with("nodes where bench != none and node in gpu[001-002] show node,bench,"), "{asked}");
+        assert_eq!(ask(&["gpu7:3".to_owned()].into()), None);
     }
 }

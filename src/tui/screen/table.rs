@@ -27,12 +27,24 @@ pub(crate) struct TableScreen {
     objection: Option<Objection>,
     /// Whether it is the bench, of which commands are copied.
     is_bench: bool,
+    /// What was said of the marked nodes, of the bench.
+    marked: Option<Table>,
 }
+
+/// Its questions.
+const ROWS: u32 = 0;
+const MARKED: u32 = 1;
 
 impl TableScreen {
     /// The table that answers `ask`.
     pub(crate) fn new(ask: Ask, shared: &Shared) -> Self {
-        TableScreen { crumb: ask.view.clone(), ledger: Ledger::new(ask, shared), objection: None, is_bench: false }
+        TableScreen {
+            crumb: ask.view.clone(),
+            ledger: Ledger::new(ask, shared),
+            objection: None,
+            is_bench: false,
+            marked: None,
+        }
     }
 
     /// The view `name` as it begins.
@@ -172,7 +184,7 @@ impl TableScreen {
             let table = self.ledger.list.table();
             let has_hosts = table.is_some_and(|table| table.column("energy.host").is_some());
             let of =
-                if has_hosts { "GPUs; HOSTS are the rest of those machines that have a meter" } else { "GPUs only" };
+                if has_hosts { "GPUs; HOSTS are the rest of metered machines, or their CPUs" } else { "GPUs only" };
             part(Role::Dim, &format!("· of {of} · hours and days are UTC"));
         }
         if (self.is_bench || ["jobs", "users", "accounts", "partitions"].contains(&&*ask.view))
@@ -180,6 +192,9 @@ impl TableScreen {
         {
             let (role, words) = source(table);
             part(role, &words);
+            if table.column("job.energy").is_some() {
+                part(Role::Dim, "· energy is of GPUs only");
+            }
         }
         if let Some(id) = self.ledger.list.strayed() {
             part(Role::Warn, &format!("· {id} has moved out of these rows"));
@@ -272,12 +287,19 @@ impl Screen for TableScreen {
         Some(&self.ledger.ask.view)
     }
 
-    fn asks(&self, _: &Shared) -> Vec<Asked> {
-        vec![Asked::every(1, 0, self.ledger.text())]
+    fn asks(&self, shared: &Shared) -> Vec<Asked> {
+        let rows = Asked::every(1, ROWS, self.ledger.text());
+        let marked = self.is_bench.then(|| bench::ask(&shared.marks)).flatten();
+        std::iter::once(rows).chain(marked.map(|text| Asked::every(2, MARKED, text))).collect()
     }
 
-    fn heard(&mut self, _: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
+    fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {
         match answer {
+            Ok(Answer::Table(table)) if part == MARKED => {
+                self.marked = Some(table);
+                Step::Same
+            }
+            Err(_) if part == MARKED => Step::Same,
             Ok(Answer::Table(table)) => {
                 let objected = self.objection.take().is_some();
                 Step::when(self.ledger.heard(table, shared) || objected)
@@ -343,7 +365,8 @@ impl Screen for TableScreen {
 
     fn copies(&self, names: &[&str]) -> Option<String> {
         let table = self.ledger.list.table().filter(|_| self.is_bench)?;
-        bench::commands(table, names)
+        let tables: Vec<&Table> = std::iter::once(table).chain(&self.marked).collect();
+        bench::commands(&tables, names)
     }
 
     fn wants_letter(&self) -> bool {

@@ -56,6 +56,42 @@ fn the_cursor_moves_by_rows_screens_and_to_the_ends() {
 }
 
 #[test]
+fn my_own_jobs_are_one_word_away() {
+    let mut stage = stage();
+    stage.press(": m i n e enter");
+    let asked = stage.app.questions();
+    assert!(asked.iter().any(|it| it.query.starts_with("jobs where job.user = 'u1042' ")), "{asked:?}");
+    // Jobs 0, 4 and 8 of the eleven are this user's.
+    let screen = stage.screen();
+    let others = ["u1043", "u1044", "u1045"].map(|user| screen.matches(user).count());
+    assert_eq!((first_word(&selected(&stage)), others), ("4715", [0; 3]), "{screen}");
+    assert!(screen.contains("4711") && screen.contains("4719"), "{screen}");
+    // Who starts it is not always known.
+    let nobody = Settings { user: String::new(), ..settings() };
+    let mut stage = Stage::with(nobody, 64, 8, SIZE);
+    stage.press(": m i n e enter");
+    assert!(stage.app.notice().is_some_and(|notice| notice.contains("USER is not set")));
+}
+
+#[test]
+fn what_is_marked_on_the_bench_is_copied_wherever_it_is() {
+    let mut stage = stage();
+    stage.press(": b e n c h enter");
+    let asked = |stage: &Stage| stage.app.questions().into_iter().filter(|it| it.query.contains("node in")).count();
+    assert_eq!(asked(&stage), 0, "nothing is marked");
+    stage.press("space");
+    assert_eq!(asked(&stage), 1);
+    let here = stage.press("y").copy.expect("a command");
+    assert!(here.starts_with("scontrol update nodename=gpu"), "{here}");
+    // It is not among the rows any more.
+    stage.press("/");
+    stage.write("zzz");
+    stage.press("enter");
+    assert!(stage.screen().contains("no nodes where zzz"), "{}", stage.screen());
+    assert_eq!(stage.press("y").copy, Some(here));
+}
+
+#[test]
 fn enter_goes_in_esc_comes_back_and_never_quits() {
     let mut stage = stage();
     stage.press("5 enter");

@@ -26,6 +26,7 @@ impl Hub {
                 ("job.unused", if job == 2 { 3.0 } else { 0.0 }),
                 ("job.ungiven", 0.0),
                 ("job.idle", 0.0),
+                ("job.silent", 0.0),
                 ("job.outliers", if job == 5 { 1.0 } else { 0.0 }),
                 ("job.limit", 259_200.0),
                 ("job.energy", 4e8 * has(nodes.len()) * (1.0 + job as f64)),
