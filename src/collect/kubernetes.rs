@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{Collector, Findings, clock::Clock};
 use crate::model::{Time, text::clean};
-use messages::{Nothing, PodResources, Resources, Sandboxes, WhichSandboxes};
+use messages::{ContainerResources, Nothing, PodResources, Resources, Sandboxes, WhichSandboxes};
 
 /// How often both are asked.
 const EVERY: Duration = Duration::from_secs(10);
@@ -32,6 +32,8 @@ const LONGEST: usize = 253;
 /// `nvidia.com/mig-1g.10gb`; and how devices of resources with other names are called then.
 const RESOURCES: [&str; 2] = ["nvidia.com/gpu", "nvidia.com/mig-"];
 const UUIDS: [&str; 2] = ["GPU-", "MIG-"];
+/// The driver of resource claims whose devices are GPUs.
+const CLAIMS: &str = "gpu.nvidia.com";
 
 /// Where the sockets are.
 #[derive(Clone, Debug)]
@@ -173,8 +175,12 @@ impl Kubernetes {
             let ids = devices.flat_map(|(name, some)| some.device_ids.iter().map(move |id| (name, some, id)));
             let starts = |text: &str, with: [&str; 2]| with.iter().any(|start| text.starts_with(start));
             let gpus = ids.filter(|(_, some, id)| starts(&some.resource_name, RESOURCES) || starts(id, UUIDS));
-            let devices: Vec<Device> =
-                gpus.map(|(container, _, id)| Device { id: shown(id), container: shown(container) }).collect();
+            let given = gpus.map(|(container, _, id)| (container, &**id));
+            let claimed = containers.iter().flat_map(|it| claimed(it).map(|id| (&it.name, id)));
+            let devices: Vec<Device> = given
+                .chain(claimed)
+                .map(|(container, id)| Device { id: shown(id), container: shown(container) })
+                .collect();
             if devices.is_empty() {
                 continue;
             }
@@ -187,7 +193,8 @@ impl Kubernetes {
             // One that the runtime does not know yet has GPUs, and runs nothing.
             all.extend(of.map(|of| Pod { devices, ..of }));
         }
-        // A pod may use GPUs that no device plugin gave it: by a resource claim, or as a privileged one.
+        // A pod may use GPUs that no device plugin gave it: by a resource claim of which an older kubelet
+        // does not tell, or as a privileged one.
         all.extend(named.into_iter().flat_map(BTreeMap::into_values));
         all.truncate(MOST_PODS);
         Some(all)
@@ -239,6 +246,16 @@ impl Collector for Kubernetes {
 /// Whether this is the pod with this name.
 fn is(pod: &PodResources, (namespace, name): &Key) -> bool {
     pod.name == *name && pod.namespace == *namespace
+}
+
+/// The numbers of the GPUs that resource claims gave to a container: NVIDIA's driver calls them `gpu-3`. Its MIG instances
+/// are made when they are claimed, and which they are it does not say.
+fn claimed(container: &ContainerResources) -> impl Iterator<Item = &str> {
+    let claims = container.dynamic_resources.iter().flat_map(|resource| &resource.claim_resources);
+    let claims = claims.filter(|claim| claim.driver_name == CLAIMS);
+    claims
+        .filter_map(|claim| claim.device_name.strip_prefix("gpu-"))
+        .filter(|id| id.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// The pods of these sandboxes. Of two with one name the newer one is meant.

@@ -89,7 +89,7 @@ impl Viewer {
         for key in JOB_SORTS {
             let keys = format!(":jobs sort -{key}\r");
             jobs.push(self.until(&keys, "the first jobs", |screen| screen.contains("JOBS") && screen.contains(FIRST)));
-            self.until("G", "the last jobs", is_last);
+            self.until("G", "the last jobs", |screen| !screen.contains(FIRST) && screen.contains("JOBS"));
         }
         self.0.press(":gpus sort node,index\r");
         self.0.await_screen("all GPUs", |screen| screen.contains(FIRST));

@@ -32,6 +32,24 @@ pub(super) struct ContainerResources {
     pub(super) name: String,
     #[prost(message, repeated, tag = "2")]
     pub(super) devices: Vec<ContainerDevices>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) dynamic_resources: Vec<DynamicResource>,
+}
+
+/// What a resource claim gave.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DynamicResource {
+    #[prost(message, repeated, tag = "4")]
+    pub(super) claim_resources: Vec<ClaimResource>,
+}
+
+/// Kubelets say so since 1.34.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ClaimResource {
+    #[prost(string, tag = "2")]
+    pub(super) driver_name: String,
+    #[prost(string, tag = "4")]
+    pub(super) device_name: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

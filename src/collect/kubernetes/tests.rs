@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use messages::{ContainerDevices, ContainerResources, Sandbox, SandboxMetadata};
+use messages::{ClaimResource, ContainerDevices, DynamicResource, Sandbox, SandboxMetadata};
 
 fn given(pods: &[(&str, &str, &[&str])]) -> Resources {
     let pod = |(name, resource, ids): &(&str, &str, &[&str])| PodResources {
@@ -15,6 +15,7 @@ fn given(pods: &[(&str, &str, &[&str])]) -> Resources {
                 resource_name: (*resource).into(),
                 device_ids: ids.iter().map(|id| (*id).into()).collect(),
             }],
+            ..ContainerResources::default()
         }],
     };
     Resources { pod_resources: pods.iter().map(pod).collect() }
@@ -89,6 +90,21 @@ fn a_pods_owner_is_what_the_sites_labels_say() {
     let told: Vec<_> = pods.iter().map(|pod| (&*pod.name, &*pod.owner, pod.devices.len())).collect();
     assert_eq!(told, [("a", "ann", 1), ("b", "carol", 2), ("c", "", 0)]);
     assert_eq!(pods[1].devices[1], Device { id: "GPU-3".into(), container: "main".into() });
+}
+
+#[test]
+fn gpus_of_resource_claims_are_told_by_their_numbers() {
+    let claim = |driver: &str, device: &str| ClaimResource { driver_name: driver.into(), device_name: device.into() };
+    let claim_resources = vec![
+        claim("gpu.nvidia.com", "gpu-3"),
+        claim("gpu.nvidia.com", "gpu-0-mig-1g10gb-19-0"),
+        claim("compute-domain.nvidia.com", "channel-0"),
+        claim("example.com", "gpu-5"),
+    ];
+    let mut given = given(&[("claims", "", &[])]);
+    given.pod_resources[0].containers[0].dynamic_resources = vec![DynamicResource { claim_resources }];
+    let pods = kubernetes(given, Some(&Sandboxes { items: vec![sandbox("claims", &[])] })).pods().expect("known");
+    assert_eq!(pods[0].devices, [Device { id: "3".into(), container: "main".into() }]);
 }
 
 #[test]
