@@ -89,7 +89,8 @@ impl Processes {
 
     /// Looks at every process, and picks those to report. Nothing when not even this agent's own is to be seen.
     fn look(&mut self, at: Duration) -> Option<(usize, Vec<Candidate>)> {
-        let kind = ProcessRefreshKind::nothing().with_cpu().with_memory().with_user(UpdateKind::Always);
+        // A thread is no process.
+        let kind = ProcessRefreshKind::nothing().with_cpu().with_memory().with_user(UpdateKind::Always).without_tasks();
         if self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind) == 0 {
             return None;
         }
