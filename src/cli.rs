@@ -49,19 +49,25 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let config = Config::load(cli.global.config.as_deref()).map_err(|e| Usage(format!("{e:#}")))?;
     let Cli { global, watch, command } = cli;
     match command {
-        Some(Command::Agent(args)) => {
+        Some(Command::Agent(mut args)) => {
             log_to_stderr();
+            args.hub = args.hub.or(watch.hub);
             agent::run(args, global, config)
         }
         Some(Command::Hub(args)) => {
             log_to_stderr();
             hub::run(args, config)
         }
-        Some(Command::Sim(args)) => {
+        Some(Command::Sim(mut args)) => {
             log_to_stderr();
+            args.hub = args.hub.or(watch.hub);
             sim::run(&args)
         }
-        Some(Command::Get(args)) => get::run(&args, global, &config),
+        Some(Command::Get(mut args)) => {
+            // Where a flag stands makes no difference.
+            args.hub = args.hub.or(watch.hub);
+            get::run(&args, global, &config)
+        }
         #[cfg(feature = "tui")]
         Some(Command::Demo(args)) => watch::demo(args, &config),
         #[cfg(feature = "tui")]

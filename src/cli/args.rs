@@ -155,9 +155,9 @@ pub(super) struct Hub {
 /// `supertop sim`
 #[derive(Debug, Args)]
 pub(super) struct Sim {
-    /// The hub to report to: host[:7077], or a socket's path
-    #[arg(long, value_name = "ADDR|PATH", env = "SUPERTOP_HUB", default_value = "127.0.0.1:7077")]
-    pub(super) hub: String,
+    /// The hub to report to: host[:7077], or a socket's path [default: 127.0.0.1:7077]
+    #[arg(long, value_name = "ADDR|PATH", env = "SUPERTOP_HUB")]
+    pub(super) hub: Option<String>,
     /// Nodes to simulate
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) nodes: u32,

@@ -27,7 +27,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 const SPARE_FILES: u64 = 64;
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let hub = Address::parse(&args.hub).map_err(|e| Usage(e.to_string()))?;
+    let hub = Address::parse(args.hub.as_deref().unwrap_or("127.0.0.1:7077")).map_err(|e| Usage(e.to_string()))?;
     let connections = connections(args)?;
     pages::allow_huge_for(args.nodes as usize);
     let plan = Plan {

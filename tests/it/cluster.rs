@@ -145,6 +145,8 @@ fn a_person_s_mistake_gets_one_line_and_a_code() {
     check(&["get", "gpuss"], 2, "gpuss");
     check(&["get", "nodes", "--hub", "127.0.0.1:1"], 1, "127.0.0.1:1");
     check(&["get", "nodes", "--hub", "/nonexistent/hub.sock"], 1, "/nonexistent/hub.sock");
+    check(&["--hub", "/nonexistent/hub.sock", "get", "nodes"], 1, "/nonexistent/hub.sock");
+    check(&["--hub", "127.0.0.1:1", "sim", "--nodes", "1"], 1, "127.0.0.1:1");
     check(&["--hub", "/nonexistent/hub.sock"], 1, "/nonexistent/hub.sock");
     check(&["sim", "--hub", "127.0.0.1:1", "--nodes", "1"], 1, "127.0.0.1:1");
     check(&["agent", "--interval", "1"], 2, "interval");
