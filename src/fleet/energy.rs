@@ -5,6 +5,7 @@
 
 mod book;
 mod hours;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +25,12 @@ use crate::model::{
     time::Time,
 };
 
+use ledger::{Key, Ledger};
+
 pub(super) use hours::Hours;
 
 pub use book::{Book, ByHour, Metered};
+pub use ledger::Account;
 
 /// How often each node's meters are read.
 const EVERY: Duration = Duration::from_secs(10);
@@ -41,70 +45,14 @@ const HOLDERS_WITHIN: Duration = Duration::from_mins(2);
 /// How long entries are kept, and those of places of narrower levels.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 const PLACES_KEPT: Duration = Duration::from_hours(25);
-/// How many entries are kept of each level; what is spent beyond is booked to nobody, or to no place.
-const MOST: usize = 200_000;
-
-/// What was spent in one hour at one place: for one user at one of the widest level, or by all at any other place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Account {
-    /// When the hour began.
-    pub hour: Time,
-    /// Whose job had the GPUs; empty for GPUs that no job had.
-    pub user: Name,
-    /// Who pays for it.
-    pub account: Name,
-    /// The partition or queue.
-    pub partition: Name,
-    /// The place; empty for nodes without one.
-    pub place: Name,
-    /// The place of the widest level that it is in.
-    pub site: Name,
-    /// What was spent.
-    pub spent: Spent,
-}
-
-/// Hour, place, user, account and partition.
-type Key = (Time, Name, [Name; 3]);
-
-/// Accounts of the places of one level.
-#[derive(Debug, Default)]
-pub(super) struct Ledger {
-    accounts: Vec<Account>,
-    known: HashMap<(Time, Name, Name), usize>,
-}
-
-impl Ledger {
-    fn account(&mut self, hour: Time, place: &Name, site: &Name) -> &mut Account {
-        let is_full = self.accounts.len() >= MOST;
-        let nowhere = Name::default();
-        let mut key = (hour, place.clone(), site.clone());
-        if is_full && !self.known.contains_key(&key) {
-            key.1 = nowhere;
-        }
-        let (place, site) = (&key.1.clone(), &key.2.clone());
-        let at = *self.known.entry(key).or_insert(self.accounts.len());
-        if at == self.accounts.len() {
-            let (user, account, partition) = Default::default();
-            let (place, site, spent) = (place.clone(), site.clone(), Spent::default());
-            self.accounts.push(Account { hour, user, account, partition, place, site, spent });
-        }
-        &mut self.accounts[at]
-    }
-
-    fn forget(&mut self, now: Time) {
-        self.accounts.retain(|account| now.since(account.hour) <= PLACES_KEPT);
-        let key = |it: &Account| (it.hour, it.place.clone(), it.site.clone());
-        self.known = self.accounts.iter().zip(0..).map(|(account, at)| (key(account), at)).collect();
-    }
-}
 
 /// All meters and accounts.
 #[derive(Debug, Default)]
 pub(super) struct Energy {
     meters: Vec<Meters>,
-    accounts: Vec<Account>,
-    known: HashMap<Key, usize>,
-    /// What was spent at the places of each level but the widest, by hour, place and the widest place.
+    /// What was spent at the places of the widest level, and for whom.
+    users: Ledger,
+    /// What was spent at the places of each other level.
     places: Vec<Ledger>,
     /// What jobs had spent before the hub restarted, until they come up again.
     before: HashMap<Name, (Bill, Hours)>,
@@ -195,28 +143,12 @@ impl Energy {
         (has_turn && ago >= EVERY / 2) || ago > EVERY * 2
     }
 
-    /// Books what was spent between two times.
+    /// Books what was spent between two times, for whom and at which place of the widest level.
     fn book(&mut self, (from, to): (Time, Time), place: &Name, who: [&Name; 3], spent: Spent) {
         for (hour, share) in hours(from, to) {
-            let key = (hour, place.clone(), who.map(Name::clone));
-            let at = self.known.get(&key).copied().unwrap_or_else(|| self.open(key));
-            self.accounts[at].spent += spent.part(share);
+            let key = Key { hour, place: [place, place].map(Name::clone), who: who.map(Name::clone) };
+            self.users.book(key, spent.part(share));
         }
-    }
-
-    fn open(&mut self, key: Key) -> usize {
-        let (hour, place, who) = key;
-        let is_full = self.accounts.len() >= MOST;
-        let who = if is_full { Default::default() } else { who };
-        let key = (hour, place.clone(), who.clone());
-        if let Some(at) = self.known.get(&key) {
-            return *at;
-        }
-        let [user, account, partition] = who;
-        let (site, spent) = (place.clone(), Spent::default());
-        self.accounts.push(Account { hour, user, account, partition, place, site, spent });
-        self.known.insert(key, self.accounts.len() - 1);
-        self.accounts.len() - 1
     }
 
     /// Forgets what is old; once an hour is enough.
@@ -226,11 +158,8 @@ impl Energy {
         }
         self.swept = now;
         self.forget_before(now);
-        self.places.iter_mut().for_each(|level| level.forget(now));
-        self.accounts.retain(|account| now.since(account.hour) <= KEPT);
-        let key =
-            |it: &Account| (it.hour, it.place.clone(), [it.user.clone(), it.account.clone(), it.partition.clone()]);
-        self.known = self.accounts.iter().zip(0..).map(|(account, at)| (key(account), at)).collect();
+        self.places.iter_mut().for_each(|level| level.forget(now, PLACES_KEPT));
+        self.users.forget(now, KEPT);
     }
 }
 
@@ -251,14 +180,14 @@ impl Job {
 impl Fleet {
     /// What GPUs spent, by hour, place of the widest level and user.
     pub fn accounts(&self) -> &[Account] {
-        &self.energy.accounts
+        self.energy.users.accounts()
     }
 
     /// What was spent by hour and place of the level at `position`; of the widest level by user, too.
     pub fn accounts_of(&self, position: usize) -> &[Account] {
         match position.checked_sub(1) {
-            None => &self.energy.accounts,
-            Some(at) => self.energy.places.get(at).map_or(&[], |level| &level.accounts),
+            None => self.energy.users.accounts(),
+            Some(at) => self.energy.places.get(at).map_or(&[], Ledger::accounts),
         }
     }
 
@@ -407,7 +336,8 @@ impl Fleet {
             self.energy.places.resize_with(places.len().saturating_sub(1), Ledger::default);
             for (level, narrow) in self.energy.places.iter_mut().zip(places.iter().skip(1)) {
                 for (hour, share) in hours(span.0, span.1) {
-                    level.account(hour, narrow, &place).spent += all.part(share);
+                    let key = Key { hour, place: [narrow, &place].map(Name::clone), who: Default::default() };
+                    level.book(key, all.part(share));
                 }
             }
         }

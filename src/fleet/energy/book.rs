@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Energy, Hours, Ledger, Meter, Meters};
+use super::{Account, Energy, Hours, Key, Ledger, Meter, Meters};
 use crate::{
     fleet::{
         Fleet,
@@ -85,7 +85,7 @@ fn spent(Numbers([used, idle, estimated, gpu_seconds, host]): Numbers) -> Spent 
 impl Fleet {
     /// The accounts and what jobs have spent, to be kept.
     pub fn book(&self) -> Book {
-        let accounts = self.energy.accounts.iter().map(|it| {
+        let accounts = self.energy.users.accounts().iter().map(|it| {
             let names = [&it.user, &it.account, &it.partition, &it.place].map(Name::clone);
             (it.hour.as_millis(), names, numbers(it.spent))
         });
@@ -99,7 +99,7 @@ impl Fleet {
             (id.clone(), numbers(bill.spent), today, [bill.cost, bill.carbon])
         });
         let of_place = |it: &Account| (it.hour.as_millis(), [&it.place, &it.site].map(Name::clone), numbers(it.spent));
-        let places = self.energy.places.iter().map(|level| level.accounts.iter().map(of_place).collect());
+        let places = self.energy.places.iter().map(|level| level.accounts().iter().map(of_place).collect());
         let (accounts, jobs, hours) = (accounts.collect(), jobs.collect(), hours.collect());
         Book { accounts, jobs, hours, places: places.collect() }
     }
@@ -135,9 +135,9 @@ impl Fleet {
         for (hour, names, numbers) in &book.accounts {
             let [user, account, partition, place] = names.each_ref().map(|name| self.names.share(name));
             let hour = Time::from_millis(*hour);
-            let at = self.energy.open((hour, place, [user, account, partition]));
             let spent = spent(*numbers);
-            self.energy.accounts[at].spent += spent;
+            let key = Key { hour, place: [place.clone(), place], who: [user, account, partition] };
+            self.energy.users.book(key, spent);
             self.energy.knows_hosts |= spent.host > 0.0;
         }
         // Of a hub whose levels are others now, places of the same names are taken for the same.
@@ -145,7 +145,8 @@ impl Fleet {
         for (level, kept) in self.energy.places.iter_mut().zip(&book.places) {
             for (hour, names, numbers) in kept {
                 let [place, site] = names.each_ref().map(|name| self.names.share(name));
-                level.account(Time::from_millis(*hour), &place, &site).spent += spent(*numbers);
+                let key = Key { hour: Time::from_millis(*hour), place: [place, site], who: Default::default() };
+                level.book(key, spent(*numbers));
             }
         }
         let jobs = book.jobs.iter().map(|(id, numbers, (day, today), [cost, carbon])| {
