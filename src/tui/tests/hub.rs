@@ -34,11 +34,13 @@ pub(super) struct Hub {
     pub(super) gpus: usize,
     /// Its clock, by which its values move.
     pub(super) now: Time,
+    /// Why its scheduler does not answer, if it does not.
+    pub(super) scheduler_problem: String,
 }
 
 impl Hub {
     pub(super) fn new(nodes: usize, gpus: usize) -> Hub {
-        Hub { nodes, gpus, now: Time::from_millis(1_795_442_671_000) }
+        Hub { nodes, gpus, now: Time::from_millis(1_795_442_671_000), scheduler_problem: String::new() }
     }
 
     pub(super) fn answer(&self, question: &Question) -> Reply {
@@ -133,6 +135,7 @@ impl Hub {
             scheduler: (self.nodes > 1).then(|| Scheduler {
                 name: "slurm".into(),
                 heard: Some(self.now - Duration::from_secs(9)),
+                problem: self.scheduler_problem.clone(),
                 ..Scheduler::default()
             }),
             ..Census::default()

@@ -56,6 +56,25 @@ fn the_cursor_moves_by_rows_screens_and_to_the_ends() {
 }
 
 #[test]
+fn a_scheduler_that_does_not_answer_is_said_everywhere_and_takes_nothing_away() {
+    let mut stage = stage();
+    stage.hub.scheduler_problem = "connection refused".into();
+    for keys in
+        ["1", "2", "3", "4", "5", "4 enter", "2 enter", "2 enter enter", ": u s e r s enter", ": b e n c h enter"]
+    {
+        stage.press(keys);
+        stage.second();
+        let screen = stage.screen();
+        assert!(screen.contains("▲ slurm silent 9.0s"), "{keys}: {screen}");
+    }
+    stage.press("4");
+    stage.second();
+    let screen = stage.screen();
+    assert!(screen.contains("▲ slurm has not answered for 9.0s: connection refused"), "{screen}");
+    assert!(screen.contains("4711") && screen.contains("running"), "{screen}");
+}
+
+#[test]
 fn my_own_jobs_are_one_word_away() {
     let mut stage = stage();
     stage.press(": m i n e enter");

@@ -20,7 +20,7 @@ const GRAPHS: [(&str, &str, &str); 6] = [
     ("TENSOR", "gpu.tensor.active", "min(gpu.tensor.active)"),
     ("POWER", "gpu.power", "min(gpu.power)"),
     ("SM CLOCK", "gpu.clock.sm", "min(gpu.clock.sm)"),
-    ("TEMP", "gpu.temp", "min(gpu.temp)"),
+    ("HOTTEST GPU", "gpu.temp", "min(gpu.temp)"),
     ("NVLINK", "gpu.nvlink.tx", "min(gpu.nvlink.tx)"),
 ];
 /// What an ended job did before its end: as long as the hub keeps it.
