@@ -98,7 +98,12 @@ fn fold(nodes: &[String]) -> String {
 
 /// Why, in words that a shell leaves as they are.
 fn reason(verdict: &Verdict) -> String {
-    let why = verdict.why.replace(" · ", ", ");
+    // What is written down is read later: how long ago something was then means nothing.
+    let undated = |part: &str| match part.strip_suffix(" ago").and_then(|part| part.rsplit_once(' ')) {
+        Some((what, _)) => what.to_owned(),
+        None => part.to_owned(),
+    };
+    let why = verdict.why.split(" · ").map(undated).collect::<Vec<_>>().join(", ");
     let plain: String = why.chars().filter(|c| !matches!(c, '"' | '$' | '`' | '\\' | '!')).collect();
     if plain.is_empty() { "supertop: unhealthy".into() } else { format!("supertop: {plain}") }
 }
@@ -106,7 +111,10 @@ fn reason(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{State, metric::Direction, raw::Gap, table::Column};
+    use crate::{
+        model::{State, metric::Direction, raw::Gap, table::Column},
+        tui::verdict::Health,
+    };
 
     #[test]
     fn what_is_copied_gives_back_and_takes_away() {
@@ -141,6 +149,8 @@ mod tests {
         let away = "scontrol update nodename=gpu003 state=drain reason=\"supertop: XID 79\"";
         assert_eq!(commands(&[&table], &all), Some(format!("{back}\n{away}")));
         assert_eq!(commands(&[&table], &["gpu004", "gpu099", "gpu005$(reboot)"]), None, "there is nothing to be done");
+        let ago = Verdict { health: Health::Crit, why: "7 of 8 GPUs · XID 79 9.0s ago · GPU at 93 °C".into() };
+        assert_eq!(reason(&ago), "supertop: 7 of 8 GPUs, XID 79, GPU at 93 °C");
         // What is marked and not on screen comes from elsewhere, and each only once.
         let elsewhere =
             Table { rows: vec![row("gpu001", "sick", Some(79.0)), row("gpu009", "healthy", None)], ..table.clone() };
