@@ -121,8 +121,8 @@ fn a_process_belongs_to_the_job_of_its_cgroup_or_else_of_its_environment() {
     assert_eq!((&*moved.job, &*moved.step), ("12", "batch"), "a cgroup is not the process's to choose, and may change");
 }
 
-/// What `/proc/PID/cgroup` holds under each system: Slurm's with cgroup v1 were recorded of jobs of 22.05; the others are as
-/// the kernel and the runtimes are documented to write them.
+/// What `/proc/PID/cgroup` holds under each system: with cgroup v1 Slurm's were recorded of jobs of 22.05, Podman's and
+/// Docker's of containers of 4.3 and 20.10; the others are as the kernel and the runtimes are documented to write them.
 #[test]
 fn a_process_is_known_by_the_cgroup_of_every_system() {
     const ID: &str = "3f4e1c2b5a69788796a5b4c3d2e1f0ffeeddccbbaa998877665544332211000a";
@@ -143,7 +143,8 @@ fn a_process_is_known_by_the_cgroup_of_every_system() {
         (of!("kubernetes-crio"), ["", "", UID, ID]),
         (of!("kubernetes-cgroupfs"), ["", "", UID, ID]),
         (of!("docker-v2"), ["", "", "", ID]),
-        (of!("docker-v1"), ["", "", "", ID]),
+        (of!("docker-v1"), ["", "", "", "6d419ec15d0fc2f3ef4571a15ca6777ef7b4751e6d804fcacd23b9d4162a2c85"]),
+        (of!("podman-v1"), ["", "", "", "d9020d55c004fa0ef0c5f53e4db03d7b927090503e2171bc6ff95bb81f48ce46"]),
         (of!("podman-rootless"), ["", "", "", ID]),
         (of!("login"), ["", "", "", ""]),
     ];
