@@ -49,7 +49,7 @@ impl Line for Known {
 }
 
 impl Line for EndedJob {
-    const MOST: usize = 200_000;
+    const MOST: usize = Fleet::MOST_JOBS;
 
     fn key(&self) -> Option<&str> {
         Some(&self.id)

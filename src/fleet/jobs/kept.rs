@@ -47,6 +47,8 @@ pub struct EndedJob {
 type KeptShare = (Name, Vec<u16>, Option<Time>, Option<Time>);
 
 impl Fleet {
+    /// Jobs that are remembered at most.
+    pub const MOST_JOBS: usize = Jobs::MOST;
     /// How long jobs are remembered that have ended.
     pub const ENDED_KEPT: Duration = Jobs::KEPT;
     /// How long after its end a job is kept: what is said of it is complete by then.

@@ -32,12 +32,12 @@ impl Jobs {
         if let Some(job) = self.get_mut(number) {
             job.shares.shrink_to_fit();
         }
-        self.is_unsaved(number, heard);
+        self.mark_unsaved(number, heard);
         self.endings.push_back(Ending { job: number, next: 0, ended, heard });
     }
 
-    /// What is kept of a job that has ended is not what is known of it any more.
-    fn is_unsaved(&mut self, number: u32, heard: Time) {
+    /// Notes that what is kept of a job that has ended is not what is known of it any more.
+    fn mark_unsaved(&mut self, number: u32, heard: Time) {
         let Some(job) = self.get_mut(number) else { return };
         if std::mem::replace(&mut job.is_unsaved, true) {
             return;
@@ -94,7 +94,7 @@ impl Jobs {
             let slots: Slots = moved.chain(share.slots.iter().filter(|slot| usize::from(*slot) >= known)).collect();
             if slots != share.slots {
                 share.slots = slots;
-                self.is_unsaved(had.job, NEVER);
+                self.mark_unsaved(had.job, NEVER);
             }
         }
     }
