@@ -92,6 +92,26 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("mount.inodes", 90.0, 97.0),
 ];
 
+/// What the verdict on a row reads beside the numbers of [`LIMITS`].
+const OTHERS: [&str; 11] = [
+    "bench",
+    "fault",
+    "gpu.pcie.width",
+    "gpu.pcie.width.max",
+    "gpu.throttle",
+    "gpu.xid",
+    "gpu.xid.age",
+    "mount.state",
+    "node.age",
+    "node.gpus",
+    "node.gpus.expected",
+];
+
+/// Whether the verdict on a row reads the column with this full key, if there is one.
+pub(crate) fn reads(key: &str) -> bool {
+    OTHERS.contains(&key) || LIMITS.iter().any(|(known, _, _)| *known == key)
+}
+
 /// How bad this number is by itself.
 pub(crate) fn grade(key: &str, value: f64) -> Health {
     // `max(gpu.temp)` is judged as `gpu.temp` is.
@@ -175,6 +195,7 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn cell(&self, key: &str) -> Option<(&Column, &Cell)> {
+        debug_assert!(reads(key), "{key} may not have been asked for");
         let at = self.table.column(key)?;
         Some((self.table.columns.get(at)?, self.row.cells.get(at)?))
     }

@@ -24,7 +24,7 @@ use crate::{
         ask::Sort,
         list::List,
         theme::Role,
-        verdict::{Health, verdict},
+        verdict::{Health, reads, verdict},
         views::{HIDDEN, WHY},
     },
 };
@@ -143,13 +143,15 @@ impl Shown {
     }
 
     fn wish(&self, sorted: Option<&Sort>) -> Wish {
-        let title = width(&self.title) + u16::from(self.is_sorted(sorted));
-        let whole = self.content.max(title);
+        let is_sorted = self.is_sorted(sorted);
+        let whole = self.content.max(width(&self.title) + u16::from(is_sorted));
+        // An order whose numbers are not there is a riddle.
+        let rank = if is_sorted { 0 } else { self.rank };
         match self.source {
-            Source::Why => Wish { width: self.content.clamp(12, 28), rank: self.rank, most: 160 },
-            Source::Spark(_) => Wish { width: 8, rank: self.rank, most: 24 },
-            Source::Answer(_) if self.numeric => Wish { width: whole, rank: self.rank, most: whole },
-            Source::Answer(_) => Wish { width: whole.min(18), rank: self.rank, most: whole.min(160) },
+            Source::Why => Wish { width: self.content.clamp(12, 28), rank, most: 160 },
+            Source::Spark(_) => Wish { width: 8, rank, most: 24 },
+            Source::Answer(_) if self.numeric => Wish { width: whole, rank, most: whole },
+            Source::Answer(_) => Wish { width: whole.min(18), rank, most: whole.min(160) },
         }
     }
 }
@@ -191,16 +193,42 @@ fn one(table: &Table, key: &str, rank: u8) -> Option<Shown> {
         });
     }
     let at = table.column(key)?;
-    // Half of the columns are about GPUs and those who share them; where nobody has one, they only hide the rest.
-    let about_gpus = ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu", "proc.job"];
-    let about_gpus = about_gpus.iter().any(|start| key.starts_with(start));
-    let idle = about_gpus && table.census.gpus == 0 && table.census.nodes() > 0;
+    let idle = is_about_gpus(key) && table.census.gpus == 0 && table.census.nodes() > 0;
     // And what a scheduler says, where none is asked and nobody else says it.
     let of_scheduler = ["sched", "job.name", "job.unused", "job.limit", "job.partition", "job.account", "job.reason"];
     let says_nothing = || table.rows.iter().all(|row| matches!(row.cells.get(at), None | Some(Cell::Gap(_))));
     let is_of_scheduler = of_scheduler.iter().any(|start| key.starts_with(start));
     let idle = idle || (table.census.scheduler.is_none() && is_of_scheduler && says_nothing());
     (!idle).then(|| answer(at, &table.columns[at], rank))
+}
+
+/// Half of the columns are about GPUs and those who share them; where nobody has one, they only hide the rest.
+fn is_about_gpus(key: &str) -> bool {
+    let starts = ["gpu.", "each(gpu.", "proc.gpu", "proc.sm", "proc.mem.gpu", "proc.job"];
+    starts.iter().any(|start| key.starts_with(start))
+}
+
+/// Cells that every column needs, and hardly one is as narrow.
+const LEAST: u16 = 4;
+
+/// Those of the `wanted` columns that would give way within `width` cells even if all were as narrow as any is, and that
+/// no verdict reads: asking for them is a waste.
+pub(crate) fn no_room<'a>(
+    wanted: &'a [(Cow<'static, str>, u8)],
+    width: u16,
+    sorted: Option<&Sort>,
+    no_gpus: bool,
+) -> Vec<&'a str> {
+    let can_show = |key: &str, rank: u8| rank != HIDDEN && !(no_gpus && is_about_gpus(key));
+    let wanted: Vec<_> = wanted.iter().filter(|(key, rank)| can_show(key, *rank)).collect();
+    let wish = |(key, rank): &&(Cow<'_, str>, u8)| {
+        let is_sorted = sorted.is_some_and(|sort| names(&sort.key, key));
+        Wish { width: LEAST, rank: if is_sorted { 0 } else { *rank }, most: LEAST }
+    };
+    let places = fit(&wanted.iter().map(wish).collect::<Vec<_>>(), width.saturating_sub(MARGIN));
+    let left_out = wanted.into_iter().zip(places).filter(|(_, place)| place.is_none());
+    let left_out = left_out.filter(|((key, rank), _)| *rank > 0 && !reads(key));
+    left_out.map(|((key, _), _)| &**key).collect()
 }
 
 /// What drawing a table takes besides its rows.
@@ -313,6 +341,24 @@ fn draw_spark(pen: &mut Pen<'_>, column: &Column, row: &Row, how: &Manner<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_without_room_are_not_asked_for() {
+        let wanted = [("node", 0), ("each(gpu.util)", 0), ("gpu.util", 1), ("node.cpu", 2), ("why", 3), ("fault", HIDDEN)];
+        let wanted = wanted.map(|(key, rank)| (Cow::Borrowed(key), rank));
+        let by_cpu = Sort { key: "cpu".into(), descending: true };
+        let check = |width, sorted, no_gpus, expected: &[&str]| {
+            assert_eq!(no_room(&wanted, width, sorted, no_gpus), expected, "{width}");
+        };
+        check(80, None, false, &[]);
+        check(22, None, false, &["why"]);
+        check(21, None, false, &["node.cpu", "why"]);
+        check(17, Some(&by_cpu), false, &["gpu.util", "why"]);
+        check(17, None, true, &[]);
+        check(3, None, false, &["gpu.util", "node.cpu", "why"]);
+        let judged = [("node", 0), ("gpu.temp", 9)].map(|(key, rank)| (Cow::Borrowed(key), rank));
+        assert_eq!(no_room(&judged, 8, None, false), [""; 0]);
+    }
 
     #[test]
     fn short_keys_name_columns() {

@@ -223,8 +223,8 @@ impl Screen for Gpu {
         let keys: Vec<&str> = GRAPHS.iter().map(|(key, _, _)| *key).collect();
         let curves = format!("gpus where {condition} show {} {}", keys.join(","), shared.over());
         vec![
-            Asked::every(2, 0, self.processes.text()),
-            Asked::every(2, 1, self.events.text()),
+            Asked::every(2, 0, self.processes.text(shared)),
+            Asked::every(2, 1, self.events.text(shared)),
             Asked::every(1, FACTS, format!("gpus where {condition} show * at last")),
             Asked::every(shared.pace().as_secs(), CURVES, curves),
         ]

@@ -264,7 +264,7 @@ impl Screen for Node {
         }
         for panel in Panel::ALL {
             let every = if panel == Panel::Gpus { 1 } else { 2 };
-            asks.push(Asked::every(every, panel as u32, self.panel(panel).text()));
+            asks.push(Asked::every(every, panel as u32, self.panel(panel).text(shared)));
         }
         asks
     }

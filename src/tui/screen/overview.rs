@@ -252,10 +252,10 @@ impl Screen for Overview {
             Asked::every(2, GRID, self.grid.query(shared)),
             Asked::every(shared.pace().as_secs(), LOAD, format!("{whole} show {load} {}", shared.over())),
             Asked::every(1, SICK_NODES, problems::nodes_query(&self.inside.conditions)),
-            Asked::every(2, TOP, self.top.text()),
+            Asked::every(2, TOP, self.top.text(shared)),
         ];
         if let Some(places) = &self.places {
-            asks.push(Asked::every(2, PLACES, places.text()));
+            asks.push(Asked::every(2, PLACES, places.text(shared)));
         }
         if !shared.no_gpus() {
             asks.push(Asked::every(1, SICK_GPUS, problems::gpus_query(&self.inside.conditions)));

@@ -288,7 +288,7 @@ impl Screen for TableScreen {
     }
 
     fn asks(&self, shared: &Shared) -> Vec<Asked> {
-        let rows = Asked::every(1, ROWS, self.ledger.text());
+        let rows = Asked::every(1, ROWS, self.ledger.text(shared));
         let marked = self.is_bench.then(|| bench::ask(&shared.marks)).flatten();
         std::iter::once(rows).chain(marked.map(|text| Asked::every(2, MARKED, text))).collect()
     }
