@@ -57,7 +57,12 @@ struct Shown {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sheet {
     shown: Vec<Shown>,
+    /// What is known of columns that the newest answer does not have.
+    others: Vec<Shown>,
 }
+
+/// Cells that every column needs. Until one is known better, it is taken to be as narrow.
+const LEAST: u16 = 4;
 
 /// The key before which [`Sheet`] sets a spark of the same metric.
 pub(crate) const SPARK: &str = "spark:";
@@ -73,8 +78,9 @@ impl Sheet {
             wanted.iter().filter(|(_, rank)| *rank != HIDDEN).filter_map(|(key, rank)| one(table, key, *rank)).collect()
         };
         let before = std::mem::replace(&mut self.shown, shown);
+        let known: Vec<Shown> = before.into_iter().chain(self.others.drain(..)).collect();
         for column in &mut self.shown {
-            let old = before.iter().find(|old| old.key == column.key).map_or(0, |old| old.content);
+            let old = known.iter().find(|old| old.key == column.key).map_or(0, |old| old.content);
             column.content = column.content.max(old);
             if column.source == Source::Why {
                 let reasons = table.rows.iter().map(|row| width(&verdict(table, row).why));
@@ -91,6 +97,30 @@ impl Sheet {
                 column.content = column.content.max(widest);
             }
         }
+        self.others = known.into_iter().filter(|old| !self.shown.iter().any(|new| new.key == old.key)).collect();
+    }
+
+    /// Those of the `wanted` columns that give way within `width` cells and that no verdict reads: asking for them is a
+    /// waste.
+    pub(crate) fn no_room<'a>(
+        &self,
+        wanted: &'a [(Cow<'static, str>, u8)],
+        width: u16,
+        sorted: Option<&Sort>,
+        no_gpus: bool,
+    ) -> Vec<&'a str> {
+        let can_show = |key: &str, rank: u8| rank != HIDDEN && !(no_gpus && is_about_gpus(key));
+        let wanted: Vec<_> = wanted.iter().filter(|(key, rank)| can_show(key, *rank)).collect();
+        let wish = |(key, rank): &&(Cow<'_, str>, u8)| {
+            let known = self.shown.iter().chain(&self.others).find(|column| column.key == *key);
+            let is_sorted = sorted.is_some_and(|sort| names(&sort.key, key));
+            let unknown = Wish { width: LEAST, rank: if is_sorted { 0 } else { *rank }, most: LEAST };
+            known.map_or(unknown, |column| column.wish(sorted))
+        };
+        let places = fit(&wanted.iter().map(wish).collect::<Vec<_>>(), width.saturating_sub(MARGIN));
+        let left_out = wanted.into_iter().zip(places).filter(|(_, place)| place.is_none());
+        let left_out = left_out.filter(|((key, rank), _)| *rank > 0 && !reads(key));
+        left_out.map(|((key, _), _)| &**key).collect()
     }
 
     /// Where the columns stand within `width` cells.
@@ -208,29 +238,6 @@ fn is_about_gpus(key: &str) -> bool {
     starts.iter().any(|start| key.starts_with(start))
 }
 
-/// Cells that every column needs, and hardly one is as narrow.
-const LEAST: u16 = 4;
-
-/// Those of the `wanted` columns that would give way within `width` cells even if all were as narrow as any is, and that
-/// no verdict reads: asking for them is a waste.
-pub(crate) fn no_room<'a>(
-    wanted: &'a [(Cow<'static, str>, u8)],
-    width: u16,
-    sorted: Option<&Sort>,
-    no_gpus: bool,
-) -> Vec<&'a str> {
-    let can_show = |key: &str, rank: u8| rank != HIDDEN && !(no_gpus && is_about_gpus(key));
-    let wanted: Vec<_> = wanted.iter().filter(|(key, rank)| can_show(key, *rank)).collect();
-    let wish = |(key, rank): &&(Cow<'_, str>, u8)| {
-        let is_sorted = sorted.is_some_and(|sort| names(&sort.key, key));
-        Wish { width: LEAST, rank: if is_sorted { 0 } else { *rank }, most: LEAST }
-    };
-    let places = fit(&wanted.iter().map(wish).collect::<Vec<_>>(), width.saturating_sub(MARGIN));
-    let left_out = wanted.into_iter().zip(places).filter(|(_, place)| place.is_none());
-    let left_out = left_out.filter(|((key, rank), _)| *rank > 0 && !reads(key));
-    left_out.map(|((key, _), _)| &**key).collect()
-}
-
 /// What drawing a table takes besides its rows.
 pub(crate) struct Manner<'a> {
     /// Times and zones.
@@ -344,11 +351,12 @@ mod tests {
 
     #[test]
     fn columns_without_room_are_not_asked_for() {
-        let wanted = [("node", 0), ("each(gpu.util)", 0), ("gpu.util", 1), ("node.cpu", 2), ("why", 3), ("fault", HIDDEN)];
+        let wanted =
+            [("node", 0), ("each(gpu.util)", 0), ("gpu.util", 1), ("node.cpu", 2), ("why", 3), ("fault", HIDDEN)];
         let wanted = wanted.map(|(key, rank)| (Cow::Borrowed(key), rank));
         let by_cpu = Sort { key: "cpu".into(), descending: true };
         let check = |width, sorted, no_gpus, expected: &[&str]| {
-            assert_eq!(no_room(&wanted, width, sorted, no_gpus), expected, "{width}");
+            assert_eq!(Sheet::default().no_room(&wanted, width, sorted, no_gpus), expected, "{width}");
         };
         check(80, None, false, &[]);
         check(22, None, false, &["why"]);
@@ -357,7 +365,31 @@ mod tests {
         check(17, None, true, &[]);
         check(3, None, false, &["gpu.util", "node.cpu", "why"]);
         let judged = [("node", 0), ("gpu.temp", 9)].map(|(key, rank)| (Cow::Borrowed(key), rank));
-        assert_eq!(no_room(&judged, 8, None, false), [""; 0]);
+        assert_eq!(Sheet::default().no_room(&judged, 8, None, false), [""; 0]);
+    }
+
+    #[test]
+    fn what_gave_way_is_not_asked_for_again_until_there_is_room() {
+        let column = |key: &str, title: &str| Column {
+            key: key.into(),
+            title: title.into(),
+            width: 4,
+            unit: None,
+            kind: None,
+            direction: Direction::Neutral,
+        };
+        let columns = vec![column("node", "NODE"), column("model", "MODEL"), column("node.cpu", "CPU")];
+        let whole = Table { columns: columns.clone(), ..Table::default() };
+        let part = Table { columns: vec![columns[0].clone(), columns[2].clone()], ..Table::default() };
+        let wanted = [("node", 0), ("model", 2), ("node.cpu", 1)].map(|(key, rank)| (Cow::Borrowed(key), rank));
+        let reading = Reading { now: crate::model::Time::from_millis(0), zone: jiff::tz::TimeZone::UTC };
+        let mut sheet = Sheet::default();
+        assert_eq!(sheet.no_room(&wanted, 17, None, false), [""; 0]);
+        sheet.learn(&whole, &wanted, &reading);
+        assert_eq!(sheet.no_room(&wanted, 16, None, false), ["model"]);
+        sheet.learn(&part, &wanted, &reading);
+        assert_eq!(sheet.no_room(&wanted, 16, None, false), ["model"], "its width is still known");
+        assert_eq!(sheet.no_room(&wanted, 17, None, false), [""; 0]);
     }
 
     #[test]

@@ -53,11 +53,11 @@ impl Ledger {
         ledger
     }
 
-    /// The question's text for the window that is needed now, without the columns for which no terminal of this width
-    /// has room.
+    /// The question's text for the window that is needed now, without the columns for which there is
+    /// no room.
     pub(crate) fn text(&self, shared: &Shared) -> String {
         let (offset, limit) = self.list.window();
-        let no_room = rows::no_room(&self.wanted, shared.size.0, self.ask.sort.first(), shared.no_gpus());
+        let no_room = self.sheet.no_room(&self.wanted, shared.size.0, self.ask.sort.first(), shared.no_gpus());
         let shown = self.ask.show.split(',').filter(|key| !no_room.contains(key)).collect::<Vec<_>>().join(",");
         let ask = if no_room.is_empty() { self.ask.clone() } else { Ask { show: shown, ..self.ask.clone() } };
         ask.worded(offset, limit).text
