@@ -61,8 +61,8 @@ pub(crate) struct Sheet {
     others: Vec<Shown>,
 }
 
-/// Cells that every column needs. Until one is known better, it is taken to be as narrow.
-const LEAST: u16 = 4;
+/// Cells that a column is taken to need until one has seen it: most need more, and what is left over then brings in more.
+const LEAST: u16 = 5;
 
 /// The key before which [`Sheet`] sets a spark of the same metric.
 pub(crate) const SPARK: &str = "spark:";
@@ -359,10 +359,10 @@ mod tests {
             assert_eq!(Sheet::default().no_room(&wanted, width, sorted, no_gpus), expected, "{width}");
         };
         check(80, None, false, &[]);
-        check(22, None, false, &["why"]);
-        check(21, None, false, &["node.cpu", "why"]);
-        check(17, Some(&by_cpu), false, &["gpu.util", "why"]);
-        check(17, None, true, &[]);
+        check(26, None, false, &["why"]);
+        check(25, None, false, &["node.cpu", "why"]);
+        check(20, Some(&by_cpu), false, &["gpu.util", "why"]);
+        check(20, None, true, &[]);
         check(3, None, false, &["gpu.util", "node.cpu", "why"]);
         let judged = [("node", 0), ("gpu.temp", 9)].map(|(key, rank)| (Cow::Borrowed(key), rank));
         assert_eq!(Sheet::default().no_room(&judged, 8, None, false), [""; 0]);
@@ -384,7 +384,7 @@ mod tests {
         let wanted = [("node", 0), ("model", 2), ("node.cpu", 1)].map(|(key, rank)| (Cow::Borrowed(key), rank));
         let reading = Reading { now: crate::model::Time::from_millis(0), zone: jiff::tz::TimeZone::UTC };
         let mut sheet = Sheet::default();
-        assert_eq!(sheet.no_room(&wanted, 17, None, false), [""; 0]);
+        assert_eq!(sheet.no_room(&wanted, 20, None, false), [""; 0]);
         sheet.learn(&whole, &wanted, &reading);
         assert_eq!(sheet.no_room(&wanted, 16, None, false), ["model"]);
         sheet.learn(&part, &wanted, &reading);
