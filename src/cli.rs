@@ -4,6 +4,7 @@
 mod agent;
 mod args;
 mod attach;
+mod check;
 mod config;
 mod get;
 mod hub;
@@ -33,14 +34,27 @@ struct Usage(String);
 /// Runs `supertop` with this process's arguments.
 pub fn main() -> ExitCode {
     crate::hub::pages::refuse_huge();
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        // Whoever checks takes 2 for critical.
+        let _ = error.print();
+        let is_check = std::env::args_os().skip(1).any(|arg| arg == "check");
+        let code = if is_check && error.exit_code() != 0 { i32::from(check::CANNOT_TELL) } else { error.exit_code() };
+        std::process::exit(code)
+    });
+    let is_check = matches!(cli.command, Some(Command::Check(_)));
     match run(cli) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; there is nobody left to tell then.
             let _ = writeln!(std::io::stderr(), "supertop: {}", in_one_line(&error));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::from(if is_check {
+                check::CANNOT_TELL
+            } else if error.is::<Usage>() {
+                2
+            } else {
+                1
+            })
         }
     }
 }
@@ -67,6 +81,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
             // Where a flag stands makes no difference.
             args.hub = args.hub.or(watch.hub);
             get::run(&args, global, &config)
+        }
+        Some(Command::Check(mut args)) => {
+            args.hub = args.hub.or(watch.hub);
+            check::run(&args, global, &config)
         }
         #[cfg(feature = "tui")]
         Some(Command::Demo(args)) => watch::demo(args, &config),

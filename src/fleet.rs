@@ -11,6 +11,7 @@ mod event;
 mod fixture;
 mod grid;
 mod history;
+mod incident;
 mod intake;
 mod inventory;
 mod jobs;
@@ -48,6 +49,7 @@ use self::{
 pub use self::{
     energy::{Account, Book, ByHour, Metered},
     event::Happening,
+    incident::Trouble,
     inventory::{Fault, Gpu, Inventory, Nic, Tag},
     jobs::{EndedJob, Job, Share},
     name::{Name, natural},
@@ -118,6 +120,7 @@ pub struct Fleet {
     rollups: Rollups,
     jobs: Jobs,
     energy: Energy,
+    health: incident::Health,
     scheduler: Option<Scheduler>,
     /// How many nodes there were at the last sweep, and when they last settled.
     swept: usize,
@@ -150,6 +153,7 @@ impl Fleet {
             history: History::new(),
             jobs: Jobs::default(),
             energy: Energy::default(),
+            health: incident::Health::default(),
             scheduler: None,
             swept: 0,
             settled: 0,
@@ -357,6 +361,11 @@ impl Fleet {
     /// Recent events of all nodes, in the order in which they were received.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Happening> + ExactSizeIterator {
         self.events.iter()
+    }
+
+    /// Events that came after the first `seen` ones, as far as they are kept, each with how many had come with it.
+    pub fn events_after(&self, seen: u64) -> impl Iterator<Item = (u64, &Happening)> {
+        self.events.after(seen)
     }
 
     /// Recent events of one node, in the order in which they were received.

@@ -5,6 +5,7 @@
 mod agents;
 mod answers;
 mod connection;
+mod health;
 mod keep;
 pub mod pages;
 mod schedule;
@@ -28,6 +29,7 @@ use tokio::{
 
 use crate::{
     fleet::{Fleet, Settings as FleetSettings},
+    health::{Health, Rules},
     link::{Address, Listener, Stream},
     model::{job::Scheduler, time::Time},
 };
@@ -47,6 +49,10 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// The scheduler whose jobs are shown, and how often it is asked.
     pub scheduler: Option<(Arc<dyn Scheduler>, Duration)>,
+    /// The health rules.
+    pub rules: Rules,
+    /// Whether short holds are ignored, because nobody will wait for them.
+    pub is_impatient: bool,
 }
 
 /// Where peers come in. Agents and viewers may use any of them.
@@ -103,6 +109,7 @@ pub fn wall_clock() -> Time {
 pub struct Hub {
     core: Core,
     scheduler: Option<(Arc<dyn Scheduler>, Duration)>,
+    health: Health,
 }
 
 impl Hub {
@@ -118,7 +125,9 @@ impl Hub {
             kept = Some(state);
         }
         let core = Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) };
-        Ok(Hub { core, scheduler: settings.scheduler })
+        let health = Health::new(settings.rules);
+        let health = if settings.is_impatient { health.impatient() } else { health };
+        Ok(Hub { core, scheduler: settings.scheduler, health })
     }
 
     /// Another clock than the wall's, by which nodes age and answers are dated.
@@ -142,6 +151,7 @@ impl Hub {
                 spawn_local(accept_local(streams, shared.clone(), ways.clone()));
             }
             spawn_local(keep_time(shared.clone()));
+            spawn_local(health::keep_watch(shared.clone(), self.health));
             spawn_local(keep::keep_changes(shared.clone()));
             spawn_local(keep::keep_energy(shared.clone()));
             if let Some((scheduler, every)) = self.scheduler {

@@ -8,7 +8,7 @@
 //! 3. The **fleet** is the hub's memory: one row per GPU and per node, short history, roll-ups per place.
 //! 4. A **query** ([`model::syntax`]) asks every question: a view is a query, a filter is its `where`.
 //! 5. A **table** or **series** ([`model::table`], [`model::series`]) answers it.
-//! 6. An **incident** is a rule that has held for long enough. Not built yet.
+//! 6. An **incident** ([`model::incident`]) is a rule that has held for long enough ([`health`]).
 //!
 //! # Floors
 //! Imports only point down, and rooms on one floor do not import each other; `tests/it/floors.rs` holds the rooms to
@@ -19,7 +19,7 @@
 //! | 0 | [`model`] |
 //! | 1 | [`collect`], [`feed`], [`fleet`], [`wire`] |
 //! | 2 | [`link`], [`query`] |
-//! | 3 | [`agent`], [`client`] |
+//! | 3 | [`agent`], [`client`], [`health`] |
 //! | 4 | [`hub`], [`tui`] |
 //! | 5 | [`cli`] |
 //!
@@ -42,6 +42,7 @@ pub mod client;
 pub mod collect;
 pub mod feed;
 pub mod fleet;
+pub mod health;
 pub mod hub;
 pub mod link;
 pub mod model;

@@ -5,6 +5,7 @@ pub mod alias;
 pub mod energy;
 pub mod hostlist;
 pub mod identity;
+pub mod incident;
 pub mod job;
 pub mod metric;
 pub mod place;

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use crate::model::time::span as duration;
+
 /// top for GPU superclusters: what the fleet is doing, what is sick, and why.
 ///
 /// Without a subcommand: attaches to the hub on this machine, or else watches this machine.
@@ -55,18 +57,29 @@ pub(super) enum Command {
     /// Print the answer to a query
     #[command(after_help = GET_HELP)]
     Get(Get),
+    /// Say what is wrong and what to do about it, with an exit code
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
 }
 
 const GET_HELP: &str = "\
 Queries: VIEW [where EXPR] [by KEY,…] [sort [-]KEY,…] [show KEY,…|*] [limit N] [offset N] [over DUR [step DUR]]
-Views:   gpus nodes jobs users accounts partitions energy nics processes events metrics cores mounts fleet, and
-         racks pods regions
+Views:   gpus nodes jobs users accounts partitions energy incidents rules nics processes events metrics cores mounts
+         fleet, and racks pods regions
 
   supertop get 'gpus where temp > 85 sort -power show node,index,temp,power limit 20'
   supertop get 'nodes where state != up' -o json
   supertop get metrics
 
 Exit codes: 0 fine (also for no rows), 1 failure, 2 usage.";
+
+const CHECK_HELP: &str = "\
+  supertop check
+  supertop check 'rack = r12' -o json
+  supertop check 'job = 4711'
+  supertop check --node --fail-on crit     # for a prolog, or Slurm's HealthCheckProgram
+
+Exit codes: 0 nothing is wrong, 1 warnings, 2 critical, 3 cannot tell (also for usage, and for no hub).";
 
 /// `supertop demo`
 #[cfg(feature = "tui")]
@@ -179,9 +192,51 @@ pub(super) struct Sim {
     /// Time between a node's samples
     #[arg(long, default_value = "1s", value_parser = interval)]
     pub(super) interval: Duration,
+    /// What goes wrong: the name of a fault such as xid79, `none`, `dead-rack`, or a TOML file [default: a small share of
+    /// all faults, by the seed]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) scenario: Option<String>,
     /// Move even what stands still on a machine, so that 60 % of all numbers change from sample to sample
     #[arg(long)]
     pub(super) restless: bool,
+}
+
+/// `supertop check`
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Of which nodes, GPUs, jobs or incidents: a condition of the query language [default: of all]
+    #[arg(value_name = "CONDITION")]
+    pub(super) condition: Vec<String>,
+    /// The hub to ask: a socket's path, or host[:7077] [default: this machine's, else this machine itself]
+    #[arg(long, value_name = "ADDR|PATH", env = "SUPERTOP_HUB")]
+    pub(super) hub: Option<String>,
+    /// Judge this machine alone, whether there is a hub or not
+    #[arg(long)]
+    pub(super) node: bool,
+    /// From which severity on the exit code is not 0
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Warn)]
+    pub(super) fail_on: FailOn,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
+    pub(super) output: CheckFormat,
+}
+
+/// From which severity on a check fails.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum FailOn {
+    /// Warnings and worse
+    Warn,
+    /// Critical incidents only
+    Crit,
+}
+
+/// How a check is printed.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum CheckFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object
+    Json,
 }
 
 /// `supertop get`
@@ -207,22 +262,6 @@ pub(super) enum Format {
     Json,
     /// Comma-separated values
     Csv,
-}
-
-/// A length of time with its unit: `500ms`, `1s`, `5m`, `2h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit.trim() {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        _ => return Err("a number and a unit are expected, such as 500ms, 1s, 5m or 2h".into()),
-    };
-    let number: f64 = number.parse().map_err(|_| format!("`{number}` is not a number"))?;
-    Duration::try_from_secs_f64(number * scale).map_err(|e| e.to_string())
 }
 
 /// A time between samples: at least 100 ms and at most a minute.

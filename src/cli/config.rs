@@ -10,9 +10,12 @@ use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
-use crate::model::{
-    energy::{Hourly, Tariff},
-    place::Levels,
+use crate::{
+    health,
+    model::{
+        energy::{Hourly, Tariff},
+        place::Levels,
+    },
 };
 
 /// The whole file. Flags win over it.
@@ -29,6 +32,10 @@ pub(super) struct Config {
     pub(super) server: ServerConfig,
     /// `[energy]`: what energy costs the site. What is not said is not shown.
     pub(super) energy: EnergyConfig,
+    /// `[[rule]]`: health rules that the site adds, changes or mutes by their ids.
+    pub(super) rule: Vec<health::Entry>,
+    /// `[commands]`: what incidents say is to be pasted: `drain.slurm = ["scontrol …"]`.
+    pub(super) commands: BTreeMap<String, health::Templates>,
 }
 
 /// `[energy]`
@@ -133,6 +140,11 @@ impl Config {
     /// The place levels that a hub of this configuration rolls up.
     pub(super) fn levels(&self) -> Levels {
         self.server.levels.clone().map_or_else(Levels::default, Levels::new)
+    }
+
+    /// What the site says of health rules.
+    pub(super) fn rules(&self) -> health::Site {
+        health::Site { rules: self.rule.clone(), commands: self.commands.clone() }
     }
 
     /// What energy costs.

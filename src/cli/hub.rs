@@ -14,6 +14,7 @@ use super::{
 use crate::{
     feed::slurm::{Rest, Slurm},
     fleet,
+    health::Rules,
     hub::{Doors, Hub, Settings},
     link::{self, Address},
     model::{alias::Aliases, job::Scheduler},
@@ -28,6 +29,7 @@ const SOCKET_MODE: u32 = 0o660;
 
 pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
     let (levels, tariff) = (config.levels(), config.tariff().map_err(|e| Usage(e.to_string()))?);
+    let rules = Rules::read(&config.rules()).map_err(|problem| Usage(format!("config.toml: {problem}")))?;
     let server = config.server;
     let listen = args.listen.or(server.listen).unwrap_or_else(|| DEFAULT_LISTEN.into());
     let listen = Address::parse(&listen).map_err(|e| Usage(e.to_string()))?;
@@ -60,6 +62,8 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         .map_err(|problem| Usage(format!("server.slurm_names in config.toml: no pattern: {problem}")))?;
     let settings = Settings {
         scheduler,
+        rules,
+        is_impatient: false,
         fleet: fleet::Settings { levels, tariff, aliases, history_bytes: history, ..fleet::Settings::default() },
         state: args.state.or(server.state).or_else(config::default_state),
     };

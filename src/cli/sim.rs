@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode, sync::Arc, thread};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tokio::{
     sync::watch,
     task::{LocalSet, spawn_blocking, spawn_local},
@@ -16,7 +16,7 @@ use crate::{
         session::{self, Pace},
         simulated::Simulated,
     },
-    collect::sim::{Plan, Sim},
+    collect::sim::{Faults, Plan, Sim, scenario},
     hub::{pages, wall_clock},
     link::{self, Address},
 };
@@ -30,6 +30,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let hub = Address::parse(args.hub.as_deref().unwrap_or("127.0.0.1:7077")).map_err(|e| Usage(e.to_string()))?;
     let connections = connections(args)?;
     pages::allow_huge_for(args.nodes as usize);
+    let faults = args.scenario.as_deref().map(faults).transpose()?.unwrap_or_default();
     let plan = Plan {
         nodes: args.nodes,
         gpus: args.gpus,
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         start: wall_clock(),
         interval: args.interval,
         restless: args.restless,
-        ..Plan::default()
+        faults,
     };
     let shares = Simulated::spread(&Arc::new(Sim::new(plan)), connections);
     block_on(async {
@@ -62,6 +63,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         writeln!(std::io::stdout(), "{tally}")?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The scenario of this name, or in this file.
+fn faults(scenario: &str) -> Result<Faults> {
+    if let Some(faults) = scenario::named(scenario) {
+        return Ok(faults);
+    }
+    if !scenario.contains(['/', '.']) {
+        let names: Vec<&str> = scenario::names().collect();
+        return Err(Usage(format!("no scenario is called `{scenario}`; these are: {}", names.join(", "))).into());
+    }
+    let text = std::fs::read_to_string(scenario).with_context(|| format!("cannot read the scenario {scenario}"))?;
+    scenario::parse(&text).map_err(|problem| Usage(format!("{scenario}: {problem}")).into())
 }
 
 /// The shares in as many hands as there are.

@@ -17,6 +17,7 @@ use crate::{
     agent::simulated::Simulated,
     client,
     collect::sim::{Plan, Queue, Sim},
+    health::Rules,
     hub::{self, wall_clock},
     link,
     model::job::Scheduler,
@@ -45,7 +46,7 @@ pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCo
         return show(Target::Hub(address), settings);
     }
     settings.alone = true;
-    let inside = Inside::start(hub_settings(config))?;
+    let inside = Inside::start(hub_settings(config)?)?;
     inside.watch_this_machine(attach::this_machine(config, global.nvml_library)?, PROCESSES_EVERY)?;
     show(Target::Inside(inside), settings)
 }
@@ -57,17 +58,18 @@ pub(super) fn demo(args: Demo, config: &Config) -> Result<ExitCode> {
     let plan = Plan { nodes: args.nodes, seed: args.seed, start: wall_clock(), ..Plan::default() };
     let sim = Arc::new(Sim::new(plan));
     let queue: Arc<dyn Scheduler> = Arc::new(Queue::new(sim.clone(), wall_clock));
-    let inside = Inside::start(hub::Settings { scheduler: Some((queue, ASK_EVERY)), ..hub_settings(config) })?;
+    let inside = Inside::start(hub::Settings { scheduler: Some((queue, ASK_EVERY)), ..hub_settings(config)? })?;
     for share in Simulated::spread(&sim, 1) {
         inside.simulate(share)?;
     }
     show(Target::Inside(inside), settings)
 }
 
-fn hub_settings(config: &Config) -> hub::Settings {
+fn hub_settings(config: &Config) -> Result<hub::Settings> {
     let mut settings = hub::Settings::default();
     settings.fleet.levels = config.levels();
-    settings
+    settings.rules = Rules::read(&config.rules()).map_err(|problem| Usage(format!("config.toml: {problem}")))?;
+    Ok(settings)
 }
 
 fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {

@@ -17,6 +17,7 @@ mod place;
 mod process;
 mod queue;
 mod restless;
+pub mod scenario;
 mod schedule;
 mod wave;
 
@@ -90,9 +91,11 @@ impl Sim {
         let mut sim = Sim { plan, schedule, faults: Vec::new(), wards: fault::Wards::default() };
         sim.faults = match &sim.plan.faults {
             Faults::Seeded => fault::draw(&sim),
+            Faults::One(ailment) => fault::one(&sim, *ailment),
             Faults::Given(faults) => faults.clone(),
         };
-        sim.wards = fault::Wards::new(&sim.plan, &sim.faults);
+        let job = |n, at| sim.schedule.activity(n, at).job().map(|job| job.nodes);
+        sim.wards = fault::Wards::new(&sim.plan, &sim.faults, job);
         sim
     }
 

@@ -95,6 +95,11 @@ impl Events {
         self.all.values()
     }
 
+    /// Those that came after the first `seen` ones, oldest first, each with how many had come with it.
+    pub(super) fn after(&self, seen: u64) -> impl Iterator<Item = (u64, &Happening)> {
+        self.all.range(seen..).map(|(number, happening)| (number + 1, happening))
+    }
+
     /// Those of one node, oldest first.
     pub(super) fn of(&self, node: NodeId) -> impl DoubleEndedIterator<Item = &Happening> {
         self.of_node.get(node.index()).into_iter().flatten().filter_map(|at| self.all.get(at))
@@ -187,6 +192,9 @@ mod tests {
         assert_eq!(events.iter().len(), Events::IN_ALL);
         assert_eq!(ids(events.of(NodeId::at(0))), (5..200).collect::<Vec<_>>());
         assert_eq!(events.add(NodeId::at(9999), event(0), Time::default()), Entry::NewForOldest);
+        let all = Events::IN_ALL as u64 + 6;
+        assert_eq!(events.after(all - 2).map(|(number, _)| number).collect::<Vec<_>>(), [all - 1, all]);
+        assert_eq!(events.after(all).count(), 0);
     }
 
     #[test]

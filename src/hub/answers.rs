@@ -91,7 +91,7 @@ pub(super) async fn answer(shared: &Shared, query: &str) -> Result<Answer, Compl
 }
 
 /// A question's looks at the fleet, between which others have their turns.
-struct Stretches<'a> {
+pub(super) struct Stretches<'a> {
     shared: &'a Shared,
     line: Rc<Mutex<()>>,
     /// When this stretch began, by the wall and by the CPU.
@@ -101,7 +101,7 @@ struct Stretches<'a> {
 }
 
 impl<'a> Stretches<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    pub(super) fn new(shared: &'a Shared) -> Self {
         let line = shared.borrow().answers.line.clone();
         Stretches { shared, line, began: Cell::new((Instant::now(), cpu_time())), before: Cell::default() }
     }

@@ -122,6 +122,42 @@ pub enum Field {
     EnergyPartition,
     /// Where: the place of the widest level.
     EnergyPlace,
+    /// An incident's number.
+    Incident,
+    /// The rule that raised it.
+    IncidentRule,
+    /// What it is about.
+    IncidentSubject,
+    /// Its nodes as a hostlist.
+    IncidentHosts,
+    /// Since when its condition holds.
+    IncidentSince,
+    /// Why, in words.
+    IncidentReason,
+    /// What else speaks for it.
+    IncidentEvidence,
+    /// What to do.
+    IncidentAction,
+    /// Commands that do it.
+    IncidentCommands,
+    /// A rule's id.
+    Rule,
+    /// The view whose rows it judges.
+    RuleView,
+    /// Its condition.
+    RuleWhen,
+    /// The condition under which it ends.
+    RuleClear,
+    /// Its words for why.
+    RuleReason,
+    /// Its words for what to do.
+    RuleAction,
+    /// Rules whose incidents explain this one's.
+    RuleUnder,
+    /// Where thresholds come from.
+    RuleBasis,
+    /// Whether it is in force, and who says it.
+    RuleState,
     /// When an event happened.
     EventTime,
     /// What kind of event: `xid`, `sxid`, `link`, `boot`.
@@ -219,6 +255,24 @@ fields! {
     EnergyAccount "energy.account" Energy "ACCOUNT" 10, "Who pays for that job.";
     EnergyPartition "energy.partition" Energy "PARTITION" 9, "That job's partition or queue.";
     EnergyPlace "energy.place" Energy "PLACE" 12, "The place of the GPUs: of the widest level, unless another is named.";
+    Incident "incident" Incident "NO" 6, "The incident's number.";
+    IncidentRule "incident.rule" Incident "RULE" 20, "The rule that raised it.";
+    IncidentSubject "incident.subject" Incident "SUBJECT" 16, "What it is about: a GPU, a port, a node, a place, a job, or the fleet.";
+    IncidentHosts "incident.hosts" Incident "HOSTS" 24, "The nodes that have it.";
+    IncidentSince "incident.since" Incident "SINCE" 24, "Since when its condition holds, by the hub's clock.";
+    IncidentReason "incident.reason" Incident "REASON" 40, "Why, in words, with the numbers as they were last.";
+    IncidentEvidence "incident.evidence" Incident "EVIDENCE" 40, "What else is known that speaks for it: the kernel's lines, and what it explains.";
+    IncidentAction "incident.action" Incident "ACTION" 40, "What to do, in plain words.";
+    IncidentCommands "incident.commands" Incident "COMMANDS" 40, "Commands that do it, to be pasted: supertop runs none of them.";
+    Rule "rule" Rule "RULE" 24, "The rule's id.";
+    RuleView "rule.view" Rule "VIEW" 8, "The view whose rows it judges; none for what comes as events.";
+    RuleWhen "rule.when" Rule "WHEN" 40, "The condition under which it raises an incident.";
+    RuleClear "rule.clear" Rule "CLEAR" 24, "The condition under which the incident ends, where it is not just the opposite.";
+    RuleReason "rule.reason" Rule "REASON" 40, "Its words for why.";
+    RuleAction "rule.action" Rule "ACTION" 40, "Its words for what to do.";
+    RuleUnder "rule.under" Rule "UNDER" 24, "Rules whose incidents, on the same GPU or node, explain its own.";
+    RuleBasis "rule.basis" Rule "BASIS" 40, "Where its threshold comes from.";
+    RuleState "rule.state" Rule "STATE" 10, "built in, of the site, muted, or what is wrong with it.";
     EventTime "event.time" Node "TIME" 24, "When it happened, by the node's clock.";
     EventKind "event.kind" Node "KIND" 6, "What kind of event: xid, sxid, link or boot.";
     EventXid "event.xid" Node "XID" 4, "The number of an XID or SXid.";

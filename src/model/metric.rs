@@ -5,7 +5,7 @@ mod rows;
 
 use std::{borrow::Cow, fmt};
 
-pub use rows::{core, energy, gpu, job, mount, nic, node, process};
+pub use rows::{core, energy, gpu, incident, job, mount, nic, node, process, rule};
 
 use crate::model::unit::Unit;
 
@@ -28,12 +28,26 @@ pub enum Scope {
     Job,
     /// What GPUs spent in an hour.
     Energy,
+    /// Something that is wrong.
+    Incident,
+    /// By what an incident is raised.
+    Rule,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 8] =
-        [Scope::Node, Scope::Gpu, Scope::Nic, Scope::Process, Scope::Core, Scope::Mount, Scope::Job, Scope::Energy];
+    pub const ALL: [Scope; 10] = [
+        Scope::Node,
+        Scope::Gpu,
+        Scope::Nic,
+        Scope::Process,
+        Scope::Core,
+        Scope::Mount,
+        Scope::Job,
+        Scope::Energy,
+        Scope::Incident,
+        Scope::Rule,
+    ];
     /// The scopes whose values come in samples, in the order in which a sample lists them.
     pub const SAMPLED: [Scope; 3] = [Scope::Node, Scope::Gpu, Scope::Nic];
 
@@ -48,6 +62,8 @@ impl Scope {
             Scope::Mount => "mount",
             Scope::Job => "job",
             Scope::Energy => "energy",
+            Scope::Incident => "incident",
+            Scope::Rule => "rule",
         }
     }
 
@@ -67,6 +83,8 @@ impl Scope {
             Scope::Mount => mount::METRICS,
             Scope::Job => job::METRICS,
             Scope::Energy => energy::METRICS,
+            Scope::Incident => incident::METRICS,
+            Scope::Rule => rule::METRICS,
         }
     }
 }

@@ -66,6 +66,25 @@ impl fmt::Display for Time {
     }
 }
 
+/// A length of time with its unit: `500ms`, `1s`, `5m`, `2h`.
+///
+/// # Errors
+/// What is no such length, in words.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit.trim() {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err("a number and a unit are expected, such as 500ms, 1s, 5m or 2h".into()),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("`{number}` is not a number"))?;
+    Duration::try_from_secs_f64(number * scale).map_err(|e| e.to_string())
+}
+
 /// Year, month and day of the proleptic Gregorian calendar, `days` after 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
     // Counted in eras of 400 years that begin on 1 March, so that the leap day comes last in its year.

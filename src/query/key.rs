@@ -106,9 +106,6 @@ pub struct KeyInfo {
     pub help: String,
 }
 
-/// Words that will be keys once something feeds them.
-const WITHOUT_DATA: [&str; 1] = ["incident"];
-
 /// Keys of jobs that mean the same of all that jobs have, by their last words alone.
 const OF_JOBS: [&str; 4] = ["user", "account", "partition", "qos"];
 
@@ -132,9 +129,7 @@ impl Keys<'_> {
             return Ok(key);
         }
         let shown = text::clean(word, 40);
-        let message = if WITHOUT_DATA.contains(&word.split('.').next().unwrap_or("")) {
-            format!("`{shown}` has no data yet: no rules are run")
-        } else if self.catalogue.find(word).is_some() || Field::find(word).is_some() {
+        let message = if self.catalogue.find(word).is_some() || Field::find(word).is_some() {
             format!("`{shown}` is a key, but not one of {}", self.view)
         } else {
             let infos = self.infos();

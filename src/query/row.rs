@@ -61,7 +61,7 @@ impl Row<'_> {
     /// Whether the row can be believed. What is about no node always can.
     pub(super) fn state(self, snapshot: &Snapshot<'_>) -> State {
         match self {
-            Row::Item(Kind::Metric | Kind::Job | Kind::Energy, _) => State::Up,
+            Row::Item(kind, _) if !kind.has_a_node() => State::Up,
             Row::Item(_, item) => snapshot.state(item.node),
             Row::Group(_, group) => group.state,
         }
@@ -78,8 +78,8 @@ impl Row<'_> {
     /// Calls `visit` with each run of GPUs of the row's nodes, or of the row's members where these are GPUs.
     pub(super) fn gpus(self, snapshot: &Snapshot<'_>, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
         match self {
-            Row::Item(Kind::Job | Kind::Energy, _)
-            | Row::Group(Kind::Gpu | Kind::Node | Kind::Job | Kind::Energy, _) => {
+            Row::Item(Kind::Job | Kind::Energy | Kind::Incident | Kind::Rule, _)
+            | Row::Group(Kind::Gpu | Kind::Node | Kind::Job | Kind::Energy | Kind::Incident | Kind::Rule, _) => {
                 self.reach(snapshot, Scope::Gpu, visit);
             }
             Row::Item(_, item) => reach(snapshot, Kind::Node, item, Scope::Gpu, visit),
@@ -99,7 +99,7 @@ pub(super) fn reach_all(
     scope: Scope,
     visit: &mut dyn FnMut(NodeId, Range<u32>),
 ) {
-    if matches!(kind, Kind::Job | Kind::Energy) {
+    if !kind.has_a_node() {
         return members.iter().for_each(|item| reach(snapshot, kind, *item, scope, visit));
     }
     for run in members.chunk_by(|a, b| a.node == b.node) {
@@ -152,7 +152,8 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
         jobs.for_each(|(number, _)| visit(id, number..number + 1));
     };
     match (kind, scope) {
-        (Kind::Metric | Kind::Energy, _) => {}
+        (Kind::Metric | Kind::Energy | Kind::Rule, _) => {}
+        (Kind::Incident, _) => reach_troubled(snapshot, slot, scope, visit),
         (Kind::Job, Scope::Node | Scope::Gpu) => {
             let job = snapshot.fleet.job(slot as usize);
             for share in job.into_iter().flat_map(Job::held) {
@@ -208,6 +209,20 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
     }
 }
 
+/// Reaches from an incident: its nodes, their GPUs or the one that it is about, and the jobs on these.
+fn reach_troubled(snapshot: &Snapshot<'_>, slot: u32, scope: Scope, visit: &mut dyn FnMut(NodeId, Range<u32>)) {
+    let Some(trouble) = snapshot.fleet.troubles().get(slot as usize) else { return };
+    match scope {
+        Scope::Node => trouble.nodes.iter().for_each(|node| visit(*node, 0..1)),
+        Scope::Gpu => trouble.gpus(snapshot.fleet).into_iter().for_each(|(node, slots)| visit(node, slots)),
+        Scope::Job => {
+            let jobs = trouble.jobs(snapshot.fleet).into_iter();
+            jobs.for_each(|number| visit(NodeId::default(), number..number + 1));
+        }
+        _ => {}
+    }
+}
+
 /// The slot of the GPU that an event is about.
 pub(super) fn subject_gpu(node: &Node, subject: &Subject) -> Option<usize> {
     let Subject::Gpu { bus } = subject else { return None };
@@ -225,8 +240,8 @@ pub(super) fn count(fleet: &Fleet, id: NodeId, scope: Scope) -> u32 {
         Scope::Core => node().processes.cores.len(),
         Scope::Mount => node().processes.mounts.len(),
         Scope::Job => fleet.jobs_of(id).count(),
-        // Accounts are of no node.
-        Scope::Energy => 0,
+        // Accounts and incidents are of no one node.
+        Scope::Energy | Scope::Incident | Scope::Rule => 0,
     };
     n as u32
 }

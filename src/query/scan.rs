@@ -78,7 +78,7 @@ impl Matches {
     /// How many rows are not up.
     pub(super) fn stale(&self, snapshot: &Snapshot<'_>) -> u64 {
         if let Matches::Items(kind, items) = self
-            && !matches!(kind, Kind::Metric | Kind::Job | Kind::Energy)
+            && kind.has_a_node()
         {
             return items.runs().filter(|(node, _)| !snapshot.is_up(*node)).map(|(_, slots)| slots.len() as u64).sum();
         }
@@ -216,6 +216,11 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
         Kind::Job => {
             let all = snapshot.fleet.jobs().iter();
             all.map(|number| Item { slot: *number, ..Item::default() }).filter(keeps).for_each(add);
+        }
+        Kind::Incident | Kind::Rule => {
+            let fleet = snapshot.fleet;
+            let all = if kind == Kind::Rule { fleet.rules().len() } else { fleet.troubles().len() };
+            (0..all as u32).map(|slot| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
         }
         Kind::Energy => {
             let accounts = (0..).zip(snapshot.fleet.accounts_of(plan.level));

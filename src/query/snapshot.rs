@@ -4,10 +4,11 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    fleet::{Account, Fleet, Happening, Job, NodeId, Share},
+    fleet::{Account, Fleet, Happening, Job, NodeId, Share, Trouble},
     model::{
+        incident::Stage,
         job::Phase,
-        metric::{MetricId, Scope, core, energy, gpu, job, mount, process},
+        metric::{MetricId, Scope, core, energy, gpu, incident, job, mount, process, rule},
         raw::{Gap, Raw},
         state::State,
         syntax::{Moment, When},
@@ -202,6 +203,8 @@ impl<'a> Snapshot<'a> {
             Scope::Mount => self.of_mount(leaf.metric, item),
             Scope::Job => self.of_job(leaf.metric, item),
             Scope::Energy => self.of_account(leaf.metric, item),
+            Scope::Incident => self.of_incident(leaf.metric, item),
+            Scope::Rule => self.of_rule(leaf.metric, item),
         }
     }
 
@@ -311,6 +314,32 @@ impl<'a> Snapshot<'a> {
             values.extend(steps.map(|steps| f64::from(steps) * quantum));
         }
         quantum
+    }
+
+    fn of_incident(&self, metric: MetricId, item: Item) -> Number {
+        let incident = &self.fleet.troubles().get(item.slot as usize).ok_or(Gap::Unknown)?.incident;
+        let seconds = |to: Time, from: Time| to.seconds_after(from).max(0.0);
+        match metric {
+            incident::SEVERITY => Ok(f64::from(incident.severity as u8)),
+            incident::STAGE => Ok(f64::from(incident.stage as u8)),
+            incident::AGE => Ok(seconds(incident.cleared.unwrap_or(self.now), incident.since)),
+            incident::SEEN => Ok(seconds(self.now, incident.seen)),
+            incident::COUNT => Ok(f64::from(incident.count)),
+            incident::NODES => Ok(incident.nodes.len() as f64),
+            _ => Err(Gap::Unknown),
+        }
+    }
+
+    fn of_rule(&self, metric: MetricId, item: Item) -> Number {
+        let rule = self.fleet.rules().get(item.slot as usize).ok_or(Gap::Unknown)?;
+        let is_open = |trouble: &&Trouble| trouble.incident.stage == Stage::Open && trouble.incident.rule == rule.id;
+        match metric {
+            rule::SEVERITY => Ok(f64::from(rule.severity as u8)),
+            rule::HOLD => Ok(rule.hold.as_secs_f64()),
+            rule::CLEAR_HOLD => Ok(rule.clear_hold.as_secs_f64()),
+            rule::OPEN => Ok(self.fleet.troubles().iter().filter(is_open).count() as f64),
+            _ => Err(Gap::Unknown),
+        }
     }
 
     fn of_account(&self, metric: MetricId, item: Item) -> Number {

@@ -384,13 +384,12 @@ fn answers_along_time() {
 fn what_means_nothing_is_pointed_at() {
     wrong("{gpu} where util > 5", "did you mean `gpus`?");
     wrong("{frobs}", "views are gpus, nodes");
-    wrong("{incidents}", "no data yet");
     wrong("gpus where {utl} > 5", "unknown key `utl` in gpus; did you mean `util`?");
     wrong("gpus sort -{powr}", "did you mean `power`?");
     wrong("gpus show node, {gpu.tmep}", "did you mean `gpu.temp`?");
     wrong("gpus by {modl}", "did you mean `model`?");
-    wrong("gpus where {incident} = 4711", "no data yet");
-    wrong("gpus where util > median(util by {incident})", "no data yet");
+    wrong("gpus where {incident} = 4711", "not one of gpus");
+    wrong("gpus where util > median(util by {incident})", "not one of gpus");
     wrong("gpus where {core.util} > 5", "not one of gpus");
     wrong("gpus where {mem.used/mem.total} > 5", "between blanks");
     wrong("gpus where power > {85C}", "`power` is in W, and this is in C");

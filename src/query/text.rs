@@ -1,7 +1,7 @@
 //! Texts of rows: fields, labels, places; and the names by which a bare word finds a row.
 
 use crate::{
-    fleet::{Account, NOWHERE, Name, Node, NodeId, Process, Workload, natural},
+    fleet::{Account, NOWHERE, Name, Node, NodeId, Process, Trouble, Workload, natural},
     model::{
         hostlist::Hostlist,
         identity::Field,
@@ -122,6 +122,12 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
             .into_iter()
             .for_each(|it| account_field(field, it, visit));
     }
+    if field.row().scope == Scope::Incident {
+        return incident_field(snapshot, field, item.slot, visit);
+    }
+    if field.row().scope == Scope::Rule {
+        return rule_field(snapshot, field, item.slot, visit);
+    }
     if field.row().scope == Scope::Job {
         return job_field(snapshot, field, item.slot, visit);
     }
@@ -163,7 +169,7 @@ fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, visit: &mut dy
                 _ => {}
             }
         }
-        Scope::Core | Scope::Job | Scope::Energy => {}
+        Scope::Core | Scope::Job | Scope::Energy | Scope::Incident | Scope::Rule => {}
     }
 }
 
@@ -185,6 +191,40 @@ fn job_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mut dyn
             let known = job.shares.iter().map(|share| snapshot.fleet.name(share.node));
             visit(&Hostlist::fold(known.chain(job.strangers.iter().map(|name| &**name))).to_string());
         }
+        _ => {}
+    }
+}
+
+fn incident_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mut dyn FnMut(&str)) {
+    let Some(Trouble { incident, .. }) = snapshot.fleet.troubles().get(number as usize) else { return };
+    match field {
+        Field::Incident => visit(&incident.id.to_string()),
+        Field::IncidentRule => visit(&incident.rule),
+        Field::IncidentSubject => visit(&incident.subject.to_string()),
+        Field::IncidentHosts => visit(&Hostlist::fold(incident.nodes.iter().map(String::as_str)).to_string()),
+        Field::IncidentSince => visit(&incident.since.to_string()),
+        Field::IncidentReason => visit(&incident.reason),
+        Field::IncidentEvidence => visit(&incident.evidence.join("; ")),
+        Field::IncidentAction => visit(&incident.action),
+        Field::IncidentCommands => visit(&incident.commands.join("; ")),
+        _ => {}
+    }
+}
+
+fn rule_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mut dyn FnMut(&str)) {
+    let Some(rule) = snapshot.fleet.rules().get(number as usize) else { return };
+    match field {
+        Field::Rule => visit(&rule.id),
+        Field::RuleView => visit(&rule.view),
+        Field::RuleWhen => visit(&rule.when),
+        Field::RuleClear => visit(&rule.clear),
+        Field::RuleReason => visit(&rule.reason),
+        Field::RuleAction => visit(&rule.action),
+        Field::RuleUnder => visit(&rule.under.join(",")),
+        Field::RuleBasis => visit(&rule.basis),
+        Field::RuleState if !rule.problem.is_empty() => visit(&rule.problem),
+        Field::RuleState if rule.is_muted => visit("muted"),
+        Field::RuleState => visit(if rule.is_of_site { "of the site" } else { "built in" }),
         _ => {}
     }
 }
@@ -326,6 +366,13 @@ pub(super) fn id(snapshot: &Snapshot<'_>, row: Row<'_>) -> String {
     match kind {
         Kind::Metric => return About::Key.text(snapshot, item),
         Kind::Job => return snapshot.fleet.job(item.slot as usize).map_or_else(String::new, |job| job.id.to_string()),
+        Kind::Incident => {
+            let trouble = snapshot.fleet.troubles().get(item.slot as usize);
+            return trouble.map_or_else(String::new, |trouble| trouble.incident.id.to_string());
+        }
+        Kind::Rule => {
+            return snapshot.fleet.rules().get(item.slot as usize).map_or_else(String::new, |rule| rule.id.clone());
+        }
         Kind::Energy => {
             let account = snapshot.fleet.accounts_of(item.node.index()).get(item.slot as usize);
             return account.map_or_else(String::new, |Account { hour, place, user, account, partition, .. }| {
@@ -338,7 +385,7 @@ pub(super) fn id(snapshot: &Snapshot<'_>, row: Row<'_>) -> String {
     let slot = item.slot as usize;
     let name = &node.name;
     match kind {
-        Kind::Node | Kind::Metric | Kind::Job | Kind::Energy => name.to_string(),
+        Kind::Node | Kind::Metric | Kind::Job | Kind::Energy | Kind::Incident | Kind::Rule => name.to_string(),
         Kind::Gpu => gpu_name(node, slot),
         Kind::Nic => format!("{name}/{}", node.inventory.nics.get(slot).map_or("", |nic| &nic.name)),
         Kind::Process => format!("{name}/{}", node.processes.list.get(slot).map_or(0, |process| process.pid)),
@@ -362,6 +409,19 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
         let job = snapshot.fleet.job(item.slot as usize);
         return job.is_some_and(|job| [&job.id, &job.array, &job.name, &job.user].into_iter().any(|text| holds(text)));
     }
+    if kind == Kind::Incident {
+        let trouble = snapshot.fleet.troubles().get(item.slot as usize);
+        return trouble.is_some_and(|Trouble { incident, .. }| {
+            holds(&incident.rule)
+                || holds(&incident.reason)
+                || holds(&incident.subject.to_string())
+                || incident.nodes.iter().any(|node| holds(node))
+        });
+    }
+    if kind == Kind::Rule {
+        let rule = snapshot.fleet.rules().get(item.slot as usize);
+        return rule.is_some_and(|rule| [&rule.id, &rule.when, &rule.reason].into_iter().any(|text| holds(text)));
+    }
     if kind == Kind::Energy {
         let account = snapshot.fleet.accounts_of(item.node.index()).get(item.slot as usize);
         return account
@@ -373,7 +433,7 @@ pub(super) fn holds_part(snapshot: &Snapshot<'_>, row: Row<'_>, part: &str) -> b
     let node = snapshot.fleet.node(item.node);
     let slot = item.slot as usize;
     match kind {
-        Kind::Node | Kind::Metric | Kind::Core | Kind::Job | Kind::Energy => false,
+        Kind::Node | Kind::Metric | Kind::Core | Kind::Job | Kind::Energy | Kind::Incident | Kind::Rule => false,
         Kind::Gpu => {
             let model = snapshot.fleet.model(item.node, slot).is_some_and(|model| holds(model));
             model || (part.contains(':') && holds(&gpu_name(node, slot)))

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Mount,
     Job,
     Energy,
+    Incident,
+    Rule,
     Event,
     Metric,
 }
@@ -32,6 +34,8 @@ impl Kind {
             Kind::Mount => Scope::Mount,
             Kind::Job => Scope::Job,
             Kind::Energy => Scope::Energy,
+            Kind::Incident => Scope::Incident,
+            Kind::Rule => Scope::Rule,
             Kind::Event | Kind::Metric => return None,
         })
     }
@@ -47,6 +51,8 @@ impl Kind {
             Scope::Mount => Kind::Mount,
             Scope::Job => Kind::Job,
             Scope::Energy => Kind::Energy,
+            Scope::Incident => Kind::Incident,
+            Scope::Rule => Kind::Rule,
         }
     }
 
@@ -61,12 +67,12 @@ impl Kind {
 
     /// Whether each has a node.
     pub(super) fn has_a_node(self) -> bool {
-        !matches!(self, Kind::Job | Kind::Energy | Kind::Metric)
+        !matches!(self, Kind::Job | Kind::Energy | Kind::Incident | Kind::Rule | Kind::Metric)
     }
 
     /// Whether things of this kind are nodes', or are nodes themselves.
     pub(super) fn is_of_nodes(self) -> bool {
-        !matches!(self, Kind::Job | Kind::Energy | Kind::Event | Kind::Metric)
+        self.has_a_node() && self != Kind::Event
     }
 
     /// Whether such a row has anything to do with things of `scope`: its node, its GPUs, the processes on it.
@@ -74,12 +80,14 @@ impl Kind {
         match (self, scope) {
             (Kind::Metric, _) => false,
             // Accounts outlive what they were spent on, and reach nothing.
-            (Kind::Energy, _) | (_, Scope::Energy) => self.scope() == Some(scope),
+            (Kind::Energy | Kind::Rule, _) | (_, Scope::Energy | Scope::Incident | Scope::Rule) => {
+                self.scope() == Some(scope)
+            }
             (Kind::Node, _)
             | (_, Scope::Node)
             | (Kind::Gpu, Scope::Process | Scope::Nic | Scope::Job)
-            | (Kind::Process, Scope::Job)
-            | (Kind::Process | Kind::Nic | Kind::Event | Kind::Job, Scope::Gpu) => true,
+            | (Kind::Process | Kind::Incident, Scope::Job)
+            | (Kind::Process | Kind::Nic | Kind::Event | Kind::Job | Kind::Incident, Scope::Gpu) => true,
             _ => self.scope() == Some(scope),
         }
     }
@@ -221,6 +229,42 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
     ("users", Kind::Job, OF_JOBS),
     ("accounts", Kind::Job, OF_JOBS),
     ("partitions", Kind::Job, OF_JOBS),
+    (
+        "incidents",
+        Kind::Incident,
+        &[
+            "incident",
+            "incident.severity",
+            "incident.stage",
+            "incident.subject",
+            "incident.reason",
+            "incident.age",
+            "incident.count",
+            "incident.nodes",
+            "incident.rule",
+            "incident.since",
+            "incident.action",
+        ],
+    ),
+    (
+        "rules",
+        Kind::Rule,
+        &[
+            "rule",
+            "rule.severity",
+            "rule.view",
+            "rule.when",
+            "rule.hold",
+            "rule.clear",
+            "rule.clear.hold",
+            "rule.state",
+            "rule.open",
+            "rule.reason",
+            "rule.action",
+            "rule.under",
+            "rule.basis",
+        ],
+    ),
     ("events", Kind::Event, &["event.time", "node", "event.kind", "event.xid", "event.subject", "event.text"]),
     ("cores", Kind::Core, &["node", "core.index", "core.util"]),
     (
@@ -306,9 +350,6 @@ const PLACE: &[&str] = &[
     "node.net.tx",
 ];
 
-/// Views that the grammar has and that nothing feeds yet.
-const WITHOUT_DATA: &[(&str, &str)] = &[("incidents", "no rules are run"), ("rules", "no rules are run")];
-
 impl View {
     /// The view that `word` names.
     pub(super) fn find(word: &Word, levels: &Levels) -> Result<View, Complaint> {
@@ -321,9 +362,6 @@ impl View {
         }
         if let Some(level) = levels.names().iter().position(|level| plural(level) == name) {
             return Ok(View { name, kind: Kind::Node, rows: Rows::Places(level) });
-        }
-        if let Some((view, why)) = WITHOUT_DATA.iter().find(|(view, _)| word == view) {
-            return Err(complain(format!("`{view}` has no data yet: {why}"), word.spot));
         }
         let levels: Vec<String> = levels.names().iter().map(|level| plural(level)).collect();
         let names = VIEWS.iter().map(|(view, ..)| *view).chain(["fleet"]).chain(levels.iter().map(String::as_str));

@@ -4,6 +4,7 @@
 mod bench;
 pub(crate) mod gpu;
 pub(crate) mod help;
+pub(crate) mod incident;
 pub(crate) mod job;
 pub(crate) mod ledger;
 pub(crate) mod node;
@@ -150,6 +151,7 @@ pub(crate) fn of(target: Target, scope: &[String], shared: &Shared) -> Box<dyn S
         Target::Process(node, pid) => Box::new(process::Process::new(&node, &pid)),
         Target::Jobs(key, value) => Box::new(table::TableScreen::jobs_of(&key, &value, scope, shared)),
         Target::Job(job) => Box::new(job::Job::new(&job, shared)),
+        Target::Incident(id) => Box::new(incident::Incident::new(&id)),
         Target::Place(level, place) => Box::new(table::TableScreen::inside(&level, &place, scope, shared)),
     }
 }

@@ -284,6 +284,41 @@ pub(crate) static VIEWS: &[View] = &[
         sort: "-mount.used",
         faults: "mount.state = hung or mount.state = missing or mount.used >= 90 or mount.inodes >= 90",
     },
+    View {
+        name: "incidents",
+        columns: &[
+            col("incident", 2),
+            col("incident.severity", 0),
+            col("incident.subject", 0),
+            col("incident.reason", 0),
+            col("incident.age", 1),
+            col("incident.stage", 3),
+            col("incident.count", 5),
+            col("incident.nodes", 5),
+            col("incident.rule", 6),
+            col("job", 7),
+            col("incident.action", 8),
+        ],
+        sort: "incident.stage,-incident.severity,incident.age",
+        faults: "incident.stage = open and incident.severity != info",
+    },
+    View {
+        name: "rules",
+        columns: &[
+            col("rule", 0),
+            col("rule.severity", 0),
+            col("rule.open", 0),
+            col("rule.view", 2),
+            col("rule.when", 1),
+            col("rule.hold", 2),
+            col("rule.clear.hold", 6),
+            col("rule.state", 3),
+            col("rule.basis", 7),
+            col("rule.action", 8),
+        ],
+        sort: "-rule.open,rule",
+        faults: "rule.open > 0",
+    },
     // What is shown of energy depends on what the site says that it costs.
     View { name: "energy", columns: &[], sort: "-energy.hour,-energy.used", faults: "" },
     View { name: "metrics", columns: &[], sort: "", faults: "" },
@@ -296,7 +331,7 @@ pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') o
 
 /// The names of all views, those included that show what the hub chooses, or nothing yet.
 pub(crate) fn names(levels: &[String]) -> Vec<String> {
-    const OTHERS: [&str; 4] = ["cores", "fleet", "incidents", "rules"];
+    const OTHERS: [&str; 2] = ["cores", "fleet"];
     let own = VIEWS.iter().map(|view| view.name).filter(|name| *name != "places");
     own.chain(OTHERS).map(String::from).chain(levels.iter().map(|level| plural(level))).collect()
 }
@@ -363,13 +398,16 @@ pub(crate) enum Target {
     Job(String),
     /// Jobs that have this key's value in common.
     Jobs(String, String),
+    /// Something that is wrong, by its number.
+    Incident(String),
 }
 
 /// What the row `id` of the view `name` stands for.
 pub(crate) fn target(name: &str, id: &str, levels: &[String]) -> Option<Target> {
     let owned = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
     match name {
-        "metrics" | "energy" => None,
+        "metrics" | "energy" | "rules" => None,
+        "incidents" => Some(Target::Incident(id.into())),
         "nodes" => Some(Target::Node(id.into())),
         "jobs" => Some(Target::Job(id.into())),
         "users" | "accounts" | "partitions" => id.split_once('=').map(owned).map(|(key, it)| Target::Jobs(key, it)),

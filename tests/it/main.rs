@@ -2,8 +2,10 @@
 //! linked anew.
 #![allow(clippy::unwrap_used)] // In a test, what must be there and is not ends the test.
 
+mod check;
 mod cluster;
 mod floors;
+mod health;
 mod kubernetes;
 mod memory;
 mod mocked;

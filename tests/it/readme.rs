@@ -52,7 +52,7 @@ fn the_help_of_every_command_names_the_flags_of_the_readme() {
         .collect();
     flags.sort_unstable();
     flags.dedup();
-    let commands: [&[&str]; 6] = [&[], &["demo"], &["agent"], &["hub"], &["sim"], &["get"]];
+    let commands: [&[&str]; 7] = [&[], &["demo"], &["agent"], &["hub"], &["sim"], &["get"], &["check"]];
     let help: String = commands
         .iter()
         .map(|command| crate::process::run(&[command, &["--help"][..]].concat()))

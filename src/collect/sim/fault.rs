@@ -1,7 +1,7 @@
 //! What is sick in a simulated fleet: a table of faults, each with a kind, a subject and a time.
 //! A seed draws a small share of sick things; a scenario can put its own table in their place.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{
     Plan, Sim,
@@ -39,11 +39,13 @@ pub enum Ailment {
     PortDown,
     /// The local disk is full.
     DiskFull,
+    /// The job's ranks wait for each other for good: busy, and doing nothing.
+    Hang,
 }
 
 impl Ailment {
     /// Every kind of fault.
-    pub const ALL: [Ailment; 11] = [
+    pub const ALL: [Ailment; 12] = [
         Ailment::OffBus,
         Ailment::MemoryError,
         Ailment::RemapPending,
@@ -55,7 +57,11 @@ impl Ailment {
         Ailment::Silent,
         Ailment::PortDown,
         Ailment::DiskFull,
+        Ailment::Hang,
     ];
+
+    /// Those that a seed draws: each has a thing or a rack. What befalls a whole job is told of by name only.
+    const DRAWN: usize = 11;
 
     /// The name that scenarios call it by.
     pub const fn word(self) -> &'static str {
@@ -71,6 +77,7 @@ impl Ailment {
             Ailment::Silent => "silent-node",
             Ailment::PortDown => "port-down",
             Ailment::DiskFull => "disk-full",
+            Ailment::Hang => "hang",
         }
     }
 }
@@ -86,6 +93,8 @@ pub enum Subject {
     Node(u32),
     /// A rack, with all its nodes.
     Rack(u32),
+    /// All nodes of the job that runs on a node when the fault begins.
+    JobOf(u32),
 }
 
 /// Something that goes wrong at some time and stays so.
@@ -105,6 +114,8 @@ pub enum Faults {
     /// A small share of sick things, by the seed: the first at 10 s, all within ten minutes.
     #[default]
     Seeded,
+    /// This one at 10 s, on something that is at work then, by the seed.
+    One(Ailment),
     /// These, and no others.
     Given(Vec<Fault>),
 }
@@ -132,12 +143,14 @@ impl Case {
 
 impl Wards {
     /// Sorts the faults to their nodes. Those of nodes that the fleet does not have are left out.
-    pub(super) fn new(plan: &Plan, faults: &[Fault]) -> Self {
+    pub(super) fn new(plan: &Plan, faults: &[Fault], job: impl Fn(u32, Time) -> Option<Range<u32>>) -> Self {
         let mut cases = Vec::new();
         for fault in faults {
             let (nodes, slot) = match fault.subject {
                 Subject::Gpu(n, slot) | Subject::Port(n, slot) => (n..n.saturating_add(1), Some(slot)),
                 Subject::Node(n) => (n..n.saturating_add(1), None),
+                Subject::JobOf(n) if n < plan.nodes => (job(n, plan.start + fault.at).unwrap_or(0..0), None),
+                Subject::JobOf(_) => continue,
                 Subject::Rack(rack) => (rack.saturating_mul(RACK)..rack.saturating_add(1).saturating_mul(RACK), None),
             };
             let case = |node| Case { node, ailment: fault.ailment, slot, at: plan.start + fault.at };
@@ -167,18 +180,26 @@ pub(super) fn draw(sim: &Sim) -> Vec<Fault> {
     let plan = &sim.plan;
     let mut dice = Dice::new(key(plan.seed, 0xfa17));
     let mut ailments = Ailment::ALL;
+    let ailments = &mut ailments[..Ailment::DRAWN];
     for i in (1..ailments.len()).rev() {
         ailments.swap(i, dice.below(i as u64 + 1) as usize);
     }
     let n = (plan.nodes as usize / 16).min(ailments.len()) + plan.nodes as usize / 256;
     let mut faults: Vec<Fault> = Vec::new();
-    for (i, ailment) in ailments.into_iter().cycle().take(n).enumerate() {
+    for (i, ailment) in ailments.iter().copied().cycle().take(n).enumerate() {
         let spread = if i % 2 == 0 { 0 } else { dice.below(590) };
         let at = FIRST + Duration::from_secs(spread);
         let subject = subject(sim, &faults, ailment, at, &mut dice);
         faults.extend(subject.map(|subject| Fault { ailment, subject, at }));
     }
     faults
+}
+
+/// One fault, at the earliest time.
+pub(super) fn one(sim: &Sim, ailment: Ailment) -> Vec<Fault> {
+    let mut dice = Dice::new(key(sim.plan.seed, 0xfa18));
+    let subject = subject(sim, &[], ailment, FIRST, &mut dice);
+    subject.map(|subject| Fault { ailment, subject, at: FIRST }).into_iter().collect()
 }
 
 /// Something that is not sick yet and on which the fault shows: a GPU that will be at work, where there is one.
@@ -191,6 +212,7 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
     }
     let of_node = |n| match ailment {
         Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
+        Ailment::Hang => (plan.gpus > 0).then_some(Subject::JobOf(n)),
         Ailment::PortDown => (sim.ports() > 0).then_some(n).map(|n| Subject::Port(n, (n % 7) as u16 % sim.ports())),
         _ => (plan.gpus > 0).then_some(n).map(|n| Subject::Gpu(n, (n % 5) as u16 % plan.gpus)),
     };
@@ -198,6 +220,7 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         !faults.iter().any(|fault| match fault.subject {
             Subject::Gpu(other, _) | Subject::Port(other, _) | Subject::Node(other) => other == n,
             Subject::Rack(rack) => rack == n / RACK,
+            Subject::JobOf(other) => other == n,
         })
     };
     let mut any = None;
@@ -233,11 +256,13 @@ mod tests {
                 fault(Ailment::Silent, Subject::Node(7)),
                 fault(Ailment::Silent, Subject::Node(99)),
                 fault(Ailment::Silent, Subject::Rack(u32::MAX)),
+                fault(Ailment::Hang, Subject::JobOf(8)),
             ],
+            |n, _| Some(n..n + 2),
         );
         let of = |n| wards.of(n).iter().map(|c| c.ailment).collect::<Vec<_>>();
         assert_eq!(of(7), [Ailment::OffBus, Ailment::Silent]);
-        assert_eq!(of(6), []);
+        assert_eq!((of(6), of(8), of(9), of(10)), (vec![], vec![Ailment::Hang], vec![Ailment::Hang], vec![]));
         assert_eq!(of(31), []);
         assert_eq!((32..40).map(|n| of(n).len()).collect::<Vec<_>>(), [1; 8]);
         assert!(wards.of(7)[0].strikes(3) && !wards.of(7)[0].strikes(2) && wards.of(7)[1].strikes(2));
@@ -246,8 +271,8 @@ mod tests {
     #[test]
     fn a_demo_has_every_fault_once_and_a_large_fleet_a_small_share() {
         let sim = Sim::new(Plan { nodes: 256, ..Plan::default() });
-        for ailment in Ailment::ALL {
-            assert!(sim.faults().iter().any(|f| f.ailment == ailment), "{ailment:?}");
+        for ailment in &Ailment::ALL[..Ailment::DRAWN] {
+            assert!(sim.faults().iter().any(|f| f.ailment == *ailment), "{ailment:?}");
         }
         let sim = Sim::new(Plan { nodes: 20_000, ..Plan::default() });
         assert!((50..200).contains(&sim.faults().len()), "{}", sim.faults().len());

@@ -38,6 +38,8 @@ struct Pulse {
     nvlink: f64,
     /// How much longer it works than its peers for the same step.
     toil: f64,
+    /// Whether it waits in a kernel for what does not come.
+    spins: bool,
     jitter: Jitter<3>,
     nature: Nature,
 }
@@ -136,6 +138,7 @@ impl Pulse {
             pcie: 1.0,
             nvlink: 1.0,
             toil: 1.0,
+            spins: false,
             jitter,
             nature,
         };
@@ -166,6 +169,10 @@ impl Pulse {
                 self.clock *= 0.7;
                 self.throttle = 0;
             }
+            Ailment::Hang if self.used => {
+                self.spins = true;
+                (self.pcie, self.nvlink, self.throttle) = (0.0, 0.0, 0);
+            }
             Ailment::NarrowBus => self.pcie = 0.5,
             Ailment::LinkDown => self.nvlink = f64::from(machine.links - 1) / f64::from(machine.links),
             _ => {}
@@ -179,6 +186,7 @@ fn damping(case: &Case) -> Option<f64> {
         Ailment::Overheated => Some(0.6),
         Ailment::PowerBrake => Some(0.5),
         Ailment::Straggler => Some(0.82),
+        Ailment::Hang => Some(0.2),
         _ => None,
     }
 }
@@ -194,13 +202,21 @@ fn write_work(moment: &Moment, pulses: &[Pulse], values: &mut Values) {
     let spread = profile.map_or(0.0, |p| p.spread);
     // A kernel runs most of the time long before the GPU is full: utilisation saturates.
     each(values, gpu::UTIL, pulses, |p| {
+        if p.spins {
+            return count(100);
+        }
         let free = 1.0 - p.load;
         percent(100.0 * (1.0 - free * free * free) + (70.0 * spread + 0.8) * p.jitter.get(5) * some(p), 1.0)
     });
     let (sm, tensor, dram) = profile.map_or((0.0, 0.0, 0.0), |p| (p.sm, p.tensor, p.dram));
     for (metric, share, i) in [(gpu::SM_ACTIVE, sm, 6), (gpu::TENSOR_ACTIVE, tensor, 7), (gpu::DRAM_ACTIVE, dram, 8)] {
         if machine.gpm {
+            // One warp that waits keeps a multiprocessor, and no tensor core or memory.
+            let waits = if metric == gpu::SM_ACTIVE { 9.0 } else { 0.0 };
             each(values, metric, pulses, |p| {
+                if p.spins {
+                    return percent(waits, 2.0);
+                }
                 percent(share * p.load * p.toil * (1.0 + (spread + 0.012) * p.jitter.get(i)), 2.0)
             });
         } else {

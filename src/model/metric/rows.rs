@@ -401,3 +401,43 @@ pub mod energy {
             "Kilograms of CO₂ equivalent of the same energy; unknown where the site does not say.", "energy.used, energy.host, [energy] carbon and pue";
     }
 }
+
+/// What is wrong.
+pub mod incident {
+    use super::{Aggregate, Cow, Direction, Kind, Metric, MetricId, Scope, Unit};
+    use crate::model::incident::{Severity, Stage};
+    use Kind::{Choice, Gauge};
+
+    rows! { Incident
+        SEVERITY "incident.severity" "SEV" One 4 / 1.0, Max HighIsBad Choice(Severity::WORDS),
+            "How much it matters: info, warn or crit.", "the rule";
+        STAGE "incident.stage" "STAGE" One 7 / 1.0, Min Neutral Choice(Stage::WORDS),
+            "Whether it is open or cleared.", "the health engine";
+        AGE "incident.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
+            "For how long its condition has held, or held.", "the health engine";
+        SEEN "incident.seen" "SEEN" Seconds 6 / 1.0, Min Neutral Gauge,
+            "How long ago its condition held last.", "the health engine";
+        COUNT "incident.count" "COUNT" One 6 / 1.0, Sum HighIsBad Gauge,
+            "How many things have it, or how many reports there were of it.", "the health engine";
+        NODES "incident.nodes" "NODES" One 6 / 1.0, Sum HighIsBad Gauge,
+            "How many nodes have it.", "the health engine";
+    }
+}
+
+/// By what incidents are raised.
+pub mod rule {
+    use super::{Aggregate, Cow, Direction, Kind, Metric, MetricId, Scope, Unit};
+    use crate::model::incident::Severity;
+    use Kind::{Choice, Gauge};
+
+    rows! { Rule
+        SEVERITY "rule.severity" "SEV" One 4 / 1.0, Max Neutral Choice(Severity::WORDS),
+            "How much its incidents matter: info, warn or crit.", "built in, or [[rule]] of the site";
+        HOLD "rule.hold" "HOLD" Seconds 6 / 1.0, Max Neutral Gauge,
+            "How long its condition has to hold before an incident is raised.", "built in, or [[rule]] of the site";
+        CLEAR_HOLD "rule.clear.hold" "CLEARS" Seconds 6 / 1.0, Max Neutral Gauge,
+            "How long it must hold no longer before the incident is cleared.", "built in, or [[rule]] of the site";
+        OPEN "rule.open" "OPEN" One 5 / 1.0, Sum HighIsBad Gauge,
+            "Its incidents that are open.", "the health engine";
+    }
+}

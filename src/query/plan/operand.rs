@@ -255,7 +255,7 @@ impl Planner<'_> {
 
     /// Says no to functions of GPUs of what has none.
     pub(super) fn nodes_only(&self, spot: Spot) -> Result<(), Complaint> {
-        let has_none = matches!(self.keys.kind, Kind::Metric | Kind::Energy);
+        let has_none = matches!(self.keys.kind, Kind::Metric | Kind::Energy | Kind::Rule);
         if has_none { Err(complain(format!("{} has no GPUs", self.keys.view), spot)) } else { Ok(()) }
     }
 

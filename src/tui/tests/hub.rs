@@ -2,6 +2,7 @@
 //! It knows enough of the query language for the questions that screens ask.
 
 mod facts;
+mod incidents;
 mod jobs;
 
 use std::{
@@ -171,6 +172,8 @@ fn full(view: &str, key: &str) -> String {
         "mounts" => ["mount", "node"],
         "jobs" | "users" => ["job", "gpu"],
         "energy" => ["energy", "node"],
+        "incidents" => ["incident", "node"],
+        "rules" => ["rule", "node"],
         _ => ["node", "gpu"],
     };
     if key.contains('(') || MetricId::find(key).is_some() || Field::find(key).is_some() {

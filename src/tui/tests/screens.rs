@@ -73,6 +73,21 @@ fn energy() {
 }
 
 #[test]
+fn incidents() {
+    check("incidents", 256, 8, ": i n c i d e n t s enter");
+}
+
+#[test]
+fn incident() {
+    check("incident", 256, 8, ": i n c i d e n t s enter enter");
+}
+
+#[test]
+fn rules() {
+    check("rules", 256, 8, ": r u l e s enter");
+}
+
+#[test]
 fn bench() {
     check("bench", 256, 8, ": b e n c h enter");
 }

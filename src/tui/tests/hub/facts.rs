@@ -244,6 +244,8 @@ impl Hub {
             "jobs" => self.jobs().into_iter().chain([self.ended_job()]).collect(),
             "users" => self.users(),
             "energy" => self.accounts(),
+            "incidents" => self.incidents(),
+            "rules" => self.rules(),
             _ => return Err(Complaint { message: format!("{view} has no data yet"), at: 0, len: view.len() }),
         })
     }

@@ -1,0 +1,118 @@
+//! Scenarios: what goes wrong in a simulated fleet, when and with what, by name or as a TOML file.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Ailment, FIRST, Fault, Faults, Subject};
+use crate::model::time::span;
+
+/// What has no ailment's name.
+const NONE: &str = "none";
+const DEAD_RACK: &str = "dead-rack";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    fault: Vec<Entry>,
+}
+
+/// `[[fault]]`: what, when, and with what. Nodes and racks count from 1, GPUs and ports from 0, as in names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    kind: String,
+    #[serde(default = "first")]
+    at: String,
+    node: Option<u32>,
+    gpu: Option<u16>,
+    port: Option<u16>,
+    rack: Option<u32>,
+    /// A node whose job it befalls.
+    job_of: Option<u32>,
+}
+
+fn first() -> String {
+    format!("{}s", FIRST.as_secs())
+}
+
+/// The names of the scenarios that come along.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    Ailment::ALL.into_iter().map(Ailment::word).chain([DEAD_RACK, NONE])
+}
+
+/// The scenario of this name: one fault, on something that will be at work when it begins.
+pub fn named(name: &str) -> Option<Faults> {
+    match name {
+        NONE => Some(Faults::Given(Vec::new())),
+        DEAD_RACK => {
+            Some(Faults::Given(vec![Fault { ailment: Ailment::Silent, subject: Subject::Rack(1), at: FIRST }]))
+        }
+        _ => Ailment::ALL.into_iter().find(|it| it.word() == name).map(Faults::One),
+    }
+}
+
+/// The scenario that a file's text tells.
+///
+/// # Errors
+/// What cannot be read, with its line.
+pub fn parse(text: &str) -> Result<Faults, String> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        format!("line {line}: {}", error.message().replace('\n', " "))
+    })?;
+    file.fault.iter().map(fault).collect::<Result<_, _>>().map(Faults::Given)
+}
+
+fn fault(entry: &Entry) -> Result<Fault, String> {
+    let Entry { kind, at, node, gpu, port, rack, job_of } = entry;
+    let ailment = Ailment::ALL.into_iter().find(|it| it.word() == kind);
+    let ailment = ailment.ok_or_else(|| {
+        let known: Vec<&str> = Ailment::ALL.into_iter().map(Ailment::word).collect();
+        format!("`{kind}` is no fault; these are: {}", known.join(", "))
+    })?;
+    let from_one = |n: u32| n.checked_sub(1).ok_or_else(|| "nodes and racks count from 1".to_owned());
+    let subject = match (node, gpu, port, rack, job_of) {
+        (None, None, None, Some(rack), None) => Subject::Rack(from_one(*rack)?),
+        (None, None, None, None, Some(node)) => Subject::JobOf(from_one(*node)?),
+        (Some(node), Some(gpu), None, None, None) => Subject::Gpu(from_one(*node)?, *gpu),
+        (Some(node), None, Some(port), None, None) => Subject::Port(from_one(*node)?, *port),
+        (Some(node), None, None, None, None) => Subject::Node(from_one(*node)?),
+        _ => return Err(format!("{kind}: its subject is a node, a node's gpu or port, a rack, or the job_of a node")),
+    };
+    let at: Duration = span(at).map_err(|problem| format!("{kind}: at {at}: {problem}"))?;
+    Ok(Fault { ailment, subject, at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_go_by_name() {
+        assert!(names().all(|name| named(name).is_some()));
+        assert_eq!(named("xid79"), Some(Faults::One(Ailment::OffBus)));
+        assert_eq!(named("none"), Some(Faults::Given(Vec::new())));
+        assert_eq!(named("nonsense"), None);
+    }
+
+    #[test]
+    fn a_file_tells_what_when_and_with_what() {
+        let text = "[[fault]]\nkind = 'xid79'\nat = '1m'\nnode = 7\ngpu = 3\n[[fault]]\nkind = 'silent-node'\nrack = 2";
+        let expected = [
+            Fault { ailment: Ailment::OffBus, subject: Subject::Gpu(6, 3), at: Duration::from_mins(1) },
+            Fault { ailment: Ailment::Silent, subject: Subject::Rack(1), at: FIRST },
+        ];
+        assert_eq!(parse(text), Ok(Faults::Given(expected.to_vec())));
+        let check = |text: &str, said: &str| {
+            let problem = parse(text).expect_err(text);
+            assert!(problem.contains(said), "{problem}");
+        };
+        check("[[fault]]\nkind = 'xid7'\nnode = 1", "`xid7` is no fault; these are: xid79");
+        check("[[fault]]\nkind = 'xid79'", "its subject is");
+        check("[[fault]]\nkind = 'xid79'\nnode = 0\ngpu = 1", "count from 1");
+        check("[[fault]]\nkind = 'xid79'\nnode = 1\nat = 'soon'", "at soon");
+        check("[[fault]]\nkind = 'xid79'\nnodes = 1", "line 3: unknown field `nodes`");
+    }
+}

@@ -1,0 +1,95 @@
+//! Incidents and the rules that raised them, as the hub's health engine has them; queries read them here.
+
+use std::ops::Range;
+
+use super::{Fleet, jobs::Share, node::NodeId};
+use crate::model::incident::{Incident, Rule, Subject};
+
+/// An incident, and the things of this fleet that have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The incident.
+    pub incident: Incident,
+    /// Its nodes.
+    pub nodes: Vec<NodeId>,
+    /// The slot of the one GPU that it is about, on the one node.
+    gpu: Option<u32>,
+    /// The one job that it is about.
+    job: Option<u32>,
+}
+
+impl Trouble {
+    /// The GPUs that it is about, by node: all of a node's where it is about no one GPU and no one job.
+    pub fn gpus(&self, fleet: &Fleet) -> Vec<(NodeId, Range<u32>)> {
+        if let Some(job) = self.job.and_then(|number| fleet.job(number as usize)) {
+            return job.held().flat_map(|share| share.runs().map(|slots| (share.node, slots))).collect();
+        }
+        let slots = |node: NodeId| match self.gpu {
+            Some(slot) => slot..slot + 1,
+            None => 0..fleet.whole_gpus(node) as u32,
+        };
+        self.nodes.iter().map(|node| (*node, slots(*node))).collect()
+    }
+
+    /// The jobs that have something of it.
+    pub fn jobs(&self, fleet: &Fleet) -> Vec<u32> {
+        if let Some(job) = self.job {
+            return vec![job];
+        }
+        let mut jobs = Vec::new();
+        for (node, slots) in self.gpus(fleet) {
+            let is_its = |share: &Share| share.slots.iter().any(|slot| slots.contains(&u32::from(slot)));
+            let its = fleet.jobs_of(node).filter(|(_, share)| slots.is_empty() || is_its(share));
+            jobs.extend(its.map(|(number, _)| number));
+        }
+        jobs.sort_unstable();
+        jobs.dedup();
+        jobs
+    }
+}
+
+/// What the health engine has said last.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    troubles: Vec<Trouble>,
+    rules: Vec<Rule>,
+}
+
+impl Fleet {
+    /// Incidents that are open or were cleared lately, in the order in which they were raised.
+    pub fn troubles(&self) -> &[Trouble] {
+        &self.health.troubles
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &[Rule] {
+        &self.health.rules
+    }
+
+    /// Takes the incidents as they are now.
+    pub fn set_incidents(&mut self, incidents: Vec<Incident>) {
+        let troubles = incidents.into_iter().map(|incident| self.trouble(incident)).collect();
+        self.health.troubles = troubles;
+    }
+
+    /// Takes the rules in force.
+    pub fn set_rules(&mut self, rules: Vec<Rule>) {
+        self.health.rules = rules;
+    }
+
+    fn trouble(&self, incident: Incident) -> Trouble {
+        let nodes: Vec<NodeId> = incident.nodes.iter().filter_map(|name| self.find(name)).collect();
+        let gpu = match (&incident.subject, nodes.first()) {
+            (Subject::Gpu { index, .. }, Some(node)) => {
+                let gpus = &self.node(*node).inventory.gpus;
+                gpus.iter().position(|gpu| *gpu.index == **index).map(|slot| slot as u32)
+            }
+            _ => None,
+        };
+        let job = match &incident.subject {
+            Subject::Job { job } => self.find_job(job),
+            _ => None,
+        };
+        Trouble { incident, nodes, gpu, job }
+    }
+}

@@ -1,0 +1,242 @@
+//! The health engine: rules ask their questions, what holds for long enough is found, what belongs together is folded
+//! into incidents, each with its reason and what to do. It reads the fleet and changes nothing.
+//!
+//! `rules → questions → tracks → findings → matters → incidents`
+
+mod book;
+mod errors;
+mod fold;
+mod rule;
+mod track;
+mod words;
+mod xid;
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
+
+use self::{
+    book::Book,
+    errors::Errors,
+    rule::{Commands, SHORT, over, placeholders, question},
+    track::{Finding, Sight, Tracks},
+};
+use crate::{
+    model::{
+        hostlist::Hostlist,
+        incident::{Incident, Rule, Subject},
+        question::{Answer, Complaint},
+        syntax::Query,
+        table::{Cell, Row, Table},
+        time::Time,
+    },
+    query::{self, Access},
+};
+
+pub use self::rule::{Entry, Rules, Site, Templates, takes_more};
+
+/// Rules that have to hold for long are asked less often: so many times while they have to, and within these bounds.
+const TIMES: u32 = 12;
+const MOST_OFTEN: Duration = Duration::from_secs(1);
+const LEAST_OFTEN: Duration = Duration::from_secs(10);
+/// How long a rule that could not be asked is left alone.
+const RETRY_AFTER: Duration = Duration::from_mins(1);
+/// Nodes of which each is asked by itself, which takes no look at any other; and jobs of which one question asks.
+const ONE_BY_ONE: usize = 16;
+const JOBS: usize = 64;
+
+/// The engine of one hub.
+pub struct Health {
+    rules: Vec<Rule>,
+    commands: Commands,
+    watches: Vec<Watch>,
+    errors: Errors,
+    /// How many events it has heard.
+    heard: u64,
+    book: Book,
+    is_impatient: bool,
+}
+
+/// One rule as it is asked.
+struct Watch {
+    rule: usize,
+    question: Query,
+    tracks: Tracks,
+    /// When it is asked next.
+    next: Time,
+}
+
+impl Health {
+    /// An engine with these rules.
+    pub fn new(Rules { rules, commands }: Rules) -> Health {
+        let watch = |(at, rule): (usize, &Rule)| {
+            let is_asked = !rule.view.is_empty() && !rule.is_muted;
+            let question = query::parse(&question(rule)).ok().filter(|_| is_asked)?;
+            Some(Watch { rule: at, question, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
+        };
+        let watches = rules.iter().enumerate().filter_map(watch).collect();
+        let (errors, book) = Default::default();
+        Health { rules, commands, watches, errors, heard: 0, book, is_impatient: false }
+    }
+
+    /// For whoever has no time to wait: ignores holds below five minutes, and leaves out the rules that take longer, or
+    /// others to compare with.
+    pub fn impatient(mut self) -> Health {
+        self.watches.retain(|watch| !takes_more(&self.rules[watch.rule]));
+        Health { is_impatient: true, ..self }
+    }
+
+    /// The rules, with what is wrong with those that could not be asked.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// All incidents that are open or were cleared lately, in the order in which they were raised.
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.book.incidents()
+    }
+
+    /// Looks at the fleet once.
+    pub async fn look(&mut self, access: &impl Access, now: Time) {
+        for watch in self.watches.iter_mut().filter(|watch| watch.next <= now) {
+            let Some(rule) = self.rules.get_mut(watch.rule) else { continue };
+            let hold = if self.is_impatient && rule.hold < SHORT { Duration::ZERO } else { rule.hold };
+            let asked = watch.look(access, rule, hold, now).await;
+            let pause = if asked.is_ok() { (hold / TIMES).clamp(MOST_OFTEN, LEAST_OFTEN) } else { RETRY_AFTER };
+            // A little early rather than a whole round late.
+            watch.next = now + pause - MOST_OFTEN / 2;
+            rule.problem = asked.err().map(|complaint| complaint.message).unwrap_or_default();
+            access.pause().await;
+        }
+        let matters = access.look(|fleet| {
+            self.errors.forget(fleet, now);
+            self.errors.catch_up(fleet);
+            for (number, happening) in fleet.events_after(self.heard) {
+                self.heard = number;
+                self.errors.hear(fleet, happening);
+            }
+            let found = self.watches.iter().flat_map(|watch| watch.tracks.findings(&self.rules[watch.rule]));
+            let findings: Vec<Finding> = found.chain(self.errors.findings(fleet, &self.rules)).collect();
+            let open = self.book.subjects();
+            let was = |rule: &str, subject: &Subject| open.contains(&(rule.to_owned(), subject.clone()));
+            let mut matters = fold::fold(findings, fleet, &self.commands, &was);
+            fold::worst_first(&mut matters);
+            matters
+        });
+        self.book.update(matters, now);
+    }
+}
+
+impl Watch {
+    /// Asks what has it, and what of that which had it has it no longer.
+    async fn look(&mut self, access: &impl Access, rule: &Rule, hold: Duration, now: Time) -> Result<(), Complaint> {
+        let table = ask(access, &self.question, now).await?;
+        let (words, more) = (placeholders(&rule.reason).count(), placeholders(&rule.action).count());
+        let first = table.columns.len().saturating_sub(words + more);
+        let found = table.rows.iter().map(|row| {
+            let cells = |from, count| words::cells(&table.columns, row, from, count);
+            let reason = words::fill(&rule.reason, &cells(first, words));
+            let action = words::fill(&rule.action, &cells(first + words, more));
+            let subject = subject(&rule.view, &table, row);
+            (name(&subject), Sight { subject, reason, action })
+        });
+        self.tracks.found(found, rule, hold, now);
+        let unseen = self.tracks.unseen(now);
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        // Of a node that is not heard of, nothing is known: it need not be asked.
+        let is_known = |subject: &Subject| match subject.node() {
+            Some(node) if rule.view != "nodes" => {
+                access.look(|fleet| fleet.find(node).is_none_or(|node| fleet.is_up(node, now)))
+            }
+            _ => true,
+        };
+        let asked: Vec<&(String, Subject)> = unseen.iter().filter(|(_, subject)| is_known(subject)).collect();
+        let (mut ended, mut there) = (HashSet::new(), HashSet::new());
+        for which in among(&rule.view, asked.iter().map(|(_, subject)| subject)) {
+            let [over, all] = over(rule, &which);
+            for (text, names) in [(over, &mut ended), (all, &mut there)] {
+                let table = ask(access, &query::parse(&text)?, now).await?;
+                names.extend(table.rows.iter().map(|row| name(&subject(&rule.view, &table, row))));
+                access.pause().await;
+            }
+        }
+        // What is there no longer has nothing any more.
+        let asked: HashSet<&str> = asked.into_iter().map(|(name, _)| &**name).collect();
+        let is_over = |name: &str| ended.contains(name) || (asked.contains(name) && !there.contains(name));
+        self.tracks.over(is_over, rule, now);
+        Ok(())
+    }
+}
+
+async fn ask(access: &impl Access, query: &Query, now: Time) -> Result<Table, Complaint> {
+    match query::answer_in_parts(access, query, now).await? {
+        Answer::Table(table) => Ok(table),
+        Answer::Series(_) => {
+            Err(Complaint { message: "a rule asks for no values along time".into(), ..Complaint::default() })
+        }
+    }
+}
+
+/// Conditions that together mean these things, or their nodes: as many as make cheap questions.
+fn among<'a>(view: &str, subjects: impl Iterator<Item = &'a Subject>) -> Vec<String> {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    match view {
+        "jobs" => {
+            let jobs: Vec<String> = subjects.map(|job| format!("job = {}", quoted(&job_id(job)))).collect();
+            jobs.chunks(JOBS).map(|some| format!("({})", some.join(" or "))).collect()
+        }
+        "nodes" | "gpus" | "nics" | "mounts" | "processes" => {
+            let nodes: BTreeSet<&str> = subjects.filter_map(Subject::node).collect();
+            // In a list only plain names mean what they say.
+            let is_plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+            let (plain, odd): (Vec<&str>, Vec<&str>) = nodes.into_iter().partition(|name| is_plain(name));
+            let is_few = plain.len() <= ONE_BY_ONE;
+            let list = (!is_few).then(|| format!("node in {}", Hostlist::fold(plain.iter().copied())));
+            let each = if is_few { plain } else { Vec::new() };
+            let each = each.into_iter().chain(odd).map(|node| format!("node = {}", quoted(node)));
+            each.chain(list).collect()
+        }
+        // Of places, fleets and kinds there are few.
+        _ => vec![String::new()],
+    }
+}
+
+fn job_id(subject: &Subject) -> String {
+    if let Subject::Job { job } = subject { job.clone() } else { subject.to_string() }
+}
+
+/// By what a thing is known again: a GPU by its address, for its number may be another one's after a reboot.
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Gpu { node, bus, .. } if !bus.is_empty() => format!("{node} {bus}"),
+        other => other.to_string(),
+    }
+}
+
+/// What a row of a view is.
+fn subject(view: &str, table: &Table, row: &Row) -> Subject {
+    let text = |key: &str| {
+        let cell = table.column(key).and_then(|at| row.cells.get(at));
+        cell.and_then(Cell::text).unwrap_or_default().to_owned()
+    };
+    match view {
+        "nodes" => Subject::Node { node: row.id.clone() },
+        "gpus" => Subject::Gpu { node: text("node"), index: text("index"), bus: text("bus").to_ascii_lowercase() },
+        "nics" => Subject::Part { node: text("node"), part: text("nic.name") },
+        "mounts" => Subject::Part { node: text("node"), part: text("mount.path") },
+        "jobs" => Subject::Job { job: row.id.clone() },
+        _ => match row.id.split_once('/') {
+            Some((node, part)) => Subject::Part { node: node.into(), part: part.into() },
+            None => match row.id.split_once('=') {
+                Some((level, name)) => Subject::Place { level: level.into(), name: name.into() },
+                None => Subject::Node { node: row.id.clone() },
+            },
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The incidents of a hub: each keeps its number for as long as it is one trouble, however that grows or shrinks, and
+//! while another one explains it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use super::fold::{Matter, meets};
+use crate::model::{
+    incident::{Incident, Stage, Subject},
+    time::Time,
+};
+
+/// How long an incident that is over is still shown, and how many of them.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+const KEPT: usize = 1000;
+
+/// Open incidents, and those that were cleared lately.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Book {
+    open: Vec<Open>,
+    cleared: Vec<Incident>,
+    last: u64,
+}
+
+/// An open incident, and what has it.
+#[derive(Clone, Debug)]
+struct Open {
+    incident: Incident,
+    parts: Vec<Subject>,
+    /// Whether another one explains it, and is shown in its stead.
+    is_explained: bool,
+}
+
+impl Book {
+    /// All incidents, in the order in which they were raised.
+    pub(super) fn incidents(&self) -> Vec<Incident> {
+        let open = self.open.iter().filter(|open| !open.is_explained).map(|open| &open.incident);
+        let mut all: Vec<Incident> = self.cleared.iter().chain(open).cloned().collect();
+        all.sort_by_key(|incident| incident.id);
+        all
+    }
+
+    /// Rules and subjects of those that are open.
+    pub(super) fn subjects(&self) -> HashSet<(String, Subject)> {
+        let shown = self.open.iter().filter(|open| !open.is_explained);
+        shown.map(|open| (open.incident.rule.clone(), open.incident.subject.clone())).collect()
+    }
+
+    /// Takes what is wrong at `now`: new troubles are raised, known ones brought up to date, and others cleared.
+    pub(super) fn update(&mut self, matters: Vec<Matter>, now: Time) {
+        let mut before: Vec<Option<Open>> = std::mem::take(&mut self.open).into_iter().map(Some).collect();
+        let known = Index::new(&before);
+        let mut explained: HashMap<(String, String), Vec<Subject>> = HashMap::new();
+        for matter in &matters {
+            for (rule, subject) in &matter.explains {
+                explained.entry(key(rule, subject)).or_default().push(subject.clone());
+            }
+        }
+        for matter in matters {
+            let mut same = known.like(&before, &matter).into_iter().filter_map(|at| before[at].take());
+            // Of several that have become one, the eldest goes on.
+            let eldest = same.next();
+            same.for_each(drop);
+            // What has become worse is still the same trouble, though another rule says so now.
+            let milder = || known.explained(&before, &matter).and_then(|at| before[at].take());
+            let id = eldest.or_else(milder).map_or_else(
+                || {
+                    self.last += 1;
+                    self.last
+                },
+                |open| open.incident.id,
+            );
+            let incident = incident(id, &matter);
+            self.open.push(Open { incident, parts: matter.parts, is_explained: false });
+        }
+        for Open { incident, parts, is_explained: was_explained } in before.into_iter().flatten() {
+            let is_explained = parts.iter().any(|part| {
+                let near = explained.get(&key(&incident.rule, part));
+                near.is_some_and(|subjects| subjects.iter().any(|subject| meets(part, subject)))
+            });
+            if is_explained {
+                self.open.push(Open { incident, parts, is_explained });
+            } else if !was_explained {
+                self.cleared.push(Incident { stage: Stage::Cleared, cleared: Some(now), ..incident });
+            }
+        }
+        self.open.sort_by_key(|open| open.incident.id);
+        self.cleared.retain(|incident| incident.cleared.is_none_or(|cleared| now.since(cleared) < KEPT_FOR));
+        let many = self.cleared.len().saturating_sub(KEPT);
+        self.cleared.drain(..many);
+    }
+}
+
+/// Open incidents by rule and node.
+struct Index(HashMap<(String, String), Vec<usize>>);
+
+impl Index {
+    fn new(open: &[Option<Open>]) -> Index {
+        let mut index: HashMap<_, Vec<usize>> = HashMap::new();
+        for (at, Open { incident, parts, .. }) in (0..).zip(open.iter().flatten()) {
+            for part in parts {
+                let known = index.entry(key(&incident.rule, part)).or_default();
+                if known.last() != Some(&at) {
+                    known.push(at);
+                }
+            }
+        }
+        Index(index)
+    }
+
+    /// Those that are about the same as the matter, the eldest first.
+    fn like(&self, open: &[Option<Open>], matter: &Matter) -> Vec<usize> {
+        let mut near = Vec::new();
+        for part in &matter.parts {
+            let known = self.0.get(&key(&matter.finding.rule, part)).into_iter().flatten().copied();
+            near.extend(known.filter(|at| is_about(open, *at, part)));
+        }
+        near.sort_unstable();
+        near.dedup();
+        near
+    }
+
+    /// The eldest of those that the matter explains and that are about the very same.
+    fn explained(&self, open: &[Option<Open>], matter: &Matter) -> Option<usize> {
+        let is_same = |(_, subject): &&(String, Subject)| *subject == matter.finding.subject;
+        let same = matter.explains.iter().filter(is_same);
+        let near = same.filter_map(|(rule, subject)| self.0.get(&key(rule, subject)).map(|known| (known, subject)));
+        near.flat_map(|(known, subject)| known.iter().copied().filter(|at| is_about(open, *at, subject))).min()
+    }
+}
+
+fn is_about(open: &[Option<Open>], at: usize, part: &Subject) -> bool {
+    open[at].as_ref().is_some_and(|open| open.parts.iter().any(|other| meets(part, other)))
+}
+
+/// By which a trouble is found.
+fn key(rule: &str, part: &Subject) -> (String, String) {
+    (rule.to_owned(), part.node().map_or_else(|| part.to_string(), str::to_owned))
+}
+
+fn incident(id: u64, matter: &Matter) -> Incident {
+    let Matter { finding, nodes, commands, .. } = matter.clone();
+    Incident {
+        id,
+        rule: finding.rule,
+        severity: finding.severity,
+        stage: Stage::Open,
+        subject: finding.subject,
+        nodes,
+        since: finding.since,
+        seen: finding.seen,
+        cleared: None,
+        count: finding.count,
+        reason: finding.reason,
+        evidence: finding.evidence,
+        action: finding.action,
+        commands,
+    }
+}

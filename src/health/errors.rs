@@ -1,0 +1,303 @@
+//! XIDs and SXids as they come: those of one GPU or switch are one matter, whose strongest remedy counts.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    track::Finding,
+    xid::{self, Meaning, Remedy},
+};
+use crate::{
+    fleet::{Fleet, Happening, NodeId},
+    model::{
+        incident::{Rule, Severity, Subject},
+        report::{EventKind, Subject as About},
+        time::Time,
+    },
+};
+
+/// The rule of XIDs.
+const XID: &str = "gpu.xid";
+/// The rule of SXids.
+const SXID: &str = "switch.sxid";
+
+/// XIDs of one GPU that come within so long are one trouble.
+const TOGETHER: Duration = Duration::from_secs(30);
+/// How long after the last one what does not matter much is over.
+const WARN_FOR: Duration = Duration::from_hours(1);
+const INFO_FOR: Duration = Duration::from_mins(10);
+/// Different numbers that are kept of one matter, with a line of the kernel's for each.
+const CODES: usize = 16;
+/// GPUs and switches of one node of which anything is kept, and events of one that is not heard of yet.
+const PLACES: usize = 64;
+const WAITING: usize = 256;
+/// The number whose text says what is to be done.
+const VERDICT: u32 = 154;
+
+/// A GPU or a switch of a node: whether it is a switch, and its PCI address.
+type Place = (NodeId, bool, String);
+
+/// What one GPU or switch reported since its machine was started.
+#[derive(Clone, Debug)]
+struct Matter {
+    boot: String,
+    first: Time,
+    last: Time,
+    count: u32,
+    /// Each number in the order in which they came first.
+    codes: Vec<Code>,
+    severity: Severity,
+    remedy: Remedy,
+    /// What the driver said itself, which beats the table, and when.
+    verdict: Option<(Remedy, Severity, Time)>,
+}
+
+/// A number, how often it came, and the kernel's line of it.
+#[derive(Clone, Debug)]
+struct Code {
+    number: u32,
+    times: u32,
+    line: String,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Errors {
+    matters: BTreeMap<Place, Matter>,
+    /// Events of nodes that have not said since when they run: whether these are over is not known.
+    waiting: BTreeMap<NodeId, Vec<Happening>>,
+}
+
+impl Errors {
+    /// Takes an event; those of another kind are none of its business.
+    pub(super) fn hear(&mut self, fleet: &Fleet, happening: &Happening) {
+        if !matches!(happening.event.kind, EventKind::Xid(_) | EventKind::Sxid(_)) {
+            return;
+        }
+        if fleet.node(happening.node).boot_id.is_empty() {
+            let waiting = self.waiting.entry(happening.node).or_default();
+            if waiting.len() < WAITING {
+                waiting.push(happening.clone());
+            }
+            return;
+        }
+        self.take(fleet, happening);
+    }
+
+    /// Takes the events of those nodes that have said meanwhile since when they run.
+    pub(super) fn catch_up(&mut self, fleet: &Fleet) {
+        let is_known = |node: &NodeId| !fleet.node(*node).boot_id.is_empty();
+        let known: Vec<NodeId> = self.waiting.keys().copied().filter(is_known).collect();
+        for node in known {
+            let waiting = self.waiting.remove(&node).unwrap_or_default();
+            waiting.iter().for_each(|happening| self.take(fleet, happening));
+        }
+    }
+
+    fn take(&mut self, fleet: &Fleet, Happening { node, received, event }: &Happening) {
+        let (number, is_switch, Meaning { severity, remedy, .. }) = match event.kind {
+            EventKind::Xid(code) => (code, false, xid::xid(code)),
+            EventKind::Sxid(code) => (code, true, xid::sxid(code)),
+            _ => return,
+        };
+        let (About::Gpu { bus } | About::Switch { bus }) = &event.subject else { return };
+        let (boot, bus) = (&*fleet.node(*node).boot_id, bus.to_ascii_lowercase());
+        // An event's id begins with the boot that it is of: what happened in an older one is over.
+        if !event.id.starts_with(boot) {
+            return;
+        }
+        let of_node = (*node, false, String::new())..=(*node, true, char::MAX.to_string());
+        let place = (*node, is_switch, bus);
+        if !self.matters.contains_key(&place) && self.matters.range(of_node).count() >= PLACES {
+            return;
+        }
+        // By the hub's clock, and never of the future.
+        let skew = Duration::try_from_secs_f64(fleet.skew(*node).unwrap_or(0.0).abs()).unwrap_or_default();
+        let is_ahead = fleet.skew(*node).unwrap_or(0.0) > 0.0;
+        let time = if is_ahead { event.time - skew } else { event.time + skew }.min(*received);
+        let new = || Matter {
+            boot: boot.to_owned(),
+            first: time,
+            last: time,
+            count: 0,
+            codes: Vec::new(),
+            severity: Severity::Info,
+            remedy: Remedy::Watch,
+            verdict: None,
+        };
+        let matter = self.matters.entry(place).or_insert_with(new);
+        if matter.boot != boot {
+            *matter = new();
+        }
+        matter.hear(number, &event.text, time, (severity, remedy), number == VERDICT && !is_switch, new);
+    }
+
+    /// Forgets what is over: what mattered little and is some time ago, and what a new start of the machine has mended.
+    pub(super) fn forget(&mut self, fleet: &Fleet, now: Time) {
+        self.matters.retain(|(node, ..), matter| {
+            let stays_for = match matter.severity() {
+                Severity::Crit => None,
+                Severity::Warn => Some(WARN_FOR),
+                Severity::Info => Some(INFO_FOR),
+            };
+            *matter.boot == *fleet.node(*node).boot_id && stays_for.is_none_or(|span| now.since(matter.last) < span)
+        });
+    }
+
+    /// What they come to.
+    pub(super) fn findings<'a>(&'a self, fleet: &'a Fleet, rules: &'a [Rule]) -> impl Iterator<Item = Finding> + 'a {
+        self.matters.iter().filter_map(move |((node, is_switch, bus), matter)| {
+            let id = if *is_switch { SXID } else { XID };
+            let rule = rules.iter().find(|rule| rule.id == id && !rule.is_muted)?;
+            Some(matter.finding(rule, subject(fleet, *node, *is_switch, bus), *is_switch))
+        })
+    }
+}
+
+impl Matter {
+    fn hear(
+        &mut self,
+        number: u32,
+        line: &str,
+        time: Time,
+        (severity, remedy): (Severity, Remedy),
+        is_verdict: bool,
+        new: impl Fn() -> Matter,
+    ) {
+        if !is_verdict
+            && let Some((said, _, at)) = self.verdict
+            && time.since(at) > TOGETHER
+        {
+            // What comes after a verdict is another trouble than what it was about.
+            if said == Remedy::Watch {
+                *self = new();
+            }
+            self.verdict = None;
+        }
+        if severity > self.severity && time.since(self.last) > TOGETHER {
+            self.first = time;
+        }
+        (self.first, self.last) = (self.first.min(time), self.last.max(time));
+        self.count += 1;
+        match self.codes.iter().position(|code| code.number == number) {
+            Some(at) => self.codes[at].times += 1,
+            None if self.codes.len() < CODES => self.codes.push(Code { number, times: 1, line: line.to_owned() }),
+            None => {}
+        }
+        if is_verdict {
+            let said = xid::verdict(line).map(|(remedy, severity)| (remedy, severity, time));
+            self.verdict = said.or(self.verdict);
+            return;
+        }
+        self.severity = self.severity.max(severity);
+        self.remedy = self.remedy.max(remedy);
+    }
+
+    fn severity(&self) -> Severity {
+        self.verdict.map_or(self.severity, |(_, severity, _)| severity)
+    }
+
+    fn finding(&self, rule: &Rule, subject: Subject, is_switch: bool) -> Finding {
+        let remedy = self.verdict.map_or(self.remedy, |(remedy, ..)| remedy);
+        // What programs cause, beside what the hardware does, is its consequence.
+        let is_of_programs = |code: &Code| !is_switch && xid::OF_PROGRAMS.contains(&code.number);
+        let only_programs = self.codes.iter().all(is_of_programs);
+        let codes: Vec<&Code> = self.codes.iter().filter(|code| only_programs || !is_of_programs(code)).collect();
+        let name = |code: &&Code| {
+            let Code { number, times, .. } = code;
+            let (word, meaning) = if is_switch { ("SXid", xid::sxid(*number)) } else { ("XID", xid::xid(*number)) };
+            let times = if *times > 1 { format!(", {times} times") } else { String::new() };
+            format!("{word} {number}{times}: {}", meaning.name)
+        };
+        let known = remedy.commands().iter().filter(|name| rule.commands.iter().any(|it| it == *name));
+        Finding {
+            rule: rule.id.clone(),
+            kin: codes.iter().map(|code| code.number.to_string()).collect::<Vec<_>>().join(","),
+            severity: self.severity(),
+            subject,
+            since: self.first,
+            seen: self.last,
+            count: self.count,
+            reason: codes.iter().map(name).collect::<Vec<_>>().join("; "),
+            evidence: self.codes.iter().map(|code| code.line.clone()).collect(),
+            action: remedy.words().into(),
+            commands: known.map(|name| (*name).to_owned()).collect(),
+            under: rule.under.clone(),
+        }
+    }
+}
+
+/// The GPU or switch at a PCI address.
+fn subject(fleet: &Fleet, node: NodeId, is_switch: bool, bus: &str) -> Subject {
+    let name = fleet.name(node).to_owned();
+    if is_switch {
+        return Subject::Part { node: name, part: format!("switch {bus}") };
+    }
+    let gpus = &fleet.node(node).inventory.gpus;
+    let index = gpus.iter().find(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus));
+    Subject::Gpu {
+        node: name,
+        index: index.map_or_else(|| bus.to_owned(), |gpu| gpu.index.to_string()),
+        bus: bus.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_millis(1_800_000_000_000 + seconds * 1000)
+    }
+
+    fn new() -> Matter {
+        Matter {
+            boot: "b".into(),
+            first: at(0),
+            last: at(0),
+            count: 0,
+            codes: Vec::new(),
+            severity: Severity::Info,
+            remedy: Remedy::Watch,
+            verdict: None,
+        }
+    }
+
+    /// What XIDs at these seconds come to: severity, remedy and the numbers that are named.
+    fn check(xids: &[(i64, u32, &str)], severity: Severity, remedy: Remedy, named: &str) {
+        let mut matter = new();
+        for &(second, number, line) in xids {
+            let Meaning { severity, remedy, .. } = xid::xid(number);
+            matter.hear(number, line, at(second), (severity, remedy), number == VERDICT, new);
+        }
+        let finding = matter.finding(&Rule { id: XID.into(), ..Rule::default() }, Subject::Fleet, false);
+        assert_eq!((finding.severity, &*finding.action, &*finding.kin), (severity, remedy.words(), named), "{xids:?}");
+    }
+
+    #[test]
+    fn the_strongest_remedy_of_xids_counts() {
+        check(&[(0, 13, "")], Severity::Warn, Remedy::RestartApp, "13");
+        check(&[(0, 13, ""), (1, 43, ""), (2, 79, "")], Severity::Crit, Remedy::PowerCycle, "79");
+        check(&[(0, 79, ""), (1, 31, "")], Severity::Crit, Remedy::PowerCycle, "79");
+        check(&[(0, 94, ""), (1, 63, "")], Severity::Warn, Remedy::RestartApp, "94,63");
+        check(&[(0, 94, ""), (1, 95, "")], Severity::Crit, Remedy::Reset, "94,95");
+    }
+
+    #[test]
+    fn the_drivers_own_verdict_beats_the_table() {
+        let reboot = "GPU recovery action changed from 0x0 (None) to 0x2 (Node Reboot Required)";
+        let none = "GPU recovery action changed from 0x2 (Node Reboot Required) to 0x0 (None)";
+        check(&[(0, 95, ""), (1, 154, reboot)], Severity::Crit, Remedy::Reboot, "95,154");
+        check(&[(0, 95, ""), (1, 154, reboot), (2, 154, "?")], Severity::Crit, Remedy::Reboot, "95,154");
+        check(&[(0, 95, ""), (9, 154, none)], Severity::Info, Remedy::Watch, "95,154");
+        check(&[(0, 95, ""), (9, 154, none), (600, 79, "")], Severity::Crit, Remedy::PowerCycle, "79");
+        check(&[(0, 95, ""), (1, 154, reboot), (600, 79, "")], Severity::Crit, Remedy::PowerCycle, "95,154,79");
+    }
+
+    #[test]
+    fn what_has_become_worse_begins_anew() {
+        let mut matter = new();
+        matter.hear(31, "", at(0), (Severity::Warn, Remedy::RestartApp), false, new);
+        matter.hear(79, "", at(2400), (Severity::Crit, Remedy::PowerCycle), false, new);
+        assert_eq!((matter.first, matter.count), (at(2400), 2));
+    }
+}

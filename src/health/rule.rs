@@ -1,0 +1,297 @@
+//! Rules as data: those that come along, and what a site changes, adds and mutes by id.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+
+use crate::{
+    model::{
+        incident::{Rule, Severity},
+        time::span,
+    },
+    query,
+};
+
+/// The rules that come along.
+const BUILT_IN: &str = include_str!("rules.toml");
+
+/// A rule as a file has it: what is left out stays as it was.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entry {
+    /// The rule's id.
+    pub id: String,
+    /// The view whose rows it judges.
+    pub view: Option<String>,
+    /// The condition.
+    pub when: Option<String>,
+    /// How long it has to hold: `"60s"`.
+    pub hold: Option<String>,
+    /// How long it may be false in between.
+    pub gap: Option<String>,
+    /// The condition under which it ends.
+    pub clear: Option<String>,
+    /// How long that has to hold.
+    pub clear_hold: Option<String>,
+    /// How much it matters.
+    pub severity: Option<Severity>,
+    /// Why, with keys of the view in braces.
+    pub reason: Option<String>,
+    /// What to do.
+    pub action: Option<String>,
+    /// Names of commands that do it, among `[commands]`.
+    #[serde(rename = "do")]
+    pub commands: Option<Vec<String>>,
+    /// Rules whose incidents explain this one's.
+    pub under: Option<Vec<String>>,
+    /// Where thresholds come from.
+    pub basis: Option<String>,
+    /// Whether it is to raise nothing.
+    pub mute: Option<bool>,
+}
+
+/// Commands by their names; for a name with a dot, its second part is the scheduler that understands them.
+pub(super) type Commands = BTreeMap<String, Vec<String>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    commands: BTreeMap<String, Templates>,
+    rule: Vec<Entry>,
+}
+
+/// `reset = […]`, or `drain.slurm = […]` and `drain.kubernetes = […]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Templates {
+    /// For all.
+    Any(Vec<String>),
+    /// By the scheduler.
+    ByScheduler(BTreeMap<String, Vec<String>>),
+}
+
+/// What a site says of rules.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// `[[rule]]`
+    pub rules: Vec<Entry>,
+    /// `[commands]`
+    pub commands: BTreeMap<String, Templates>,
+}
+
+/// The rules in force, and the commands that they name.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// The commands.
+    pub(super) commands: Commands,
+}
+
+/// Those that come along.
+impl Default for Rules {
+    fn default() -> Self {
+        // A test reads them.
+        Rules::read(&Site::default()).unwrap_or(Rules { rules: Vec::new(), commands: Commands::new() })
+    }
+}
+
+impl Rules {
+    /// Those that come along, changed by the site's.
+    ///
+    /// # Errors
+    /// What of the site's rules cannot be read, by the rule's id. Rules that come along always can.
+    pub fn read(site: &Site) -> Result<Rules, String> {
+        rules(site).map(|(rules, commands)| Rules { rules, commands })
+    }
+}
+
+fn rules(site: &Site) -> Result<(Vec<Rule>, Commands), String> {
+    let File { commands, rule } = toml::from_str(BUILT_IN).map_err(|error| error.to_string())?;
+    let mut rules: Vec<Rule> = Vec::new();
+    for entry in rule {
+        rules.push(changed(Rule::default(), &entry, false)?);
+    }
+    for entry in &site.rules {
+        if entry.id.is_empty() {
+            return Err("a rule has no id".into());
+        }
+        match rules.iter_mut().find(|rule| rule.id == entry.id) {
+            Some(rule) => *rule = changed(rule.clone(), entry, true)?,
+            None => rules.push(changed(Rule::default(), entry, true)?),
+        }
+    }
+    let mut all = Commands::new();
+    for (name, templates) in commands.into_iter().chain(site.commands.clone()) {
+        match templates {
+            Templates::Any(lines) => {
+                // What is said for all is said for each scheduler.
+                all.retain(|known, _| !known.starts_with(&format!("{name}.")));
+                all.insert(name, lines);
+            }
+            Templates::ByScheduler(each) => {
+                all.extend(each.into_iter().map(|(scheduler, lines)| (format!("{name}.{scheduler}"), lines)));
+            }
+        }
+    }
+    if let Some(line) = all.values().flatten().find(|line| line.contains("; ")) {
+        return Err(format!("[commands]: `{line}` is two commands; say them one by one"));
+    }
+    for rule in &rules {
+        check(rule, &rules, &all).map_err(|problem| format!("rule {}: {problem}", rule.id))?;
+    }
+    Ok((rules, all))
+}
+
+/// The rule with what the entry says of it.
+fn changed(rule: Rule, entry: &Entry, is_of_site: bool) -> Result<Rule, String> {
+    let entry = entry.clone();
+    let long = |text: Option<String>, before: Duration| {
+        text.map_or(Ok(before), |text| span(&text).map_err(|problem| format!("rule {}: {text}: {problem}", entry.id)))
+    };
+    Ok(Rule {
+        view: entry.view.unwrap_or(rule.view),
+        when: entry.when.unwrap_or(rule.when),
+        hold: long(entry.hold, rule.hold)?,
+        gap: long(entry.gap, rule.gap)?,
+        clear: entry.clear.unwrap_or(rule.clear),
+        clear_hold: long(entry.clear_hold, rule.clear_hold)?,
+        severity: entry.severity.unwrap_or(rule.severity),
+        reason: entry.reason.unwrap_or(rule.reason),
+        action: entry.action.unwrap_or(rule.action),
+        commands: entry.commands.unwrap_or(rule.commands),
+        under: entry.under.unwrap_or(rule.under),
+        basis: entry.basis.unwrap_or(rule.basis),
+        is_muted: entry.mute.unwrap_or(rule.is_muted),
+        is_of_site: is_of_site || rule.is_of_site,
+        problem: rule.problem,
+        id: entry.id,
+    })
+}
+
+/// Says no to a rule that could never be asked, or names what is not there.
+fn check(rule: &Rule, all: &[Rule], commands: &Commands) -> Result<(), String> {
+    if let Some(other) = rule.under.iter().find(|other| !all.iter().any(|rule| rule.id == **other)) {
+        return Err(format!("`under` names `{other}`, which is no rule"));
+    }
+    let is_known = |name: &String| commands.keys().any(|key| key == name || key.starts_with(&format!("{name}.")));
+    if let Some(name) = rule.commands.iter().find(|name| !is_known(name)) {
+        return Err(format!("`do` names `{name}`, which is none of [commands]"));
+    }
+    if rule.view.is_empty() && ["gpu.xid", "switch.sxid"].contains(&&*rule.id) {
+        return Ok(());
+    }
+    if rule.reason.is_empty() || rule.when.is_empty() {
+        return Err("it needs view, when and reason".into());
+    }
+    let texts = over(rule, "").into_iter().chain([question(rule)]);
+    texts.into_iter().try_for_each(|text| query::parse(&text).map(drop).map_err(|complaint| complaint.message))
+}
+
+/// Most things of one rule that are told apart: when more have it, it is one thing that they have in common. Nodes are
+/// all counted, for many of them at once are another matter than some.
+const MOST: usize = 5000;
+const MOST_NODES: usize = 250_000;
+
+/// What is asked for what has it: their names, and what the reason names.
+pub(super) fn question(rule: &Rule) -> String {
+    let mut keys = identity(&rule.view).to_owned();
+    for key in placeholders(&rule.reason).chain(placeholders(&rule.action)) {
+        keys.extend([",", key]);
+    }
+    let most = if rule.view == "nodes" { MOST_NODES } else { MOST };
+    format!("{} where {} show {keys} limit {most}", rule.view, rule.when)
+}
+
+/// What is asked to know which of some things have it no longer, and which of them are still there.
+pub(super) fn over(rule: &Rule, which: &str) -> [String; 2] {
+    let clear = if rule.clear.is_empty() { format!("not ({})", rule.when) } else { format!("({})", rule.clear) };
+    let (view, keys) = (&rule.view, identity(&rule.view));
+    let and = if which.is_empty() { String::new() } else { format!("{which} and ") };
+    let there = if which.is_empty() { String::new() } else { format!(" where {which}") };
+    [format!("{view} where {and}{clear} show {keys}"), format!("{view}{there} show {keys}")]
+}
+
+/// Whether a rule needs more than a look at one machine: time, or others to compare with.
+pub fn takes_more(rule: &Rule) -> bool {
+    rule.hold >= SHORT || ["majority(", "median(", "mad(", "apart("].iter().any(|it| rule.when.contains(it))
+}
+
+/// Holds shorter than that are ignored where there is no time to wait.
+pub(super) const SHORT: Duration = Duration::from_mins(5);
+
+/// The keys that tell what a row of the view is.
+fn identity(view: &str) -> &'static str {
+    match view {
+        "gpus" => "node,index,bus",
+        "nics" => "node,nic.name",
+        "mounts" => "node,mount.path",
+        "processes" => "node,proc.pid",
+        "jobs" => "job",
+        _ => "node",
+    }
+}
+
+/// What stands in braces in a text.
+pub(super) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(key, _)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(text: &str) -> Result<(Vec<Rule>, Commands), String> {
+        #[derive(Deserialize)]
+        struct Config {
+            #[serde(default)]
+            rule: Vec<Entry>,
+            #[serde(default)]
+            commands: BTreeMap<String, Templates>,
+        }
+        let Config { rule, commands } = toml::from_str(text).expect("TOML");
+        rules(&Site { rules: rule, commands })
+    }
+
+    #[test]
+    fn what_comes_along_can_be_read() {
+        let (rules, commands) = site("").expect("rules");
+        assert!(rules.iter().all(|rule| !rule.action.is_empty() && !rule.basis.is_empty() && !rule.is_of_site));
+        let mut ids: Vec<&str> = rules.iter().map(|rule| &*rule.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), rules.len(), "each id once");
+        assert_eq!(commands["drain.kubernetes"], ["kubectl cordon {node}"]);
+    }
+
+    #[test]
+    fn a_site_changes_adds_and_mutes() {
+        let text = "[[rule]]\nid = 'host.disk'\nhold = '5m'\n[[rule]]\nid = 'gpu.zombie'\nmute = true\n\
+                    [[rule]]\nid = 'ours'\nview = 'gpus'\nwhen = 'temp > 70'\nreason = 'at {temp}'\nseverity = 'info'\n\
+                    [commands]\ndrain.slurm = ['our-drain {node}']";
+        let (rules, commands) = site(text).expect("rules");
+        let find = |id: &str| rules.iter().find(|rule| rule.id == id).expect(id);
+        assert_eq!((find("host.disk").hold, find("host.disk").severity), (Duration::from_mins(5), Severity::Warn));
+        assert!(find("host.disk").is_of_site && find("gpu.zombie").is_muted && find("ours").is_of_site);
+        assert_eq!(question(find("ours")), "gpus where temp > 70 show node,index,bus,temp limit 5000");
+        let [over, there] = over(find("ours"), "node = 'a'");
+        assert_eq!(over, "gpus where node = 'a' and not (temp > 70) show node,index,bus");
+        assert_eq!(there, "gpus where node = 'a' show node,index,bus");
+        assert_eq!((&*commands["drain.slurm"][0], commands.len()), ("our-drain {node}", 3));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let check = |text: &str, said: &str| {
+            let problem = site(text).expect_err(text);
+            assert!(problem.contains(said), "{problem}");
+        };
+        check("[[rule]]\nid = 'host.disk'\nhold = 'soon'", "rule host.disk: soon");
+        check("[[rule]]\nid = 'x'\nview = 'gpus'\nreason = 'y'", "rule x: it needs view, when and reason");
+        check("[[rule]]\nid = 'x'\nview = 'gpus'\nwhen = 'temp >'\nreason = 'y'", "rule x: ");
+        check("[[rule]]\nid = 'host.disk'\nunder = ['host.dosk']", "`host.dosk`, which is no rule");
+        check("[[rule]]\nid = 'host.disk'\ndo = ['jump']", "`jump`, which is none of [commands]");
+        check("[[rule]]\nmute = true", "a rule has no id");
+        check("[commands]\nreset = ['a; b']", "`a; b` is two commands");
+    }
+}

@@ -1,0 +1,228 @@
+//! What findings come to: folded, and numbered.
+
+use std::collections::HashSet;
+
+use super::{
+    book::Book,
+    fold::{Matter, fold},
+    track::Finding,
+};
+use crate::{
+    fleet::{Fleet, Settings},
+    model::{
+        incident::{Severity, Stage, Subject},
+        place::Label,
+        report::{Introduction, Inventory},
+        time::Time,
+    },
+};
+
+fn at(seconds: i64) -> Time {
+    Time::from_millis(1_800_000_000_000 + seconds * 1000)
+}
+
+/// Racks of four nodes: n01 to n04 are in r1.
+fn fleet(nodes: usize) -> Fleet {
+    let mut fleet = Fleet::new(Settings::default());
+    for n in 0..nodes {
+        let introduction =
+            Introduction { node: format!("n{:02}", n + 1), interval_ms: 1000, ..Introduction::default() };
+        let session = fleet.join(&introduction, std::iter::empty(), at(0)).unwrap();
+        let label = Label { key: "rack".into(), value: format!("r{}", n / 4 + 1) };
+        fleet.inventory(session, &Inventory { labels: vec![label], ..Inventory::default() }, at(0));
+    }
+    fleet
+}
+
+fn gpu(node: &str, index: usize) -> Subject {
+    Subject::Gpu { node: node.into(), index: index.to_string(), bus: format!("0000:0{index}:00.0") }
+}
+
+fn node(n: usize) -> Subject {
+    Subject::Node { node: format!("n{n:02}") }
+}
+
+fn finding(rule: &str, subject: Subject, severity: Severity, under: &[&str]) -> Finding {
+    Finding {
+        rule: rule.into(),
+        kin: String::new(),
+        severity,
+        subject,
+        since: at(0),
+        seen: at(0),
+        count: 1,
+        reason: format!("{rule} it is"),
+        evidence: Vec::new(),
+        action: format!("mend {rule}"),
+        commands: Vec::new(),
+        under: under.iter().map(|rule| (*rule).to_owned()).collect(),
+    }
+}
+
+fn crit(rule: &str, subject: Subject) -> Finding {
+    finding(rule, subject, Severity::Crit, &[])
+}
+
+fn folded(fleet: &Fleet, findings: Vec<Finding>) -> Vec<Matter> {
+    fold(findings, fleet, &Default::default(), &|_, _| false)
+}
+
+/// Rule, subject and reason of each matter.
+fn told(matters: &[Matter]) -> Vec<String> {
+    let mut told: Vec<String> =
+        matters.iter().map(|it| format!("{} {}: {}", it.finding.rule, it.finding.subject, it.finding.reason)).collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn what_another_explains_adds_to_it_and_the_worst_says_what_to_do() {
+    let fleet = fleet(8);
+    let mut xid = finding("gpu.xid", gpu("n01", 3), Severity::Warn, &[]);
+    xid.since = at(5);
+    let matters = folded(
+        &fleet,
+        vec![
+            xid,
+            finding("gpu.ecc", gpu("n01", 3), Severity::Crit, &["gpu.xid"]),
+            finding("gpu.remap", gpu("n01", 3), Severity::Warn, &["gpu.ecc"]),
+            finding("gpu.remap", gpu("n01", 4), Severity::Warn, &["gpu.ecc"]),
+        ],
+    );
+    assert_eq!(told(&matters), ["gpu.remap n01:4: gpu.remap it is", "gpu.xid n01:3: gpu.xid it is"]);
+    let xid = matters.iter().find(|matter| matter.finding.rule == "gpu.xid").unwrap();
+    assert_eq!(
+        (xid.finding.severity, &*xid.finding.action, xid.finding.since),
+        (Severity::Crit, "mend gpu.ecc", at(0))
+    );
+    assert_eq!(xid.finding.evidence, ["gpu.ecc: gpu.ecc it is", "gpu.remap: gpu.remap it is"]);
+}
+
+#[test]
+fn rules_in_a_circle_explain_nothing_and_lose_nothing() {
+    let fleet = fleet(1);
+    let a = finding("a", gpu("n01", 1), Severity::Warn, &["b"]);
+    let b = finding("b", gpu("n01", 1), Severity::Warn, &["a"]);
+    assert_eq!(folded(&fleet, vec![a, b]).len(), 2);
+}
+
+#[test]
+fn silence_explains_everything_on_its_node_and_is_no_older_for_it() {
+    let fleet = fleet(8);
+    let mut silent = crit("node.silent", node(1));
+    silent.since = at(50);
+    let matters =
+        folded(&fleet, vec![silent, crit("host.disk", Subject::Part { node: "n01".into(), part: "/".into() })]);
+    assert_eq!(told(&matters), ["node.silent n01: node.silent it is"]);
+    assert_eq!(matters[0].finding.since, at(50));
+}
+
+#[test]
+fn what_many_have_is_the_nodes_the_racks_or_the_fleets() {
+    let fleet = fleet(20);
+    let gpus = (0..2).map(|index| crit("hot", gpu("n01", index))).collect();
+    assert_eq!(told(&folded(&fleet, gpus)), ["hot n01: GPUs 0, 1: hot it is"]);
+    let ports = ["mlx5_0", "mlx5_1"].map(|part| crit("port", Subject::Part { node: "n01".into(), part: part.into() }));
+    assert_eq!(told(&folded(&fleet, ports.into())), ["port n01: mlx5_0, mlx5_1: port it is"]);
+    let rack = (5..=7).map(|n| crit("hot", node(n))).collect();
+    assert_eq!(told(&folded(&fleet, rack)), ["hot rack r2: 3 of 4 nodes: hot it is"]);
+    let two = (5..=6).map(|n| crit("hot", node(n))).collect();
+    assert_eq!(folded(&fleet, two).len(), 2, "two nodes are two");
+    let all = (1..=8).map(|n| crit("node.silent", node(n))).collect();
+    let matters = folded(&fleet, all);
+    assert_eq!((&matters[0].finding.subject, matters.len(), matters[0].nodes.len()), (&Subject::Fleet, 1, 8));
+    let rack = (1..=4).map(|n| crit("node.silent", node(n))).collect();
+    assert_eq!(
+        told(&folded(&fleet, rack)),
+        ["node.silent rack r1: 4 of 4 nodes: node.silent it is"],
+        "a fifth is not more"
+    );
+}
+
+#[test]
+fn nodes_that_fell_silent_one_by_one_are_no_trouble_of_the_hub() {
+    let fleet = fleet(10);
+    let silent = |n: usize| Finding { since: at(n as i64 * 3600), ..crit("node.silent", node(n)) };
+    assert_eq!(folded(&fleet, [1, 5, 9].map(silent).into()).len(), 3);
+}
+
+#[test]
+fn other_xids_are_other_troubles() {
+    let fleet = fleet(4);
+    let xid = |index, kin: &str| Finding { kin: kin.into(), ..crit("gpu.xid", gpu("n01", index)) };
+    assert_eq!(folded(&fleet, vec![xid(3, "79"), xid(5, "31"), xid(6, "31")]).len(), 2);
+}
+
+/// Numbers and subjects of open incidents.
+fn open(book: &Book) -> Vec<String> {
+    let incidents = book.incidents();
+    let open = incidents.iter().filter(|incident| incident.stage == Stage::Open);
+    open.map(|incident| format!("{} {}", incident.id, incident.subject)).collect()
+}
+
+/// Folds as the engine does, with what was open.
+fn update(book: &mut Book, fleet: &Fleet, findings: Vec<Finding>, second: i64) {
+    let known: HashSet<(String, Subject)> = book.subjects();
+    let was = |rule: &str, subject: &Subject| known.contains(&(rule.to_owned(), subject.clone()));
+    book.update(fold(findings, fleet, &Default::default(), &was), at(second));
+}
+
+#[test]
+fn an_incident_keeps_its_number_however_it_grows() {
+    let (fleet, mut book) = (fleet(8), Book::default());
+    let hot = |gpus: &[(usize, usize)]| -> Vec<Finding> {
+        gpus.iter().map(|(n, index)| crit("hot", gpu(&format!("n{n:02}"), *index))).collect()
+    };
+    update(&mut book, &fleet, hot(&[(1, 0)]), 1);
+    assert_eq!(open(&book), ["1 n01:0"]);
+    update(&mut book, &fleet, hot(&[(1, 0), (1, 1), (2, 0)]), 2);
+    assert_eq!(open(&book), ["1 n01", "2 n02:0"]);
+    update(&mut book, &fleet, hot(&[(1, 0), (1, 1), (2, 0), (3, 0)]), 3);
+    assert_eq!(open(&book), ["1 rack r1"], "they have become one");
+    update(&mut book, &fleet, hot(&[(2, 0)]), 4);
+    assert_eq!(open(&book), ["1 rack r1"], "and stay one until none is left");
+    update(&mut book, &fleet, Vec::new(), 5);
+    let incidents = book.incidents();
+    assert_eq!((incidents.len(), incidents[0].stage, incidents[0].cleared), (1, Stage::Cleared, Some(at(5))));
+    update(&mut book, &fleet, hot(&[(1, 0)]), 6);
+    assert_eq!(open(&book), ["3 n01:0"], "a new trouble");
+}
+
+#[test]
+fn what_is_explained_for_a_while_is_the_same_afterwards() {
+    let (fleet, mut book) = (fleet(8), Book::default());
+    let disk = || crit("host.disk", Subject::Part { node: "n01".into(), part: "/".into() });
+    update(&mut book, &fleet, vec![disk()], 1);
+    update(&mut book, &fleet, vec![disk(), crit("node.silent", node(1))], 2);
+    assert_eq!(open(&book), ["2 n01"]);
+    update(&mut book, &fleet, vec![disk()], 3);
+    assert_eq!(open(&book), ["1 n01/"]);
+    let cleared: Vec<_> =
+        book.incidents().into_iter().filter(|it| it.stage == Stage::Cleared).map(|it| it.id).collect();
+    assert_eq!(cleared, [2]);
+}
+
+#[test]
+fn what_becomes_worse_keeps_its_number() {
+    let (fleet, mut book) = (fleet(8), Book::default());
+    let mild = || finding("port", gpu("n01", 1), Severity::Warn, &["port.lost"]);
+    update(&mut book, &fleet, vec![mild()], 1);
+    update(&mut book, &fleet, vec![mild(), crit("port.lost", gpu("n01", 1))], 2);
+    assert_eq!((open(&book), book.incidents()[0].severity), (vec!["1 n01:1".to_owned()], Severity::Crit));
+}
+
+#[test]
+fn gpus_are_told_apart_by_their_addresses() {
+    let (fleet, mut book) = (fleet(4), Book::default());
+    update(&mut book, &fleet, vec![crit("hot", gpu("n01", 0))], 1);
+    let renumbered = Subject::Gpu { node: "n01".into(), index: "5".into(), bus: "0000:00:00.0".into() };
+    update(&mut book, &fleet, vec![crit("hot", renumbered)], 2);
+    assert_eq!(open(&book), ["1 n01:5"]);
+    update(
+        &mut book,
+        &fleet,
+        vec![crit("hot", Subject::Gpu { node: "n01".into(), index: "5".into(), bus: "0000:77:00.0".into() })],
+        3,
+    );
+    assert_eq!(open(&book), ["2 n01:5"]);
+}

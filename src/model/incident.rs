@@ -1,0 +1,185 @@
+//! Incidents: what is wrong with what, since when, why, and what to do about it. And the rules by which they are raised.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::Time;
+
+/// How much an incident matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    #[default]
+    Info,
+    /// Somebody should look at it.
+    Warn,
+    /// Somebody has to do something.
+    Crit,
+}
+
+impl Severity {
+    /// The words of all severities, the least one first.
+    pub const WORDS: &[&str] = &["info", "warn", "crit"];
+
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            Severity::Crit => "crit",
+        }
+    }
+}
+
+/// How far an incident has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Its rule holds.
+    #[default]
+    Open,
+    /// Its rule holds no longer.
+    Cleared,
+}
+
+impl Stage {
+    /// The words of all stages, in their order.
+    pub const WORDS: &[&str] = &["open", "cleared"];
+}
+
+/// What an incident is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// All of the fleet, or its hub.
+    Fleet,
+    /// A place of a level.
+    Place {
+        /// The level: `rack`.
+        level: String,
+        /// The place's name.
+        name: String,
+    },
+    /// A node, or several of its GPUs.
+    Node {
+        /// The node's name.
+        node: String,
+    },
+    /// A GPU.
+    Gpu {
+        /// The node's name.
+        node: String,
+        /// Its number there, which may change over a reboot.
+        index: String,
+        /// Its PCI address, which does not; empty where it is not known.
+        bus: String,
+    },
+    /// A network port, a mount: something else of a node.
+    Part {
+        /// The node's name.
+        node: String,
+        /// The port's name, or the mount's path.
+        part: String,
+    },
+    /// A scheduler's job.
+    Job {
+        /// Its id.
+        job: String,
+    },
+}
+
+impl Subject {
+    /// The node that it is, or is of.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Subject::Node { node } | Subject::Gpu { node, .. } | Subject::Part { node, .. } => Some(node),
+            Subject::Fleet | Subject::Place { .. } | Subject::Job { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Fleet => f.write_str("fleet"),
+            Subject::Place { level, name } => write!(f, "{level} {name}"),
+            Subject::Node { node } => f.write_str(node),
+            Subject::Gpu { node, index, .. } => write!(f, "{node}:{index}"),
+            Subject::Part { node, part } if part.starts_with('/') => write!(f, "{node}{part}"),
+            Subject::Part { node, part } => write!(f, "{node}/{part}"),
+            Subject::Job { job } => write!(f, "job {job}"),
+        }
+    }
+}
+
+/// Something that is wrong, or was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number: incidents of one hub count from 1.
+    pub id: u64,
+    /// The rule that raised it.
+    pub rule: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// How far it has come.
+    pub stage: Stage,
+    /// What it is about.
+    pub subject: Subject,
+    /// The nodes that have it, in their natural order.
+    pub nodes: Vec<String>,
+    /// Since when its condition holds.
+    pub since: Time,
+    /// When it held last.
+    pub seen: Time,
+    /// When it was cleared.
+    pub cleared: Option<Time>,
+    /// How many things have it, or how many reports there were of it.
+    pub count: u32,
+    /// Why, in words, with the numbers.
+    pub reason: String,
+    /// What else is known that speaks for it.
+    pub evidence: Vec<String>,
+    /// What to do, in plain words.
+    pub action: String,
+    /// Commands that do it, to be pasted: supertop runs none of them.
+    pub commands: Vec<String>,
+}
+
+/// By what an incident is raised.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rule {
+    /// Its id: `gpu.remap.failed`.
+    pub id: String,
+    /// The view whose rows it judges; empty for what comes as events.
+    pub view: String,
+    /// The condition, in the query language.
+    pub when: String,
+    /// How long the condition has to hold before an incident is raised.
+    pub hold: Duration,
+    /// How long it may be false in between without beginning anew.
+    pub gap: Duration,
+    /// The condition under which it ends; empty for the opposite of `when`.
+    pub clear: String,
+    /// How long that has to hold before it is cleared.
+    pub clear_hold: Duration,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why, with keys of the view in braces: `memory at {gpu.temp.mem}`.
+    pub reason: String,
+    /// What to do, in plain words.
+    pub action: String,
+    /// Commands that do it, with `{node}`, `{bus}` and `{reason}` in braces.
+    pub commands: Vec<String>,
+    /// Ids of the rules whose incidents, on the same GPU or node, explain this one.
+    pub under: Vec<String>,
+    /// Where thresholds come from.
+    pub basis: String,
+    /// Whether the site muted it.
+    pub is_muted: bool,
+    /// Whether the site's configuration says it, or a part of it.
+    pub is_of_site: bool,
+    /// What is wrong with it; a rule that cannot be read raises nothing.
+    pub problem: String,
+}

@@ -1,0 +1,240 @@
+//! One incident: why, what to do, whom it hits, and what speaks for it.
+
+use super::{Asked, Screen, Step, replace_table};
+use crate::{
+    model::{
+        question::{Answer, Complaint},
+        table::{Cell, Table},
+        unit::{Unit, grouped},
+    },
+    tui::{
+        action::Action,
+        ask::quoted,
+        draw::{Pen, cut_end, width},
+        shared::Shared,
+        theme::Role,
+        verdict::Health,
+        views::Target,
+    },
+};
+
+/// What is asked of it.
+const KEYS: &str = "incident,incident.severity,incident.stage,incident.subject,incident.reason,incident.rule,\
+                    incident.since,incident.age,incident.seen,incident.count,incident.nodes,incident.hosts,\
+                    incident.action,incident.commands,incident.evidence,job,job.user,sched,sched.reason,model,bus,serial";
+
+/// Where texts begin.
+const INDENT: u16 = 10;
+
+/// The screen of one incident.
+pub(crate) struct Incident {
+    id: String,
+    facts: Option<Table>,
+    trouble: Option<String>,
+}
+
+impl Incident {
+    /// The screen of the incident with this number.
+    pub(crate) fn new(id: &str) -> Self {
+        Incident { id: id.into(), facts: None, trouble: None }
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.facts.as_ref().and_then(|table| table.cell(0, key)).and_then(Cell::text).unwrap_or_default()
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        self.facts.as_ref()?.cell(0, key)?.number()
+    }
+
+    fn commands(&self) -> Vec<&str> {
+        self.text("incident.commands").split("; ").filter(|line| !line.is_empty()).collect()
+    }
+
+    /// The first line: how bad, what, since when.
+    fn headline(&self, pen: &mut Pen<'_>) {
+        let health = match self.text("incident.severity") {
+            "crit" => Health::Crit,
+            "warn" => Health::Warn,
+            _ => Health::Fine,
+        };
+        let seconds = |key| self.number(key).map(|value| Unit::Seconds.text(value)).unwrap_or_default();
+        let is_open = self.text("incident.stage") == "open";
+        let times = self.number("incident.count").filter(|n| *n > 1.0);
+        let times = times.map(|n| format!(" · {} times", grouped(n as i64))).unwrap_or_default();
+        let stage = if is_open { "open".to_owned() } else { format!("over, seen {} ago", seconds("incident.seen")) };
+        let when = format!("for {}{times} · {stage}", seconds("incident.age"));
+        let end = pen.right(pen.width().saturating_sub(1), 0, &when, Role::Dim);
+        pen.text(1, 0, health.mark(), health.role());
+        let subject = self.text("incident.subject");
+        let x = pen.text(3, 0, &cut_end(subject, end.saturating_sub(4)), Role::Strong);
+        let rule = self.text("incident.rule");
+        if x + 2 + width(rule) < end {
+            pen.text(x + 2, 0, rule, Role::Dim);
+        }
+    }
+
+    /// Title, role and text of each part that there is something to say of.
+    fn parts(&self) -> Vec<(&'static str, Role, Vec<String>)> {
+        let text = |key: &str| self.text(key).to_owned();
+        let some = |words: &str, key: &str| {
+            let text = self.text(key);
+            (!text.is_empty()).then(|| format!("{words}{text}"))
+        };
+        let nodes = self.number("incident.nodes").filter(|n| *n > 1.0).map(|_| text("incident.hosts"));
+        let jobs = some("job ", "job").map(|jobs| match some(" of ", "job.user") {
+            Some(users) => jobs + &users,
+            None => jobs,
+        });
+        let sched = some("the scheduler says ", "sched").map(|said| match some(": ", "sched.reason") {
+            Some(reason) => said + &reason,
+            None => said,
+        });
+        // Of many GPUs it would be a list of theirs.
+        let is_gpu = self.text("incident.subject").contains(':');
+        let what = [some("", "model"), some("PCI ", "bus"), some("serial ", "serial")];
+        let what = if is_gpu { what.into_iter().flatten().collect::<Vec<_>>().join(" · ") } else { String::new() };
+        let evidence = self.text("incident.evidence").split("; ").map(String::from).collect();
+        let commands = self.commands().into_iter().map(String::from).collect();
+        let all = [
+            ("WHY", Role::Table, vec![text("incident.reason")]),
+            ("DO", Role::Strong, vec![text("incident.action")]),
+            ("", Role::Accent, commands),
+            ("WHAT", Role::Table, vec![what]),
+            ("NODES", Role::Table, nodes.into_iter().collect()),
+            ("HITS", Role::Table, jobs.into_iter().chain(sched).collect()),
+            ("SEEN", Role::Dim, evidence),
+        ];
+        let said = |(title, role, lines): (_, _, Vec<String>)| {
+            let lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+            (!lines.is_empty()).then_some((title, role, lines))
+        };
+        all.into_iter().filter_map(said).collect()
+    }
+
+    /// What it is about.
+    fn target(&self) -> Option<Target> {
+        let subject = self.text("incident.subject");
+        match subject.split_once(' ') {
+            Some(("job", job)) => Some(Target::Job(job.into())),
+            Some((level, place)) if !level.contains(['/', ':']) => Some(Target::Place(level.into(), place.into())),
+            _ if subject.is_empty() || subject == "fleet" => None,
+            _ => match subject.split_once(['/', ':', ' ']) {
+                Some((node, index)) if subject.contains(':') && !subject.contains('/') => {
+                    Some(Target::Gpu(node.into(), index.into()))
+                }
+                Some((node, _)) => Some(Target::Node(node.into())),
+                None => Some(Target::Node(subject.into())),
+            },
+        }
+    }
+}
+
+impl Screen for Incident {
+    fn crumb(&self) -> String {
+        format!("incident {}", self.id)
+    }
+
+    fn asks(&self, _: &Shared) -> Vec<Asked> {
+        vec![Asked::every(1, 0, format!("incidents where incident = {} show {KEYS} limit 1", quoted(&self.id)))]
+    }
+
+    fn heard(&mut self, _: u32, answer: Result<Answer, Complaint>, _: &Shared) -> Step {
+        Step::when(match answer {
+            Ok(Answer::Table(table)) => replace_table(&mut self.facts, table),
+            Ok(Answer::Series(_)) => false,
+            Err(complaint) => {
+                let trouble = Some(complaint.message);
+                std::mem::replace(&mut self.trouble, trouble.clone()) != trouble
+            }
+        })
+    }
+
+    fn act(&mut self, action: Action, shared: &Shared) -> Step {
+        match action {
+            Action::Open => match self.target() {
+                Some(target) => Step::Open(super::of(target, &[], shared)),
+                None => Step::Same,
+            },
+            _ => Step::Unhandled,
+        }
+    }
+
+    fn arrange(&mut self, _: &Shared) {}
+
+    fn draw(&self, pen: &mut Pen<'_>, _: &Shared) {
+        if self.facts.as_ref().is_none_or(|table| table.rows.is_empty()) {
+            let gone = if self.facts.is_some() { "there is no such incident any more" } else { "asking the hub …" };
+            pen.text(1, 0, self.trouble.as_deref().unwrap_or(gone), Role::Dim);
+            return;
+        }
+        self.headline(pen);
+        let room = pen.width().saturating_sub(INDENT + 1);
+        let mut y = 2;
+        for (title, role, lines) in self.parts() {
+            // Commands belong to what they do.
+            y += u16::from(!title.is_empty() && y > 2);
+            pen.text(1, y, title, Role::PanelTitle);
+            for line in lines.iter().flat_map(|line| wrapped(line, room)) {
+                pen.text(INDENT, y, &line, role);
+                y += 1;
+            }
+        }
+    }
+
+    fn hints(&self) -> &'static [Action] {
+        &[Action::Open, Action::Back, Action::Copy, Action::Command, Action::NextView, Action::Help]
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some(self.text("incident.subject").to_owned()).filter(|subject| !subject.is_empty())
+    }
+
+    fn copies(&self, _: &[&str]) -> Option<String> {
+        // What is pasted runs at once: only the first, after which the others may have to wait.
+        let (first, others) = self.commands().split_first().map(|(first, others)| (*first, others.to_vec()))?;
+        Some(
+            std::iter::once(first.to_owned())
+                .chain(others.iter().map(|line| format!("# {line}")))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+    }
+}
+
+/// The text in lines of at most `room` cells, broken between words where that can be.
+fn wrapped(text: &str, room: u16) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().map_or(0, |line| width(line));
+        if line > 0 && line + 1 + width(word) > room {
+            lines.push(String::new());
+        } else if line > 0 {
+            lines.iter_mut().next_back().into_iter().for_each(|line| line.push(' '));
+        }
+        let mut rest = word;
+        while width(rest) > room && room > 0 {
+            let cut: String = rest.chars().take(usize::from(room)).collect();
+            rest = &rest[cut.len()..];
+            lines.iter_mut().next_back().into_iter().for_each(|line| line.push_str(&cut));
+            lines.push(String::new());
+        }
+        lines.iter_mut().next_back().into_iter().for_each(|line| line.push_str(rest));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_broken_between_words() {
+        let check = |text, room, expected: &[&str]| assert_eq!(wrapped(text, room), expected, "{text}");
+        check("drain the node", 20, &["drain the node"]);
+        check("drain the node", 9, &["drain the", "node"]);
+        check("a0123456789b", 5, &["a0123", "45678", "9b"]);
+        check("", 5, &[""]);
+        check("x", 0, &["x"]);
+    }
+}

@@ -1,0 +1,100 @@
+//! What is wrong with the made-up fleet, as its health engine would say.
+
+use std::collections::HashMap;
+
+use super::{
+    Hub,
+    facts::{Thing, text},
+};
+use crate::model::{State, raw::Gap, table::Cell};
+
+/// Number, severity, subject, nodes, rule, reason, seconds, count.
+type Told = (u32, &'static str, &'static str, &'static str, &'static str, &'static str, f64, f64);
+
+const TOLD: [Told; 4] = [
+    (3, "crit", "gpu017:3", "gpu017", "gpu.xid", "XID 79: GPU fell off the bus (PCIe lost)", 700.0, 1.0),
+    (7, "crit", "rack r02", "gpu[033-064]", "node.silent", "32 of 32 nodes: silent for 3m12s", 192.0, 32.0),
+    (
+        9,
+        "warn",
+        "gpu030:1",
+        "gpu030",
+        "gpu.remap.pending",
+        "a row of its memory waits for a reset to be remapped",
+        9600.0,
+        1.0,
+    ),
+    (4, "warn", "gpu099/mlx5_2", "gpu099", "ib.port", "infiniband port is down", 95.0, 1.0),
+];
+
+impl Hub {
+    pub(super) fn incidents(&self) -> Vec<Thing> {
+        let of_fleet = TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0);
+        of_fleet.map(|told| self.incident(told)).collect()
+    }
+
+    fn incident(&self, &(id, severity, subject, hosts, rule, reason, seconds, count): &Told) -> Thing {
+        let is_gpu = subject.contains(':');
+        let gpu = |words: &str| if is_gpu { text(words) } else { Cell::Gap(Gap::Unknown) };
+        let texts = [
+            ("incident", text(id.to_string())),
+            ("incident.severity", text(severity)),
+            ("incident.stage", text("open")),
+            ("incident.subject", text(subject)),
+            ("incident.hosts", text(hosts)),
+            ("incident.rule", text(rule)),
+            ("incident.reason", text(reason)),
+            ("incident.since", text((self.now - std::time::Duration::from_secs_f64(seconds)).to_string())),
+            (
+                "incident.action",
+                text("drain the node and power-cycle it; if the GPU is lost again within a day, have it replaced"),
+            ),
+            (
+                "incident.commands",
+                text(format!(
+                    "scontrol update nodename={hosts} state=drain reason=\"XID 79\"; ssh {hosts} nvidia-smi -r"
+                )),
+            ),
+            (
+                "incident.evidence",
+                text("NVRM: Xid (PCI:0000:9b:00): 79, pid=4711, GPU has fallen off the bus.; node.gpus: 7 of 8 GPUs"),
+            ),
+            ("job", text("4711")),
+            ("job.user", text("u1042")),
+            ("sched", text("allocated")),
+            ("model", gpu("NVIDIA H100 80GB HBM3")),
+            ("bus", gpu("0000:9b:00.0")),
+            ("serial", gpu("1652923012345")),
+        ];
+        let numbers =
+            [("incident.age", seconds), ("incident.seen", 1.0), ("incident.count", count), ("incident.nodes", count)];
+        let mut facts: HashMap<String, Cell> = texts.map(|(key, cell)| (key.to_owned(), cell)).into();
+        facts.extend(numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value))));
+        Thing { id: id.to_string(), state: State::Up, facts }
+    }
+
+    pub(super) fn rules(&self) -> Vec<Thing> {
+        let rule = |(id, view, when, open): (&str, &str, &str, f64)| {
+            let texts = [
+                ("rule", id),
+                ("rule.view", view),
+                ("rule.when", when),
+                ("rule.severity", "crit"),
+                ("rule.state", "built in"),
+                ("rule.basis", "NVIDIA XID catalog"),
+                ("rule.action", "drain the node"),
+            ];
+            let mut facts: HashMap<String, Cell> = texts.map(|(key, words)| (key.to_owned(), text(words))).into();
+            facts.insert("rule.open".into(), Cell::Number(open));
+            facts.insert("rule.hold".into(), Cell::Number(60.0));
+            facts.insert("rule.clear.hold".into(), Cell::Number(600.0));
+            Thing { id: id.into(), state: State::Up, facts }
+        };
+        let all = [
+            ("gpu.lost", "gpus", "fault != none", 0.0),
+            ("gpu.throttle.hw_thermal", "gpus", "throttle = hw_thermal", 0.0),
+            ("node.silent", "nodes", "state = down", 1.0),
+        ];
+        all.into_iter().map(rule).collect()
+    }
+}

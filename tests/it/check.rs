@@ -1,0 +1,96 @@
+//! `supertop check` and the incidents behind it, by the real binary.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::process::{Hub, PATIENCE, Running, supertop};
+
+/// What check says of a hub, and its exit code.
+fn check(hub: &Hub, args: &[&str]) -> (Value, Option<i32>) {
+    let output = supertop().arg("check").args(args).args(["-o", "json", "--hub"]).arg(&hub.socket).output().unwrap();
+    let said = serde_json::from_slice(&output.stdout);
+    let said = said.unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr)));
+    (said, output.status.code())
+}
+
+/// A simulated fleet with this scenario.
+fn sim(hub: &Hub, scenario: &str) -> Running {
+    let args = ["sim", "--hub", &hub.agents, "--nodes", "40", "--scenario", scenario];
+    Running::start(supertop().args(args))
+}
+
+#[test]
+fn a_lost_gpu_is_named_with_what_to_do_and_the_exit_code_says_critical() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path(), "127.0.0.1:0");
+    let (said, code) = check(&hub, &[]);
+    assert_eq!((&said["status"], code), (&"unknown".into(), Some(3)), "a hub without nodes cannot tell");
+    let _sim = sim(&hub, "xid79");
+    hub.await_answer("nodes", "all are up", |answer| answer["total"] == 40 && answer["stale"] == 0);
+    let deadline = Instant::now() + PATIENCE;
+    let said = loop {
+        let (said, code) = check(&hub, &[]);
+        if said["status"] == "crit" {
+            assert_eq!(code, Some(2));
+            break said;
+        }
+        assert_eq!((&said["status"], code), (&"ok".into(), Some(0)), "{said}");
+        assert!(Instant::now() < deadline, "never found");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    assert_eq!((&said["nodes"], &said["gpus"], &said["stale"]), (&40.into(), &320.into(), &0.into()));
+    let [incident] = &said["incidents"].as_array().unwrap()[..] else { panic!("{said}") };
+    assert_eq!((&incident["rule"], &incident["severity"]), (&"gpu.xid".into(), &"crit".into()), "{incident}");
+    assert!(incident["reason"].as_str().unwrap().contains("XID 79"), "{incident}");
+    assert!(incident["action"].as_str().unwrap().contains("power-cycle"), "{incident}");
+    let subject = incident["subject"].as_str().unwrap().to_owned();
+    let (node, _) = subject.split_once(':').expect("a GPU");
+    assert_eq!(incident["nodes"], node);
+
+    // The same as a table, and as part of one node's.
+    let table = hub.get("incidents where incident.stage = open");
+    assert_eq!((&table["total"], &table["rows"][0]["incident.subject"]), (&1.into(), &(*subject).into()), "{table}");
+    let (said, code) = check(&hub, &[&format!("node = {node}")]);
+    assert_eq!((&said["nodes"], said["incidents"].as_array().unwrap().len(), code), (&1.into(), 1, Some(2)), "{said}");
+    let (said, code) = check(&hub, &[&format!("not node = {node}")]);
+    assert_eq!((&said["nodes"], said["incidents"].as_array().unwrap().len(), code), (&39.into(), 0, Some(0)), "{said}");
+    let rules = hub.get("rules where rule.open > 0");
+    assert_eq!((&rules["total"], &rules["rows"][0]["rule"]), (&1.into(), &"gpu.xid".into()), "{rules}");
+}
+
+#[test]
+fn who_cannot_tell_says_so() {
+    let code = |args: &[&str]| supertop().arg("check").args(args).output().unwrap().status.code();
+    assert_eq!(code(&["--hub", "/nonexistent/hub.sock"]), Some(3), "no hub");
+    assert_eq!(code(&["--nonsense"]), Some(3), "usage");
+    assert_eq!(code(&["--help"]), Some(0));
+}
+
+#[test]
+fn this_machine_is_judged_without_a_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = supertop().args(["check", "-o", "json"]).env("XDG_RUNTIME_DIR", dir.path()).output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(said["nodes"], 1);
+    assert!(said["note"].as_str().unwrap().contains("this machine alone"), "{said}");
+    assert!(said["not_evaluated"].as_array().unwrap().contains(&"gpu.straggler".into()), "{said}");
+    let codes = [("ok", 0), ("warn", 1), ("crit", 2)];
+    let expected = codes.iter().find(|(status, _)| said["status"] == **status).map(|(_, code)| *code);
+    assert_eq!(output.status.code(), expected, "{said}");
+}
+
+#[test]
+fn a_sites_rule_that_cannot_be_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    std::fs::write(&config, "[[rule]]\nid = \"host.disk\"\nwhen = \"used >\"\n").unwrap();
+    let mut command = supertop();
+    let socket = dir.path().join("hub.sock");
+    command.args(["hub", "--listen", "127.0.0.1:0", "--socket"]).arg(socket).arg("--config").arg(&config);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("rule host.disk") && said.lines().count() == 1, "{said}");
+}

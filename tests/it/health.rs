@@ -1,0 +1,210 @@
+//! The health engine over simulated fleets: each fault is found, named, and told what to do about it; nothing else is.
+
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use supertop::{
+    collect::sim::{Ailment, Faults, Plan, Queue, Sim, Subject, scenario},
+    fleet::{Fleet, Session, Settings},
+    health::{Health, Rules},
+    model::{
+        incident::{Incident, Severity, Stage},
+        job::Scheduler as _,
+        metric::Scope,
+        report::Sample,
+        time::Time,
+    },
+};
+
+thread_local! {
+    static NOW: Cell<Time> = Cell::default();
+}
+
+/// A simulated fleet and its hub's memory, played second by second.
+struct Play {
+    sim: Arc<Sim>,
+    fleet: Fleet,
+    sessions: Vec<Session>,
+    sample: Sample,
+    health: Health,
+    queue: Queue,
+    seconds: u32,
+}
+
+impl Play {
+    fn new(nodes: u32, faults: Faults) -> Play {
+        let sim = Arc::new(Sim::new(Plan { nodes, faults, ..Plan::default() }));
+        let mut fleet = Fleet::new(Settings::default());
+        let now = sim.plan().start;
+        let join = |n: u32| {
+            let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
+                scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
+            });
+            let session = fleet.join(&sim.introduction(n), declared, now).unwrap();
+            assert!(fleet.inventory(session, &sim.inventory(n, now), now));
+            session
+        };
+        let sessions = (0..nodes).map(join).collect();
+        let sample = Sample { time: now, generation: 1, values: sim.values() };
+        let queue = Queue::new(sim.clone(), || NOW.get());
+        Play { sim, fleet, sessions, sample, health: Health::new(Rules::default()), queue, seconds: 0 }
+    }
+
+    fn now(&self) -> Time {
+        self.sim.plan().start + Duration::from_secs(self.seconds.into())
+    }
+
+    fn step(&mut self) {
+        let before = self.now();
+        self.seconds += 1;
+        let now = self.now();
+        NOW.set(now);
+        for (n, session) in (0..).zip(&self.sessions) {
+            if self.sim.silent(n, now) {
+                continue;
+            }
+            if self.sim.inventory_changes(n, before, now) {
+                let mut inventory = self.sim.inventory(n, now);
+                inventory.generation = self.sample.generation;
+                self.fleet.inventory(*session, &inventory, now);
+            }
+            self.sim.sample(n, now, &mut self.sample.values);
+            self.sample.time = now;
+            self.fleet.sample(*session, &self.sample, now);
+            for event in self.sim.events(n, before, now) {
+                self.fleet.event(session.node, event, now);
+            }
+            if self.seconds % 10 == 1 {
+                self.fleet.processes(*session, &self.sim.processes(n, now), now);
+            }
+        }
+        if self.seconds % 5 == 1 {
+            self.fleet.begin_schedule("simulated scheduler");
+            let fleet = std::cell::RefCell::new(&mut self.fleet);
+            let jobs = self.queue.jobs(&mut |job| fleet.borrow_mut().schedule(&job, now));
+            let nodes = self.queue.nodes(&mut |node| fleet.borrow_mut().stand(&node));
+            self.fleet.end_schedule(jobs, nodes, now);
+        }
+        self.fleet.tick(now);
+        self.health.look(&&self.fleet, now).now_or_never().unwrap();
+    }
+
+    /// What is open and more than good to know.
+    fn open(&self) -> Vec<Incident> {
+        let all = self.health.incidents();
+        all.into_iter().filter(|it| it.stage == Stage::Open && it.severity > Severity::Info).collect()
+    }
+
+    /// The subject of the one fault, as an incident names it.
+    fn subject(&self) -> String {
+        match self.sim.faults()[0].subject {
+            Subject::Gpu(n, slot) => format!("{}:{slot}", self.sim.name(n)),
+            Subject::Port(n, port) => format!("{}/mlx5_{port}", self.sim.name(n)),
+            Subject::Node(n) => self.sim.name(n),
+            Subject::Rack(_) => "rack ".into(),
+            Subject::JobOf(_) => "job ".into(),
+        }
+    }
+}
+
+/// Plays a scenario for so long and says what is open then; whatever is open before is about the same subject.
+fn check(name: &str, nodes: u32, seconds: u32, (rule, severity): (&str, Severity), reason: &str, action: &str) {
+    let mut play = Play::new(nodes, scenario::named(name).unwrap());
+    let subject = play.subject();
+    let node = subject.split([':', '/']).next().unwrap().to_owned();
+    for _ in 0..seconds {
+        play.step();
+        for incident in play.open() {
+            let its = incident.subject.to_string();
+            let is_its = its.starts_with(&node) || incident.nodes.contains(&node) || subject.ends_with(' ');
+            assert!(is_its, "{name}: after {} s {its}: {} ({})", play.seconds, incident.reason, incident.rule);
+        }
+    }
+    let open = play.open();
+    let [incident] = &open[..] else { panic!("{name}: {open:#?}; rules: {:#?}", problems(&play)) };
+    assert_eq!((&*incident.rule, incident.severity), (rule, severity), "{name}: {incident:#?}");
+    assert!(incident.subject.to_string().starts_with(&subject), "{name}: {} is not {subject}", incident.subject);
+    assert!(incident.reason.contains(reason), "{name}: {}", incident.reason);
+    assert!(incident.action.contains(action), "{name}: {}", incident.action);
+}
+
+/// What is wrong with rules.
+fn problems(play: &Play) -> Vec<String> {
+    let wrong = play.health.rules().iter().filter(|rule| !rule.problem.is_empty());
+    wrong.map(|rule| format!("{}: {}", rule.id, rule.problem)).collect()
+}
+
+#[test]
+fn every_rule_can_be_asked() {
+    let mut play = Play::new(40, Faults::Given(Vec::new()));
+    play.step();
+    assert_eq!(problems(&play), [""; 0]);
+}
+
+#[test]
+fn a_fleet_without_faults_raises_nothing() {
+    let mut play = Play::new(96, Faults::Given(Vec::new()));
+    for _ in 0..600 {
+        play.step();
+        assert_eq!(play.open(), [], "after {} s", play.seconds);
+    }
+}
+
+#[test]
+fn lost_gpus_are_found() {
+    check("xid79", 64, 30, ("gpu.xid", Severity::Crit), "XID 79", "power-cycle");
+}
+
+#[test]
+fn memory_errors_are_found() {
+    check("ecc-dbe", 64, 30, ("gpu.xid", Severity::Crit), "XID 94", "reset the GPU");
+    check("remap-pending", 64, 30, ("gpu.remap.pending", Severity::Warn), "waits for a reset", "reset the GPU");
+}
+
+#[test]
+fn hot_gpus_are_found() {
+    check("hw-thermal", 64, 90, ("gpu.throttle.hw_thermal", Severity::Crit), "its own heat", "fans");
+}
+
+#[test]
+fn power_brakes_are_found() {
+    check("power-brake", 256, 40, ("gpu.throttle.power_brake", Severity::Crit), "power brake", "power supply");
+}
+
+#[test]
+fn bad_links_are_found() {
+    check("pcie-width", 64, 90, ("gpu.pcie.width", Severity::Crit), "8 of 16 lanes", "reseat");
+    check("nvlink-down", 64, 30, ("gpu.xid", Severity::Crit), "XID 74", "reset");
+}
+
+#[test]
+fn dead_ports_are_found() {
+    check("port-down", 64, 280, ("ib.port.lost", Severity::Crit), "port is down", "cable");
+}
+
+#[test]
+fn stragglers_are_found() {
+    check("straggler", 64, 280, ("gpu.straggler", Severity::Warn), "the others wait", "next run");
+}
+
+#[test]
+fn hanging_jobs_are_found() {
+    check("hang", 64, 220, ("job.hang", Severity::Warn), "busy and doing nothing", "rank");
+}
+
+#[test]
+fn silent_nodes_are_found() {
+    check("silent-node", 64, 90, ("node.silent", Severity::Crit), "silent for", "ping");
+    check("dead-rack", 256, 90, ("node.silent", Severity::Crit), "32 of 32 nodes", "ping");
+}
+
+#[test]
+fn full_disks_are_found() {
+    check("disk-full", 64, 90, ("host.disk.full", Severity::Crit), "full", "make room");
+}
+
+#[test]
+fn every_fault_has_a_scenario() {
+    let names: Vec<_> = scenario::names().collect();
+    assert!(Ailment::ALL.iter().all(|it| names.contains(&it.word())));
+}
