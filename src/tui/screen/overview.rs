@@ -24,14 +24,13 @@ use crate::{
     },
 };
 use grid::Grid;
-use problems::{Cure, Problems};
+use problems::Problems;
 
 const GRID: u32 = 0;
 const LOAD: u32 = 1;
-const SICK_NODES: u32 = 2;
-const SICK_GPUS: u32 = 3;
-const TOP: u32 = 4;
-const PLACES: u32 = 5;
+const PROBLEMS: u32 = 2;
+const TOP: u32 = 3;
+const PLACES: u32 = 4;
 
 /// The place that an overview is of.
 #[derive(Default)]
@@ -87,19 +86,10 @@ impl Overview {
     }
 
     fn open(&self, shared: &Shared) -> Step {
-        let target = match self.problems.cure().filter(|_| self.in_problems) {
-            Some(Cure::Nodes(list)) => {
-                let mut ask = views::ask("nodes", &shared.levels);
-                ask.scope.push(format!("node in {list}"));
-                return Step::Open(Box::new(super::table::TableScreen::new(ask, shared)));
-            }
-            Some(Cure::Thing(target)) => Some(target.clone()),
-            None if self.in_problems => None,
-            None => self.grid.target(shared),
-        };
-        match target {
+        let incident = || self.problems.chosen().map(|id| Target::Incident(id.into()));
+        match if self.in_problems { incident() } else { self.grid.target(shared) } {
             None => Step::Same,
-            Some(Target::Place(level, place)) if !self.in_problems => {
+            Some(Target::Place(level, place)) => {
                 Step::Open(Box::new(Overview::inside(&level, &place, self.inside.conditions.clone(), shared)))
             }
             Some(target) => Step::Open(super::of(target, &[], shared)),
@@ -251,14 +241,11 @@ impl Screen for Overview {
         let mut asks = vec![
             Asked::every(2, GRID, self.grid.query(shared)),
             Asked::every(shared.pace().as_secs(), LOAD, format!("{whole} show {load} {}", shared.over())),
-            Asked::every(1, SICK_NODES, problems::nodes_query(&self.inside.conditions)),
+            Asked::every(1, PROBLEMS, problems::query(&self.inside.conditions)),
             Asked::every(2, TOP, self.top.text(shared)),
         ];
         if let Some(places) = &self.places {
             asks.push(Asked::every(2, PLACES, places.text(shared)));
-        }
-        if !shared.no_gpus() {
-            asks.push(Asked::every(1, SICK_GPUS, problems::gpus_query(&self.inside.conditions)));
         }
         asks
     }
@@ -274,8 +261,7 @@ impl Screen for Overview {
                 self.grid.heard(table, shared)
             }
             (LOAD, Ok(Answer::Series(series))) => replace_series(&mut self.load, series),
-            (SICK_NODES, Ok(Answer::Table(table))) => self.problems.heard_nodes(&table),
-            (SICK_GPUS, Ok(Answer::Table(table))) => self.problems.heard_gpus(&table),
+            (PROBLEMS, Ok(Answer::Table(table))) => self.problems.heard(&table),
             (TOP, Ok(Answer::Table(table))) => self.top.heard(table, shared),
             (PLACES, Ok(Answer::Table(table))) => {
                 self.places.as_mut().is_some_and(|places| places.heard(table, shared))

@@ -268,6 +268,10 @@ fn order(a: &Thing, b: &Thing, key: &str, descending: bool) -> std::cmp::Orderin
         let by_state = a.state.cmp(&b.state);
         return if descending { by_state.reverse() } else { by_state };
     }
+    if key == "incident.severity" {
+        let rank = |thing: &Thing| thing.facts.get(key).and_then(Cell::text) == Some("crit");
+        return if descending { rank(b).cmp(&rank(a)) } else { rank(a).cmp(&rank(b)) };
+    }
     let known = |thing: &Thing| thing.facts.get(key).filter(|cell| !matches!(cell, Cell::Gap(_))).cloned();
     let by_value = match (known(a), known(b)) {
         (Some(Cell::Number(a)), Some(Cell::Number(b))) => a.total_cmp(&b),

@@ -359,7 +359,10 @@ fn the_grid_is_walked_and_coloured() {
 fn p_goes_through_panels() {
     let mut stage = stage();
     stage.press("p enter");
-    assert_eq!(trail(&stage), "overview › gpu099", "the worst problem comes first");
+    assert_eq!(trail(&stage), "overview › incident 7", "the worst problem comes first");
+    stage.press("enter");
+    assert_eq!(trail(&stage), "overview › incident 7 › gpu099", "and leads to what it is about");
+    stage.press("esc");
     stage.press("esc p 2 < enter p enter");
     assert_eq!(trail(&stage), "nodes › gpu001 › pid 7000");
     stage.press("esc P enter");

@@ -13,7 +13,7 @@ type Told = (u32, &'static str, &'static str, &'static str, &'static str, &'stat
 
 const TOLD: [Told; 4] = [
     (3, "crit", "gpu017:3", "gpu017", "gpu.xid", "XID 79: GPU fell off the bus (PCIe lost)", 700.0, 1.0),
-    (7, "crit", "rack r02", "gpu[033-064]", "node.silent", "32 of 32 nodes: silent for 3m12s", 192.0, 32.0),
+    (7, "crit", "gpu099", "gpu099", "node.silent", "down, silent for 3m12s", 192.0, 1.0),
     (
         9,
         "warn",
@@ -24,7 +24,7 @@ const TOLD: [Told; 4] = [
         9600.0,
         1.0,
     ),
-    (4, "warn", "gpu099/mlx5_2", "gpu099", "ib.port", "infiniband port is down", 95.0, 1.0),
+    (4, "warn", "gpu117/mlx5_2", "gpu117", "ib.port", "infiniband port is down", 95.0, 1.0),
 ];
 
 impl Hub {
