@@ -19,7 +19,7 @@ use std::{
 use self::{
     book::Book,
     errors::Errors,
-    rule::{Commands, SHORT, over, placeholders, question},
+    rule::{Commands, SHORT, compares, gate, over, placeholders, question},
     track::{Finding, Sight, Tracks},
 };
 use crate::{
@@ -37,9 +37,10 @@ use crate::{
 pub use self::rule::{Entry, Rules, Site, Templates, takes_more};
 
 /// Rules that have to hold for long are asked less often: so many times while they have to, and within these bounds.
-const TIMES: u32 = 12;
+const TIMES: u32 = 6;
 const MOST_OFTEN: Duration = Duration::from_secs(1);
 const LEAST_OFTEN: Duration = Duration::from_secs(10);
+const OF_PEERS: Duration = Duration::from_secs(5);
 /// How long a rule that could not be asked is left alone.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Nodes of which each is asked by itself, which takes no look at any other; and jobs of which one question asks.
@@ -62,6 +63,8 @@ pub struct Health {
 struct Watch {
     rule: usize,
     question: Query,
+    /// What has to be so of something for the dear part to be asked at all.
+    gate: Option<Query>,
     tracks: Tracks,
     /// When it is asked next.
     next: Time,
@@ -73,7 +76,8 @@ impl Health {
         let watch = |(at, rule): (usize, &Rule)| {
             let is_asked = !rule.view.is_empty() && !rule.is_muted;
             let question = query::parse(&question(rule)).ok().filter(|_| is_asked)?;
-            Some(Watch { rule: at, question, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
+            let gate = gate(&question);
+            Some(Watch { rule: at, question, gate, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
         };
         let watches = rules.iter().enumerate().filter_map(watch).collect();
         let (errors, book) = Default::default();
@@ -103,7 +107,7 @@ impl Health {
             let Some(rule) = self.rules.get_mut(watch.rule) else { continue };
             let hold = if self.is_impatient && rule.hold < SHORT { Duration::ZERO } else { rule.hold };
             let asked = watch.look(access, rule, hold, now).await;
-            let pause = if asked.is_ok() { (hold / TIMES).clamp(MOST_OFTEN, LEAST_OFTEN) } else { RETRY_AFTER };
+            let pause = if asked.is_ok() { pace(rule, hold) } else { RETRY_AFTER };
             // A little early rather than a whole round late.
             watch.next = now + pause - MOST_OFTEN / 2;
             rule.problem = asked.err().map(|complaint| complaint.message).unwrap_or_default();
@@ -128,10 +132,20 @@ impl Health {
     }
 }
 
+/// How often a rule is asked that has to hold for so long. To compare things with each other is dear.
+pub fn pace(rule: &Rule, hold: Duration) -> Duration {
+    let least = if compares(rule) { OF_PEERS } else { MOST_OFTEN };
+    (hold / TIMES).clamp(least, LEAST_OFTEN)
+}
+
 impl Watch {
     /// Asks what has it, and what of that which had it has it no longer.
     async fn look(&mut self, access: &impl Access, rule: &Rule, hold: Duration, now: Time) -> Result<(), Complaint> {
-        let table = ask(access, &self.question, now).await?;
+        let is_needed = match &self.gate {
+            Some(gate) => ask(access, gate, now).await?.total > 0,
+            None => true,
+        };
+        let table = if is_needed { ask(access, &self.question, now).await? } else { Table::default() };
         let (words, more) = (placeholders(&rule.reason).count(), placeholders(&rule.action).count());
         let first = table.columns.len().saturating_sub(words + more);
         let found = table.rows.iter().map(|row| {

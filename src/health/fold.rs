@@ -9,6 +9,7 @@ use super::{rule::Commands, track::Finding, words::commands};
 use crate::{
     fleet::{Fleet, Job, NOWHERE, natural},
     model::{
+        hostlist::Hostlist,
         incident::{Severity, Subject},
         time::Time,
     },
@@ -27,6 +28,8 @@ const AT_ONCE: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Matter {
     pub(super) finding: Finding,
+    /// Of how many things it is, in words that stand before the reason.
+    words: String,
     /// What it was found on, each thing once.
     pub(super) parts: Vec<Subject>,
     pub(super) nodes: Vec<String>,
@@ -47,6 +50,7 @@ pub(super) fn fold(
     matters = by_place(matters, fleet, was);
     matters = by_fleet(matters, fleet, was);
     for matter in &mut matters {
+        matter.finding.reason.insert_str(0, &matter.words);
         if let Subject::Job { job } = &matter.finding.subject {
             let job = fleet.find_job(job).and_then(|number| fleet.job(number as usize));
             let nodes = job.into_iter().flat_map(Job::held).map(|share| fleet.name(share.node).to_owned());
@@ -103,7 +107,10 @@ fn explain(findings: Vec<Finding>) -> Vec<Matter> {
         let finding = findings[at].clone();
         let nodes = finding.subject.node().map(str::to_owned).into_iter().collect();
         let parts = vec![finding.subject.clone()];
-        matters.insert(at, Matter { finding, parts, nodes, explains: Vec::new(), commands: Vec::new() });
+        matters.insert(
+            at,
+            Matter { finding, words: String::new(), parts, nodes, explains: Vec::new(), commands: Vec::new() },
+        );
     }
     for (at, finding) in findings.into_iter().enumerate().filter(|(at, _)| roots[*at] != *at) {
         let root = roots[at];
@@ -129,9 +136,14 @@ fn by_node(matters: Vec<Matter>) -> Vec<Matter> {
     together(matters, key, |some| {
         let node = some.first().and_then(|matter| matter.finding.subject.node()).unwrap_or_default().to_owned();
         let names: Vec<String> = some.iter().flat_map(|matter| &matter.parts).map(part_name).collect();
-        let what =
-            if some.iter().all(|matter| matches!(matter.finding.subject, Subject::Gpu { .. })) { "GPUs " } else { "" };
-        (some.len() > 1).then(|| (Subject::Node { node }, format!("{what}{}: ", names.join(", "))))
+        let is_gpu = |matter: &Matter| matches!(matter.finding.subject, Subject::Gpu { .. });
+        let words = if some.iter().all(is_gpu) {
+            let list = Hostlist::fold(names.iter().map(String::as_str)).to_string();
+            format!("GPUs {}: ", list.trim_matches(['[', ']']))
+        } else {
+            format!("{}: ", names.join(", "))
+        };
+        (some.len() > 1).then_some((Subject::Node { node }, words))
     })
 }
 
@@ -211,7 +223,7 @@ fn together<K: Ord>(
         // The worst one speaks for all.
         let worst = (0..some.len()).max_by_key(|at| (some[*at].finding.severity, usize::MAX - at)).unwrap_or(0);
         let mut joined = some.swap_remove(worst);
-        joined.finding.reason = format!("{words}{}", joined.finding.reason);
+        joined.words = words;
         joined.finding.subject = subject;
         for other in some {
             let by = &mut joined.finding;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::{
     model::{
         incident::{Rule, Severity},
+        syntax::{Expr, Operand, Query, Show},
         time::span,
     },
     query,
@@ -214,7 +215,31 @@ pub(super) fn over(rule: &Rule, which: &str) -> [String; 2] {
 
 /// Whether a rule needs more than a look at one machine: time, or others to compare with.
 pub fn takes_more(rule: &Rule) -> bool {
-    rule.hold >= SHORT || ["majority(", "median(", "mad(", "apart("].iter().any(|it| rule.when.contains(it))
+    rule.hold >= SHORT || compares(rule)
+}
+
+/// Whether a rule compares things with each other.
+pub(super) fn compares(rule: &Rule) -> bool {
+    ["majority(", "median(", "mad(", "apart("].iter().any(|it| rule.when.contains(it))
+}
+
+/// What of a question's condition takes no comparing, asked of one thing: without such a one the rest need not be asked.
+pub(super) fn gate(question: &Query) -> Option<Query> {
+    let Some(Expr::And(parts)) = &question.filter else { return None };
+    let is_dear =
+        |expr: &Expr| matches!(expr, Expr::Compare(left, _, right) if is_of_peers(left) || is_of_peers(right));
+    let cheap: Vec<Expr> = parts.iter().filter(|part| !is_dear(part)).cloned().collect();
+    let is_worth = !cheap.is_empty() && cheap.len() < parts.len();
+    let show = Show::Default;
+    is_worth.then(|| Query { filter: Some(Expr::And(cheap)), show, limit: Some(1), ..question.clone() })
+}
+
+fn is_of_peers(operand: &Operand) -> bool {
+    match operand {
+        Operand::Peers(..) => true,
+        Operand::Arithmetic(left, _, right) => is_of_peers(left) || is_of_peers(right),
+        _ => false,
+    }
 }
 
 /// Holds shorter than that are ignored where there is no time to wait.
@@ -278,6 +303,18 @@ mod tests {
         assert_eq!(over, "gpus where node = 'a' and not (temp > 70) show node,index,bus");
         assert_eq!(there, "gpus where node = 'a' show node,index,bus");
         assert_eq!((&*commands["drain.slurm"][0], commands.len()), ("our-drain {node}", 3));
+    }
+
+    #[test]
+    fn what_takes_no_comparing_is_asked_first() {
+        let check = |text: &str, expected: Option<&str>| {
+            let gate = gate(&query::parse(text).expect(text));
+            assert_eq!(gate.map(|gate| gate.filter.expect("a condition").to_string()).as_deref(), expected, "{text}");
+        };
+        check("gpus where util > 50 and clock.sm < 0.9 * median(clock.sm by job)", Some("util > 50"));
+        check("gpus where clock.sm < 0.9 * median(clock.sm by job)", None);
+        check("gpus where util > 50 and temp > 50", None);
+        check("nics where state != active and majority(state by name) = active", Some("state != active"));
     }
 
     #[test]

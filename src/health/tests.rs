@@ -121,7 +121,7 @@ fn silence_explains_everything_on_its_node_and_is_no_older_for_it() {
 fn what_many_have_is_the_nodes_the_racks_or_the_fleets() {
     let fleet = fleet(20);
     let gpus = (0..2).map(|index| crit("hot", gpu("n01", index))).collect();
-    assert_eq!(told(&folded(&fleet, gpus)), ["hot n01: GPUs 0, 1: hot it is"]);
+    assert_eq!(told(&folded(&fleet, gpus)), ["hot n01: GPUs 0-1: hot it is"]);
     let ports = ["mlx5_0", "mlx5_1"].map(|part| crit("port", Subject::Part { node: "n01".into(), part: part.into() }));
     assert_eq!(told(&folded(&fleet, ports.into())), ["port n01: mlx5_0, mlx5_1: port it is"]);
     let rack = (5..=7).map(|n| crit("hot", node(n))).collect();

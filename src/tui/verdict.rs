@@ -93,7 +93,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
 ];
 
 /// What the verdict on a row reads beside the numbers of [`LIMITS`].
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "bench",
     "fault",
     "gpu.pcie.width",
@@ -101,6 +101,8 @@ const OTHERS: [&str; 11] = [
     "gpu.throttle",
     "gpu.xid",
     "gpu.xid.age",
+    "incident.severity",
+    "incident.stage",
     "mount.state",
     "node.age",
     "node.gpus",
@@ -130,7 +132,11 @@ pub(crate) fn grade_word(key: &str, word: &str) -> Health {
         ("gpu.throttle", "hw_thermal" | "hw_slowdown" | "power_brake") | ("mount.state", "hung" | "missing") => {
             Health::Crit
         }
-        ("gpu.throttle", "sw_thermal") | ("fault", "released") | ("event.kind", "xid" | "sxid") => Health::Warn,
+        ("incident.severity", "crit") => Health::Crit,
+        ("gpu.throttle", "sw_thermal")
+        | ("fault", "released")
+        | ("event.kind", "xid" | "sxid")
+        | ("incident.severity", "warn") => Health::Warn,
         // One metric that cannot be read is no broken GPU.
         ("fault", word) if word.starts_with("gpu.") => Health::Warn,
         ("fault", word) if !word.is_empty() => Health::Crit,
@@ -164,6 +170,7 @@ pub(crate) fn verdict(table: &Table, row: &Row) -> Verdict {
         seen.over("gpu.temp.mem", |t| format!("GPU memory at {}", Unit::Celsius.text(t))),
         seen.over("gpu.remap.pending", |_| "a row waits for a reset to be remapped".into()),
         seen.lanes(),
+        seen.incident(),
         seen.over("node.mounts.bad", |n| if n < 1.5 { "a mount hangs".into() } else { format!("{n:.0} mounts hang") }),
         seen.word("mount.state"),
         seen.over("mount.used", |used| format!("{used:.0} % full")),
@@ -253,6 +260,11 @@ impl Seen<'_> {
         let health = bad.clone().map(|name| grade_word("gpu.throttle", name)).max()?;
         let words: Vec<String> = bad.map(|name| name.replace('_', " ")).collect();
         Some((health, format!("throttled: {}", words.join(", "))))
+    }
+
+    fn incident(&self) -> Finding {
+        let is_open = self.cell("incident.stage")?.1.text() == Some("open");
+        self.word("incident.severity").filter(|_| is_open)
     }
 
     fn lanes(&self) -> Finding {

@@ -2,19 +2,47 @@
 //! so many milliseconds each second are so many thousandths of a core.
 //! `cargo bench --bench health`
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use divan::Bencher;
 use futures_util::FutureExt as _;
 use supertop::{
     collect::sim::{Plan, Queue, Sim},
     fleet::{Fleet, Session, Settings},
-    health::{Health, Rules},
+    health::{self, Health, Rules},
     model::{job::Scheduler as _, metric::Scope, report::Sample, time::Time},
 };
 
 fn main() {
+    print_rules();
     divan::main();
+}
+
+/// What asking each rule once costs at 62,500 nodes, and how often it is asked: what all of them take of a core.
+fn print_rules() {
+    let (fleet, now) = fleet(62_500);
+    let mut all = 0.0;
+    for rule in Rules::default().rules {
+        let mut costs: Vec<f64> = (0..5)
+            .map(|_| {
+                let mut alone = Rules::default();
+                alone.rules = vec![rule.clone()];
+                let mut health = Health::new(alone);
+                let began = Instant::now();
+                health.look(&&fleet, now).now_or_never().expect("nobody else waits for this fleet");
+                began.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        costs.sort_by(f64::total_cmp);
+        let every = health::pace(&rule, rule.hold).as_secs_f64();
+        all += costs[2] / every / 10.0;
+        println!("{:28} {:7.1} ms each {every:4.1} s", rule.id, costs[2]);
+    }
+    println!("all of them: {all:.1} % of a core");
 }
 
 thread_local! {
