@@ -7,6 +7,7 @@ mod answer;
 mod batch;
 mod bench;
 mod evaluate;
+mod field;
 mod items;
 mod key;
 mod lexer;

@@ -89,10 +89,8 @@ pub(super) fn run(args: &Check, global: Global, config: &Config) -> Result<ExitC
 }
 
 async fn judge(args: &Check, global: Global, config: &Config) -> Result<Verdict> {
-    let hub = match args.node {
-        true => None,
-        false => attach::find(args.hub.as_deref().or(config.hub.as_deref())).await?,
-    };
+    let named = args.hub.as_deref().or(config.hub.as_deref());
+    let hub = if args.node { None } else { attach::find(named).await? };
     let is_alone = hub.is_none();
     let target = match hub {
         Some(address) => Target::Hub(address),

@@ -89,7 +89,9 @@ impl Errors {
         let known: Vec<NodeId> = self.waiting.keys().copied().filter(is_known).collect();
         for node in known {
             let waiting = self.waiting.remove(&node).unwrap_or_default();
-            waiting.iter().for_each(|happening| self.take(fleet, happening));
+            for happening in &waiting {
+                self.take(fleet, happening);
+            }
         }
     }
 

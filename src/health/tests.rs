@@ -1,6 +1,6 @@
 //! What findings come to: folded, and numbered.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     book::Book,
@@ -64,7 +64,7 @@ fn crit(rule: &str, subject: Subject) -> Finding {
 }
 
 fn folded(fleet: &Fleet, findings: Vec<Finding>) -> Vec<Matter> {
-    fold(findings, fleet, &Default::default(), &|_, _| false)
+    fold(findings, fleet, &BTreeMap::default(), &|_, _| false)
 }
 
 /// Rule, subject and reason of each matter.
@@ -164,7 +164,7 @@ fn open(book: &Book) -> Vec<String> {
 fn update(book: &mut Book, fleet: &Fleet, findings: Vec<Finding>, second: i64) {
     let known: HashSet<(String, Subject)> = book.subjects();
     let was = |rule: &str, subject: &Subject| known.contains(&(rule.to_owned(), subject.clone()));
-    book.update(fold(findings, fleet, &Default::default(), &was), at(second));
+    book.update(fold(findings, fleet, &BTreeMap::default(), &was), at(second));
 }
 
 #[test]

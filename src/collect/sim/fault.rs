@@ -218,9 +218,10 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
     };
     let is_free = |n: u32| {
         !faults.iter().any(|fault| match fault.subject {
-            Subject::Gpu(other, _) | Subject::Port(other, _) | Subject::Node(other) => other == n,
+            Subject::Gpu(other, _) | Subject::Port(other, _) | Subject::Node(other) | Subject::JobOf(other) => {
+                other == n
+            }
             Subject::Rack(rack) => rack == n / RACK,
-            Subject::JobOf(other) => other == n,
         })
     };
     let mut any = None;

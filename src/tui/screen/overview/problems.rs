@@ -20,9 +20,10 @@ const AGE: u16 = 6;
 
 /// The question for the incidents of what `inside` describes; of everything where it is empty.
 pub(super) fn query(inside: &[String]) -> String {
-    let only = inside.iter().map(|condition| format!(" and {condition}")).collect::<String>();
+    let all = ["incident.stage = open", "incident.severity != info"].into_iter();
+    let all = all.chain(inside.iter().map(String::as_str)).collect::<Vec<_>>().join(" and ");
     format!(
-        "incidents where incident.stage = open and incident.severity != info{only} \
+        "incidents where {all} \
          sort -incident.severity,incident.age,incident \
          show incident,incident.severity,incident.subject,incident.reason,incident.age limit {MOST}"
     )

@@ -245,7 +245,7 @@ impl Hub {
             "users" => self.users(),
             "energy" => self.accounts(),
             "incidents" => self.incidents(),
-            "rules" => self.rules(),
+            "rules" => Hub::rules(),
             _ => return Err(Complaint { message: format!("{view} has no data yet"), at: 0, len: view.len() }),
         })
     }

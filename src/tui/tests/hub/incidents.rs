@@ -73,7 +73,7 @@ impl Hub {
         Thing { id: id.to_string(), state: State::Up, facts }
     }
 
-    pub(super) fn rules(&self) -> Vec<Thing> {
+    pub(super) fn rules() -> Vec<Thing> {
         let rule = |(id, view, when, open): (&str, &str, &str, f64)| {
             let texts = [
                 ("rule", id),
