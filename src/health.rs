@@ -25,7 +25,7 @@ use self::{
 use crate::{
     model::{
         hostlist::Hostlist,
-        incident::{Incident, Rule, Subject},
+        incident::{Incident, Record, Rule, Stage, Subject},
         question::{Answer, Complaint},
         syntax::Query,
         table::{Cell, Row, Table},
@@ -91,6 +91,26 @@ impl Health {
         Health { is_impatient: true, ..self }
     }
 
+    /// Takes what the hub before this one had: it is open until it is known to be over.
+    pub fn restore(&mut self, kept: Vec<Record>, now: Time) {
+        for record in kept {
+            let Incident { rule, reason, action, since, stage, .. } = &record.incident;
+            let watch = self.watches.iter_mut().find(|watch| self.rules[watch.rule].id == *rule);
+            if let (Some(watch), Stage::Open) = (watch, stage) {
+                for subject in &record.parts {
+                    let (subject, reason, action) = (subject.clone(), reason.clone(), action.clone());
+                    watch.tracks.restore(name(&subject), Sight { subject, reason, action }, *since, now);
+                }
+            }
+            self.book.restore(record);
+        }
+    }
+
+    /// The incidents that were raised, have changed or are over since the last time.
+    pub fn take_unsaved(&mut self) -> Vec<Record> {
+        self.book.take_unsaved()
+    }
+
     /// The rules, with what is wrong with those that could not be asked.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -128,7 +148,12 @@ impl Health {
             fold::worst_first(&mut matters);
             matters
         });
-        self.book.update(matters, now);
+        // Of events that a node's GPUs reported before the hub's restart it is not known yet whether they are over.
+        let is_open = |incident: &Incident| {
+            let waits = |node: &String| access.look(|fleet| Errors::waits_for(fleet, node));
+            Errors::is_rule(&incident.rule) && incident.nodes.iter().any(waits)
+        };
+        self.book.update(matters, &is_open, now);
     }
 }
 
@@ -163,7 +188,7 @@ impl Watch {
         // Of a node that is not heard of, nothing is known: it need not be asked.
         let is_known = |subject: &Subject| match subject.node() {
             Some(node) if rule.view != "nodes" => {
-                access.look(|fleet| fleet.find(node).is_none_or(|node| fleet.is_up(node, now)))
+                access.look(|fleet| fleet.find(node).is_some_and(|node| fleet.is_up(node, now)))
             }
             _ => true,
         };

@@ -124,9 +124,11 @@ impl Hub {
             }
             kept = Some(state);
         }
+        let had = fleet.take_kept_incidents();
         let core = Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) };
         let health = Health::new(settings.rules);
-        let health = if settings.is_impatient { health.impatient() } else { health };
+        let mut health = if settings.is_impatient { health.impatient() } else { health };
+        health.restore(had, wall_clock());
         Ok(Hub { core, scheduler: settings.scheduler, health })
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Fleet, jobs::Share, node::NodeId};
-use crate::model::incident::{Incident, Rule, Subject};
+use crate::model::incident::{Incident, Record, Rule, Subject};
 
 /// An incident, and the things of this fleet that have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ impl Trouble {
 pub(super) struct Health {
     troubles: Vec<Trouble>,
     rules: Vec<Rule>,
+    /// What the hub before this one had, until the engine takes it.
+    kept: Vec<Record>,
 }
 
 impl Fleet {
@@ -70,6 +72,16 @@ impl Fleet {
     pub fn set_incidents(&mut self, incidents: Vec<Incident>) {
         let troubles = incidents.into_iter().map(|incident| self.trouble(incident)).collect();
         self.health.troubles = troubles;
+    }
+
+    /// Takes an incident that the hub before this one had.
+    pub fn restore_incident(&mut self, record: Record) {
+        self.health.kept.push(record);
+    }
+
+    /// The incidents that the hub before this one had; they are taken once.
+    pub fn take_kept_incidents(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.health.kept)
     }
 
     /// Takes the rules in force.

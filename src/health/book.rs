@@ -2,13 +2,13 @@
 //! while another one explains it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
 use super::fold::{Matter, meets};
 use crate::model::{
-    incident::{Incident, Stage, Subject},
+    incident::{Incident, Record, Stage, Subject},
     time::Time,
 };
 
@@ -22,6 +22,10 @@ pub(super) struct Book {
     open: Vec<Open>,
     cleared: Vec<Incident>,
     last: u64,
+    /// Numbers of the incidents of which something new is to be written.
+    unsaved: BTreeSet<u64>,
+    /// Incidents that have become parts of others since the last time.
+    joined: Vec<Record>,
 }
 
 /// An open incident, and what has it.
@@ -48,8 +52,31 @@ impl Book {
         shown.map(|open| (open.incident.rule.clone(), open.incident.subject.clone())).collect()
     }
 
-    /// Takes what is wrong at `now`: new troubles are raised, known ones brought up to date, and others cleared.
-    pub(super) fn update(&mut self, matters: Vec<Matter>, now: Time) {
+    /// Takes what the hub before this one had.
+    pub(super) fn restore(&mut self, Record { incident, parts, into, .. }: Record) {
+        self.last = self.last.max(incident.id);
+        if into.is_some() {
+            // The other one says it all.
+        } else if incident.stage == Stage::Cleared {
+            self.cleared.push(incident);
+        } else {
+            self.open.push(Open { incident, parts, is_explained: false });
+        }
+    }
+
+    /// The incidents of which something new is to be written: they were raised, have changed, or are over.
+    pub(super) fn take_unsaved(&mut self) -> Vec<Record> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let open = self.open.iter().map(|open| (&open.incident, &open.parts[..]));
+        let all = open.chain(self.cleared.iter().map(|incident| (incident, &[][..])));
+        let changed = all.filter(|(incident, _)| unsaved.contains(&incident.id));
+        let changed: Vec<Record> = changed.map(|(incident, parts)| record(incident.clone(), parts.to_vec())).collect();
+        changed.into_iter().chain(std::mem::take(&mut self.joined)).collect()
+    }
+
+    /// Takes what is wrong at `now`: new troubles are raised, known ones brought up to date, and others cleared, unless it
+    /// is not known of them whether they are over.
+    pub(super) fn update(&mut self, matters: Vec<Matter>, is_open: &dyn Fn(&Incident) -> bool, now: Time) {
         let mut before: Vec<Option<Open>> = std::mem::take(&mut self.open).into_iter().map(Some).collect();
         let known = Index::new(&before);
         let mut explained: HashMap<(String, String), Vec<Subject>> = HashMap::new();
@@ -62,10 +89,15 @@ impl Book {
             let mut same = known.like(&before, &matter).into_iter().filter_map(|at| before[at].take());
             // Of several that have become one, the eldest goes on.
             let eldest = same.next();
-            same.for_each(drop);
+            for Open { incident, .. } in same {
+                let into = eldest.as_ref().map(|open| open.incident.id);
+                let incident = Incident { stage: Stage::Cleared, cleared: Some(now), ..incident };
+                self.joined.push(Record { into, ..record(incident, Vec::new()) });
+            }
             // What has become worse is still the same trouble, though another rule says so now.
             let milder = || known.explained(&before, &matter).and_then(|at| before[at].take());
-            let id = eldest.or_else(milder).map_or_else(
+            let before = eldest.or_else(milder);
+            let id = before.as_ref().map_or_else(
                 || {
                     self.last += 1;
                     self.last
@@ -73,6 +105,9 @@ impl Book {
                 |open| open.incident.id,
             );
             let incident = incident(id, &matter);
+            if before.is_none_or(|before| before.is_other(&incident, &matter.parts)) {
+                self.unsaved.insert(id);
+            }
             self.open.push(Open { incident, parts: matter.parts, is_explained: false });
         }
         for Open { incident, parts, is_explained: was_explained } in before.into_iter().flatten() {
@@ -80,9 +115,10 @@ impl Book {
                 let near = explained.get(&key(&incident.rule, part));
                 near.is_some_and(|subjects| subjects.iter().any(|subject| meets(part, subject)))
             });
-            if is_explained {
+            if is_explained || (!was_explained && is_open(&incident)) {
                 self.open.push(Open { incident, parts, is_explained });
             } else if !was_explained {
+                self.unsaved.insert(incident.id);
                 self.cleared.push(Incident { stage: Stage::Cleared, cleared: Some(now), ..incident });
             }
         }
@@ -90,6 +126,15 @@ impl Book {
         self.cleared.retain(|incident| incident.cleared.is_none_or(|cleared| now.since(cleared) < KEPT_FOR));
         let many = self.cleared.len().saturating_sub(KEPT);
         self.cleared.drain(..many);
+    }
+}
+
+impl Open {
+    /// Whether it has become another one than its last line says: numbers alone are no reason to write.
+    fn is_other(&self, incident: &Incident, parts: &[Subject]) -> bool {
+        let Open { incident: old, parts: its, .. } = self;
+        (&old.rule, old.severity, &old.subject) != (&incident.rule, incident.severity, &incident.subject)
+            || its != parts
     }
 }
 
@@ -133,6 +178,10 @@ impl Index {
 
 fn is_about(open: &[Option<Open>], at: usize, part: &Subject) -> bool {
     open[at].as_ref().is_some_and(|open| open.parts.iter().any(|other| meets(part, other)))
+}
+
+fn record(incident: Incident, parts: Vec<Subject>) -> Record {
+    Record { id: incident.id.to_string(), incident, parts, into: None }
 }
 
 /// By which a trouble is found.

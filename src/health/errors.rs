@@ -25,6 +25,8 @@ const TOGETHER: Duration = Duration::from_secs(30);
 /// How long after the last one what does not matter much is over.
 const WARN_FOR: Duration = Duration::from_hours(1);
 const INFO_FOR: Duration = Duration::from_mins(10);
+/// Seconds from which on a node's clock is off: less is what a sample takes on its way.
+const SKEWED: f64 = 5.0;
 /// Different numbers that are kept of one matter, with a line of the kernel's for each.
 const CODES: usize = 16;
 /// GPUs and switches of one node of which anything is kept, and events of one that is not heard of yet.
@@ -113,8 +115,8 @@ impl Errors {
             return;
         }
         // By the hub's clock, and never of the future.
-        let skew = Duration::try_from_secs_f64(fleet.skew(*node).unwrap_or(0.0).abs()).unwrap_or_default();
-        let is_ahead = fleet.skew(*node).unwrap_or(0.0) > 0.0;
+        let skew = fleet.skew(*node).filter(|seconds| seconds.abs() >= SKEWED).unwrap_or(0.0);
+        let (skew, is_ahead) = (Duration::try_from_secs_f64(skew.abs()).unwrap_or_default(), skew > 0.0);
         let time = if is_ahead { event.time - skew } else { event.time + skew }.min(*received);
         let new = || Matter {
             boot: boot.to_owned(),
@@ -143,6 +145,16 @@ impl Errors {
             };
             *matter.boot == *fleet.node(*node).boot_id && stays_for.is_none_or(|span| now.since(matter.last) < span)
         });
+    }
+
+    /// Whether it is not known yet if what this node's GPUs and switches reported is over.
+    pub(super) fn waits_for(fleet: &Fleet, node: &str) -> bool {
+        fleet.find(node).is_none_or(|node| fleet.node(node).boot_id.is_empty())
+    }
+
+    /// Whether a rule is one of events.
+    pub(super) fn is_rule(id: &str) -> bool {
+        [XID, SXID].contains(&id)
     }
 
     /// What they come to.

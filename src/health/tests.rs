@@ -164,7 +164,7 @@ fn open(book: &Book) -> Vec<String> {
 fn update(book: &mut Book, fleet: &Fleet, findings: Vec<Finding>, second: i64) {
     let known: HashSet<(String, Subject)> = book.subjects();
     let was = |rule: &str, subject: &Subject| known.contains(&(rule.to_owned(), subject.clone()));
-    book.update(fold(findings, fleet, &BTreeMap::default(), &was), at(second));
+    book.update(fold(findings, fleet, &BTreeMap::default(), &was), &|_| false, at(second));
 }
 
 #[test]
@@ -200,6 +200,30 @@ fn what_is_explained_for_a_while_is_the_same_afterwards() {
     let cleared: Vec<_> =
         book.incidents().into_iter().filter(|it| it.stage == Stage::Cleared).map(|it| it.id).collect();
     assert_eq!(cleared, [2]);
+}
+
+#[test]
+fn incidents_outlive_a_restart_and_are_written_when_they_change() {
+    let (fleet, mut book) = (fleet(8), Book::default());
+    let mut hot = crit("hot", gpu("n01", 0));
+    update(&mut book, &fleet, vec![hot.clone()], 1);
+    assert_eq!(book.take_unsaved().len(), 1);
+    hot.reason = "hotter".into();
+    update(&mut book, &fleet, vec![hot.clone()], 2);
+    assert_eq!(book.take_unsaved(), [], "numbers alone are no reason to write");
+    update(&mut book, &fleet, vec![hot.clone(), crit("hot", gpu("n01", 1))], 3);
+    let kept = book.take_unsaved();
+    let mut next = Book::default();
+    for record in kept {
+        next.restore(record);
+    }
+    assert_eq!(open(&next), ["1 n01"]);
+    next.update(Vec::new(), &|_| true, at(4));
+    assert_eq!(open(&next), ["1 n01"], "nobody knows yet");
+    update(&mut next, &fleet, vec![hot, crit("cold", gpu("n02", 1))], 5);
+    assert_eq!(open(&next), ["1 n01:0", "2 n02:1"]);
+    update(&mut next, &fleet, Vec::new(), 6);
+    assert_eq!(next.take_unsaved().iter().filter(|it| it.incident.stage == Stage::Cleared).count(), 2);
 }
 
 #[test]

@@ -77,6 +77,11 @@ impl Tracks {
         }
     }
 
+    /// A thing that had an incident when the hub before this one ended: it has it until it is known not to.
+    pub(super) fn restore(&mut self, name: String, sight: Sight, since: Time, seen: Time) {
+        self.0.insert(name, Track { sight, since, seen, well: None, is_raised: true });
+    }
+
     /// The things for which the condition was not true at `now`: of these it is to be asked whether it is false.
     pub(super) fn unseen(&self, now: Time) -> Vec<(String, Subject)> {
         let unseen = self.0.iter().filter(|(_, track)| track.seen != now);

@@ -20,7 +20,7 @@ pub(super) use self::energy::Saved;
 use self::lines::{Line, Lines};
 use crate::{
     fleet::{ByHour, EndedJob, Fleet, Known, Roster},
-    model::{report::Event, time::Time},
+    model::{incident::Record, report::Event, time::Time},
 };
 
 /// One line of the journal.
@@ -68,6 +68,21 @@ impl Line for ByHour {
     }
 }
 
+/// How long an incident that is over is kept.
+const INCIDENTS_KEPT: Duration = Duration::from_hours(24 * 28);
+
+impl Line for Record {
+    const MOST: usize = 50_000;
+
+    fn key(&self) -> Option<&str> {
+        Some(&self.id)
+    }
+
+    fn lapses(&self) -> Option<(Time, Duration)> {
+        Some((self.incident.cleared?, INCIDENTS_KEPT))
+    }
+}
+
 /// The files of lines.
 #[derive(Debug)]
 struct Files {
@@ -75,6 +90,7 @@ struct Files {
     roster: Lines<Known>,
     ended: Lines<EndedJob>,
     hours: Lines<ByHour>,
+    incidents: Lines<Record>,
 }
 
 /// Why the state folder cannot be used.
@@ -121,6 +137,7 @@ enum What {
     Ended(Arc<Vec<EndedJob>>),
     Energy(Box<Saved>),
     Hours(Vec<ByHour>),
+    Incidents(Vec<Record>),
 }
 
 impl State {
@@ -167,7 +184,11 @@ impl State {
         let restore = |ended| fleet.restore_ended(&ended);
         let (ended, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
         warn(&path, unreadable);
-        let files = Files { journal, roster, ended, hours };
+        let path = dir.join("incidents.jsonl");
+        let restore = |record| fleet.restore_incident(record);
+        let (incidents, unreadable) = Lines::open(&path, restore).map_err(failed("open", &path))?;
+        warn(&path, unreadable);
+        let files = Files { journal, roster, ended, hours, incidents };
         let (jobs, todo) = mpsc::channel();
         let folder = dir.to_owned();
         let writer = thread::Builder::new().name("state".into()).spawn(move || write(&todo, &folder, files));
@@ -190,6 +211,11 @@ impl State {
     /// Writes which jobs ended. Resolves to true once it is on disk, to false when it could not be written.
     pub(super) fn remember_ended(&self, jobs: Arc<Vec<EndedJob>>) -> impl Future<Output = bool> + 'static {
         self.order(What::Ended(jobs))
+    }
+
+    /// Writes what has become of incidents. Resolves to true once it is on disk, to false when it could not be written.
+    pub(super) fn remember_incidents(&self, records: Vec<Record>) -> impl Future<Output = bool> + 'static {
+        self.order(What::Incidents(records))
     }
 
     /// Writes what GPUs spent by the hour. Resolves to true once it is on disk, to false when it could not be written.
@@ -226,7 +252,8 @@ fn left_out(path: &Path, unreadable: usize) -> Option<String> {
 }
 
 /// Writes for as long as there are orders: all events and roster lines that wait go to disk with one sync.
-fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, Files { mut journal, mut roster, mut ended, mut hours }: Files) {
+fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, files: Files) {
+    let Files { mut journal, mut roster, mut ended, mut hours, mut incidents } = files;
     let succeeded = |what, outcome: io::Result<()>| {
         outcome.inspect_err(|error| tracing::error!("cannot write the {what}: {error}")).is_ok()
     };
@@ -243,6 +270,7 @@ fn write(jobs: &mpsc::Receiver<Job>, dir: &Path, Files { mut journal, mut roster
                 What::Event(_) => events,
                 What::Roster(_) => known,
                 What::Ended(jobs) => succeeded("jobs that ended", ended.append(jobs.iter())),
+                What::Incidents(records) => succeeded("incidents", incidents.append(&records)),
                 What::Hours(of_nodes) => succeeded("hours of energy", hours.append(&of_nodes)),
                 What::Energy(saved) => succeeded("energy file", saved.write(dir)),
             });

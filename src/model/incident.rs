@@ -147,6 +147,20 @@ pub struct Incident {
     pub commands: Vec<String>,
 }
 
+/// An incident as it is kept over a restart of its hub, with what has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The incident's number, by which a newer line replaces this one.
+    pub id: String,
+    /// The incident.
+    pub incident: Incident,
+    /// Each thing that has it.
+    pub parts: Vec<Subject>,
+    /// The number of the incident that it has become a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<u64>,
+}
+
 /// By what an incident is raised.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rule {

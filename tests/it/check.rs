@@ -60,6 +60,32 @@ fn a_lost_gpu_is_named_with_what_to_do_and_the_exit_code_says_critical() {
 }
 
 #[test]
+fn incidents_outlive_a_restart_of_the_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = dir.path().join("two.toml");
+    let faults = "[[fault]]\nkind = 'xid79'\nat = '1s'\nnode = 3\ngpu = 2\n\
+                  [[fault]]\nkind = 'remap-pending'\nat = '3s'\nnode = 5\ngpu = 1\n";
+    std::fs::write(&scenario, faults).unwrap();
+    let hub = Hub::start(dir.path(), "127.0.0.1:0");
+    let address = hub.agents.clone();
+    let _sim = sim(&hub, scenario.to_str().unwrap());
+    let open = "incidents where incident.stage = open and incident.severity != info sort incident \
+                show incident,incident.rule,incident.subject,incident.since";
+    let before = hub.await_answer(open, "both are found", |answer| answer["total"] == 2);
+    hub.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(hub.process.wait(), Some(0));
+    let hub = Hub::start(dir.path(), &address);
+    let same = |answer: &Value| answer["rows"] == before["rows"];
+    hub.await_answer(open, "they are the same", same);
+    hub.await_answer("nodes", "all are back", |answer| answer["total"] == 40 && answer["stale"] == 0);
+    for _ in 0..15 {
+        let answer = hub.get(open);
+        assert_eq!(answer["rows"], before["rows"], "and stay the same");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
 fn who_cannot_tell_says_so() {
     let code = |args: &[&str]| supertop().arg("check").args(args).output().unwrap().status.code();
     assert_eq!(code(&["--hub", "/nonexistent/hub.sock"]), Some(3), "no hub");
