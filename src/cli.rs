@@ -9,6 +9,7 @@ mod config;
 mod get;
 mod hub;
 mod output;
+mod remark;
 mod sim;
 #[cfg(feature = "tui")]
 mod watch;
@@ -23,6 +24,7 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
+use crate::model::incident::Verb;
 use args::{Cli, Command};
 use config::Config;
 
@@ -81,6 +83,18 @@ fn run(cli: Cli) -> Result<ExitCode> {
             // Where a flag stands makes no difference.
             args.hub = args.hub.or(watch.hub);
             get::run(&args, global, &config)
+        }
+        Some(Command::Ack(mut args)) => {
+            args.hub = args.hub.or(watch.hub);
+            remark::run(&args, Verb::Acknowledge, &config)
+        }
+        Some(Command::Silence(mut args)) => {
+            args.remark.hub = args.remark.hub.or(watch.hub);
+            remark::run(&args.remark, Verb::Silence(args.span), &config)
+        }
+        Some(Command::Reopen(mut args)) => {
+            args.hub = args.hub.or(watch.hub);
+            remark::run(&args, Verb::Reopen, &config)
         }
         Some(Command::Check(mut args)) => {
             args.hub = args.hub.or(watch.hub);

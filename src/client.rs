@@ -12,8 +12,8 @@ pub use keep::keep;
 
 use crate::{
     link::{DialError, Full, Incoming, Outgoing, Stream},
-    model::question::Reply,
-    wire::{Ask, Codec, CodecError, Frame, Hello, Message, Role},
+    model::{incident::Remark, question::Reply},
+    wire::{Ask, Codec, CodecError, Frame, Hello, Message, Role, Say},
 };
 
 /// Time for a hub to say Hello.
@@ -94,6 +94,13 @@ impl Client {
         &self.hub
     }
 
+    /// Says something of an incident, and waits for the incident as it is, or for why not.
+    pub async fn say(&mut self, remark: Remark) -> Result<Reply, ClientError> {
+        self.asked = self.asked.wrapping_add(1);
+        let slot = self.asked;
+        self.exchange(slot, Message::Say(Box::new(Say { slot, remark }))).await
+    }
+
     /// Asks once, and waits for the answer.
     pub async fn ask(&mut self, query: &str) -> Result<Reply, ClientError> {
         self.asked = self.asked.wrapping_add(1);
@@ -102,8 +109,13 @@ impl Client {
         if let Some(complaint) = ask.complaint() {
             return Ok(Reply { slot, query: ask.query, answer: Err(complaint) });
         }
+        self.exchange(slot, Message::Ask(ask)).await
+    }
+
+    /// Sends something to which a reply comes, and waits for it.
+    async fn exchange(&mut self, slot: u32, message: Message) -> Result<Reply, ClientError> {
         let exchange = async {
-            self.outgoing.send(Frame::of(Message::Ask(ask))).await?;
+            self.outgoing.send(Frame::of(message)).await?;
             loop {
                 match hear(&mut self.incoming).await? {
                     Message::Answer(reply) if reply.slot == slot => return Ok(*reply),

@@ -25,7 +25,7 @@ use self::{
 use crate::{
     model::{
         hostlist::Hostlist,
-        incident::{Incident, Record, Rule, Stage, Subject},
+        incident::{Incident, Record, Remark, Rule, Stage, Subject},
         question::{Answer, Complaint},
         syntax::Query,
         table::{Cell, Row, Table},
@@ -96,7 +96,7 @@ impl Health {
         for record in kept {
             let Incident { rule, reason, action, since, stage, .. } = &record.incident;
             let watch = self.watches.iter_mut().find(|watch| self.rules[watch.rule].id == *rule);
-            if let (Some(watch), Stage::Open) = (watch, stage) {
+            if let Some(watch) = watch.filter(|_| *stage != Stage::Cleared) {
                 for subject in &record.parts {
                     let (subject, reason, action) = (subject.clone(), reason.clone(), action.clone());
                     watch.tracks.restore(name(&subject), Sight { subject, reason, action }, *since, now);
@@ -104,6 +104,11 @@ impl Health {
             }
             self.book.restore(record);
         }
+    }
+
+    /// Takes what somebody says of an incident. Says whether it is one that is not over.
+    pub fn remark(&mut self, remark: &Remark, now: Time) -> bool {
+        self.book.remark(remark, now)
     }
 
     /// The incidents that were raised, have changed or are over since the last time.

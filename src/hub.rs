@@ -31,7 +31,7 @@ use crate::{
     fleet::{Fleet, Settings as FleetSettings},
     health::{Health, Rules},
     link::{Address, Listener, Stream},
-    model::{job::Scheduler, time::Time},
+    model::{incident::Remark, job::Scheduler, time::Time},
 };
 use answers::Answers;
 use spread::Spread;
@@ -68,6 +68,8 @@ pub struct Doors {
 struct Core {
     fleet: Fleet,
     answers: Answers,
+    /// What was said of incidents and the health engine has not taken yet.
+    remarks: Vec<Remark>,
     state: Option<State>,
     clock: Box<dyn Fn() -> Time>,
 }
@@ -125,7 +127,8 @@ impl Hub {
             kept = Some(state);
         }
         let had = fleet.take_kept_incidents();
-        let core = Core { fleet, answers: Answers::default(), state: kept, clock: Box::new(wall_clock) };
+        let core =
+            Core { fleet, answers: Answers::default(), remarks: Vec::new(), state: kept, clock: Box::new(wall_clock) };
         let health = Health::new(settings.rules);
         let mut health = if settings.is_impatient { health.impatient() } else { health };
         health.restore(had, wall_clock());

@@ -81,6 +81,11 @@ impl Peer {
     pub fn named(name: impl Into<String>) -> Peer {
         Peer { name: name.into(), credentials: None }
     }
+
+    /// Whether it is on this machine, as far as the kernel or this process itself vouches for it.
+    pub fn is_local(&self) -> bool {
+        self.credentials.is_some() || self.name == THIS_PROCESS
+    }
 }
 
 impl fmt::Display for Peer {
@@ -115,6 +120,9 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// The name of a peer within this process. Those that come through networks are called by their addresses.
+const THIS_PROCESS: &str = "this process";
+
 /// Both ends of a connection within this process.
 pub fn memory() -> (Stream, Stream) {
     memory_of(64 * 1024)
@@ -123,7 +131,7 @@ pub fn memory() -> (Stream, Stream) {
 /// As [`memory`], holding at most `bytes` that were written and not yet read.
 pub fn memory_of(bytes: usize) -> (Stream, Stream) {
     let (a, b): (DuplexStream, DuplexStream) = tokio::io::duplex(bytes);
-    (Stream::new(a, Peer::named("this process")), Stream::new(b, Peer::named("this process")))
+    (Stream::new(a, Peer::named(THIS_PROCESS)), Stream::new(b, Peer::named(THIS_PROCESS)))
 }
 
 /// Bytes that the kernel may hold for a hub that does not read, on the agent's side of a connection: what it holds grows

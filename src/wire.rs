@@ -17,7 +17,7 @@ pub mod sample;
 mod tests;
 
 pub use codec::{ANSWER_LIMIT, Codec, CodecError, INITIAL_BUFFER, LIMIT};
-pub use hello::{Ask, Declared, Hello, Role, VERSION};
+pub use hello::{Ask, Declared, Hello, Role, Say, VERSION};
 pub use limit::{DecodeError, check_node_name};
 pub use sample::{Encoded, Outcome, Slots};
 
@@ -49,6 +49,8 @@ pub enum Message {
     Ack(Vec<String>),
     /// A viewer's question.
     Ask(Ask),
+    /// What somebody says of an incident.
+    Say(Box<Say>),
     /// The hub's reply to one question.
     Answer(Box<Reply>),
     /// Why the link is about to be closed by the peer.
@@ -93,6 +95,7 @@ impl Message {
             Message::Event(_) => "event",
             Message::Ack(_) => "ack",
             Message::Ask(_) => "ask",
+            Message::Say(_) => "say",
             Message::Answer(_) => "answer",
             Message::Refuse(_) => "refuse",
             Message::Bye => "bye",

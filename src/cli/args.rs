@@ -57,6 +57,12 @@ pub(super) enum Command {
     /// Print the answer to a query
     #[command(after_help = GET_HELP)]
     Get(Get),
+    /// Take note of an incident: somebody sees to it
+    Ack(Remark),
+    /// Hear nothing of an incident for some time
+    Silence(Silence),
+    /// Take back what was said of an incident
+    Reopen(Remark),
     /// Say what is wrong and what to do about it, with an exit code
     #[command(after_help = CHECK_HELP)]
     Check(Check),
@@ -199,6 +205,30 @@ pub(super) struct Sim {
     /// Move even what stands still on a machine, so that 60 % of all numbers change from sample to sample
     #[arg(long)]
     pub(super) restless: bool,
+}
+
+/// `supertop ack`, `supertop reopen`
+#[derive(Debug, Args)]
+pub(super) struct Remark {
+    /// The incident's number
+    #[arg(value_name = "NUMBER")]
+    pub(super) incident: u64,
+    /// In your words
+    #[arg(value_name = "NOTE")]
+    pub(super) note: Vec<String>,
+    /// The hub's socket [default: this machine's]
+    #[arg(long, value_name = "PATH", env = "SUPERTOP_HUB")]
+    pub(super) hub: Option<String>,
+}
+
+/// `supertop silence`
+#[derive(Debug, Args)]
+pub(super) struct Silence {
+    /// For how long
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "4h")]
+    pub(super) span: Duration,
+    #[command(flatten)]
+    pub(super) remark: Remark,
 }
 
 /// `supertop check`

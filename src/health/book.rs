@@ -8,13 +8,16 @@ use std::{
 
 use super::fold::{Matter, meets};
 use crate::model::{
-    incident::{Incident, Record, Stage, Subject},
+    incident::{Incident, Note, Record, Remark, Stage, Subject, Verb},
+    text::clean,
     time::Time,
 };
 
 /// How long an incident that is over is still shown, and how many of them.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 const KEPT: usize = 1000;
+/// Characters of a remark that are kept.
+const LONGEST: usize = 200;
 
 /// Open incidents, and those that were cleared lately.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +67,26 @@ impl Book {
         }
     }
 
+    /// Takes what somebody says of an incident. Says whether it is one that is not over.
+    pub(super) fn remark(&mut self, remark: &Remark, now: Time) -> bool {
+        let shown = self.open.iter_mut().filter(|open| !open.is_explained);
+        let Some(Open { incident, .. }) = shown.into_iter().find(|open| open.incident.id == remark.incident) else {
+            return false;
+        };
+        let note = |until| {
+            let words = |text: &str| clean(text, LONGEST).into_owned();
+            Some(Note { by: words(&remark.by), at: now, text: words(&remark.text), until })
+        };
+        incident.note = match remark.verb {
+            Verb::Acknowledge => note(None),
+            Verb::Silence(span) => note(Some(now + span)),
+            Verb::Reopen => None,
+        };
+        incident.stage = incident.stage_at(now);
+        self.unsaved.insert(incident.id);
+        true
+    }
+
     /// The incidents of which something new is to be written: they were raised, have changed, or are over.
     pub(super) fn take_unsaved(&mut self) -> Vec<Record> {
         let unsaved = std::mem::take(&mut self.unsaved);
@@ -104,7 +127,13 @@ impl Book {
                 },
                 |open| open.incident.id,
             );
-            let incident = incident(id, &matter);
+            let mut incident = incident(id, &matter);
+            // What was said of it holds until it has become worse.
+            incident.note = before
+                .as_ref()
+                .filter(|before| before.incident.severity >= incident.severity)
+                .and_then(|before| before.incident.note.clone());
+            incident.stage = incident.stage_at(now);
             if before.is_none_or(|before| before.is_other(&incident, &matter.parts)) {
                 self.unsaved.insert(id);
             }
@@ -206,5 +235,6 @@ fn incident(id: u64, matter: &Matter) -> Incident {
         evidence: finding.evidence,
         action: finding.action,
         commands,
+        note: None,
     }
 }

@@ -208,7 +208,7 @@ mod tests {
 
     fn hub() -> Shared {
         let (fleet, answers) = (Fleet::new(Settings::default()), Answers::default());
-        Rc::new(RefCell::new(Core { fleet, answers, state: None, clock: Box::new(|| NOW) }))
+        Rc::new(RefCell::new(Core { fleet, answers, remarks: Vec::new(), state: None, clock: Box::new(|| NOW) }))
     }
 
     fn join(shared: &Shared, name: &str) -> NodeId {

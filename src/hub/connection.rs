@@ -42,6 +42,8 @@ impl Error {
 /// Serves a peer until it leaves or breaks the rules.
 pub(super) async fn serve(stream: Stream, shared: Shared, lanes: Weak<Lanes>) {
     let peer = stream.peer().name.clone();
+    // Who came through a network may be anybody.
+    let is_local = stream.peer().is_local();
     let (mut incoming, mut outgoing) = stream.split(Codec::new());
     let hello = match greet(&mut outgoing, &mut incoming).await {
         Ok(Some(hello)) => hello,
@@ -57,7 +59,7 @@ pub(super) async fn serve(stream: Stream, shared: Shared, lanes: Weak<Lanes>) {
     } else {
         tracing::debug!("viewer: {peer}");
         lanes.front.spawn_local(async move {
-            let end = viewers::serve(&mut outgoing, incoming, &shared).await;
+            let end = viewers::serve(&mut outgoing, incoming, &shared, is_local).await;
             part(end, outgoing, &peer, &shared);
         });
     }

@@ -5,12 +5,18 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Shared, answers::Stretches};
-use crate::health::Health;
+use crate::{
+    fleet::Trouble,
+    health::Health,
+    model::incident::{Remark, Stage},
+};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
 /// Changes of incidents that wait for a disk at most.
 const MOST_UNSAVED: usize = 10_000;
+/// Remarks that wait for the next look at most.
+const MOST_REMARKS: usize = 1000;
 
 /// Never ends.
 pub(super) async fn keep_watch(shared: Shared, mut health: Health) {
@@ -25,6 +31,9 @@ pub(super) async fn keep_watch(shared: Shared, mut health: Health) {
         let before = health.rules().to_vec();
         let stretches = Stretches::new(&shared);
         health.look(&stretches, now).await;
+        for remark in std::mem::take(&mut shared.borrow_mut().remarks) {
+            health.remark(&remark, now);
+        }
         {
             let mut core = shared.borrow_mut();
             core.fleet.set_incidents(health.incidents());
@@ -42,6 +51,27 @@ pub(super) async fn keep_watch(shared: Shared, mut health: Health) {
             && written.await
         {
             unsaved.clear();
+        }
+    }
+}
+
+/// Takes what somebody says of an incident.
+///
+/// # Errors
+/// Why not, in a line for that person.
+pub(super) fn take(shared: &Shared, remark: Remark, may_say: bool) -> Result<(), String> {
+    if !may_say {
+        return Err("what is said of incidents is taken from this machine only: use the hub's socket".into());
+    }
+    let mut core = shared.borrow_mut();
+    let is_its = |trouble: &&Trouble| trouble.incident.id == remark.incident;
+    match core.fleet.troubles().iter().find(is_its).map(|trouble| trouble.incident.stage) {
+        None => Err(format!("there is no incident {}", remark.incident)),
+        Some(Stage::Cleared) => Err(format!("incident {} is over", remark.incident)),
+        Some(_) if core.remarks.len() >= MOST_REMARKS => Err("too much was said at once; say it again".into()),
+        Some(_) => {
+            core.remarks.push(remark);
+            Ok(())
         }
     }
 }

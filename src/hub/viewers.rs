@@ -6,18 +6,24 @@ use std::collections::VecDeque;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::yield_now;
 
-use super::{Shared, answers, connection::Error};
+use super::{Shared, answers, connection::Error, health};
 use crate::{
     link::{Full, Incoming, Outgoing},
-    model::question::Reply,
-    wire::{Ask, CodecError, Frame, Message},
+    model::question::{Complaint, Reply},
+    query,
+    wire::{Ask, CodecError, Frame, Message, Say},
 };
 
 /// Questions of one viewer that may be open, or answered and not sent, before the next is read.
 const MOST_OPEN: usize = 16;
 
 /// Answers until the viewer leaves.
-pub(super) async fn serve(outgoing: &mut Outgoing, mut incoming: Incoming, shared: &Shared) -> Result<(), Error> {
+pub(super) async fn serve(
+    outgoing: &mut Outgoing,
+    mut incoming: Incoming,
+    shared: &Shared,
+    may_say: bool,
+) -> Result<(), Error> {
     let (mut open, mut answered) = (FuturesUnordered::new(), VecDeque::new());
     loop {
         if outgoing.is_empty()
@@ -38,7 +44,8 @@ pub(super) async fn serve(outgoing: &mut Outgoing, mut incoming: Incoming, share
             frame = incoming.next(), if has_room => match frame {
                 None => return Ok(()),
                 Some(frame) => match frame?.message {
-                    Message::Ask(ask) => open.push(reply(ask, shared)),
+                    Message::Ask(ask) => open.push(reply(Wish::Ask(ask), shared)),
+                    Message::Say(say) => open.push(reply(Wish::Say(say, may_say), shared)),
                     Message::Bye => return Ok(()),
                     // A newer viewer may say more than this hub knows of.
                     _ => {}
@@ -55,7 +62,30 @@ fn put(outgoing: &mut Outgoing, reply: Reply) -> Result<(), Error> {
     })
 }
 
-async fn reply(Ask { slot, query }: Ask, shared: &Shared) -> Reply {
-    let answer = answers::answer(shared, &query).await;
-    Reply { slot, query, answer }
+/// What a viewer wants a reply to.
+enum Wish {
+    Ask(Ask),
+    /// What is said of an incident, and whether whoever says so may.
+    Say(Box<Say>, bool),
+}
+
+async fn reply(wish: Wish, shared: &Shared) -> Reply {
+    match wish {
+        Wish::Ask(Ask { slot, query }) => {
+            let answer = answers::answer(shared, &query).await;
+            Reply { slot, query, answer }
+        }
+        Wish::Say(say, may_say) => {
+            let Say { slot, remark } = *say;
+            let query = format!("incidents where incident = '{}'", remark.incident);
+            let answer = match health::take(shared, remark, may_say) {
+                Ok(()) => query::parse(&query).and_then(|asked| {
+                    let core = shared.borrow();
+                    query::answer(&core.fleet, &asked, core.now())
+                }),
+                Err(message) => Err(Complaint { message, ..Complaint::default() }),
+            };
+            Reply { slot, query, answer }
+        }
+    }
 }

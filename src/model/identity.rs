@@ -140,6 +140,8 @@ pub enum Field {
     IncidentAction,
     /// Commands that do it.
     IncidentCommands,
+    /// What somebody said of it.
+    IncidentNote,
     /// A rule's id.
     Rule,
     /// The view whose rows it judges.
@@ -264,6 +266,7 @@ fields! {
     IncidentEvidence "incident.evidence" Incident "EVIDENCE" 40, "What else is known that speaks for it: the kernel's lines, and what it explains.";
     IncidentAction "incident.action" Incident "ACTION" 40, "What to do, in plain words.";
     IncidentCommands "incident.commands" Incident "COMMANDS" 40, "Commands that do it, to be pasted: supertop runs none of them.";
+    IncidentNote "incident.note" Incident "NOTE" 24, "What somebody said of it, and who.";
     Rule "rule" Rule "RULE" 24, "The rule's id.";
     RuleView "rule.view" Rule "VIEW" 8, "The view whose rows it judges; none for what comes as events.";
     RuleWhen "rule.when" Rule "WHEN" 40, "The condition under which it raises an incident.";

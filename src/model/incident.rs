@@ -40,13 +40,54 @@ pub enum Stage {
     /// Its rule holds.
     #[default]
     Open,
+    /// Its rule holds, and somebody has taken note of it.
+    Acknowledged,
+    /// Its rule holds, and for some time nobody wants to hear of it.
+    Silenced,
     /// Its rule holds no longer.
     Cleared,
 }
 
 impl Stage {
     /// The words of all stages, in their order.
-    pub const WORDS: &[&str] = &["open", "cleared"];
+    pub const WORDS: &[&str] = &["open", "acknowledged", "silenced", "cleared"];
+}
+
+/// What somebody says of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// That somebody sees to it.
+    Acknowledge,
+    /// That nobody wants to hear of it for so long.
+    Silence(Duration),
+    /// That what was said of it holds no longer.
+    Reopen,
+}
+
+/// A remark of a person on an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The incident's number.
+    pub incident: u64,
+    /// What is said of it.
+    pub verb: Verb,
+    /// In the person's words.
+    pub text: String,
+    /// Who says so, as they call themselves.
+    pub by: String,
+}
+
+/// A remark as the incident keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Who said so.
+    pub by: String,
+    /// When.
+    pub at: Time,
+    /// In which words.
+    pub text: String,
+    /// Until when nobody wants to hear of it; nothing for one that was acknowledged.
+    pub until: Option<Time>,
 }
 
 /// What an incident is about.
@@ -145,6 +186,20 @@ pub struct Incident {
     pub action: String,
     /// Commands that do it, to be pasted: supertop runs none of them.
     pub commands: Vec<String>,
+    /// What somebody said of it.
+    #[serde(default)]
+    pub note: Option<Note>,
+}
+
+impl Incident {
+    /// How far one that is not over has come at `now`, by what was said of it.
+    pub fn stage_at(&self, now: Time) -> Stage {
+        match &self.note {
+            Some(Note { until: Some(until), .. }) if *until > now => Stage::Silenced,
+            Some(Note { until: None, .. }) => Stage::Acknowledged,
+            _ => Stage::Open,
+        }
+    }
 }
 
 /// An incident as it is kept over a restart of its hub, with what has it.

@@ -116,6 +116,11 @@ fn incident_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mu
         Field::IncidentReason => visit(&incident.reason),
         Field::IncidentEvidence => visit(&incident.evidence.join("; ")),
         Field::IncidentAction => visit(&incident.action),
+        Field::IncidentNote => {
+            if let Some(note) = &incident.note {
+                visit(&if note.text.is_empty() { note.by.clone() } else { format!("{}: {}", note.by, note.text) });
+            }
+        }
         Field::IncidentCommands => visit(&incident.commands.join("; ")),
         _ => {}
     }

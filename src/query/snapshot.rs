@@ -332,7 +332,7 @@ impl<'a> Snapshot<'a> {
 
     fn of_rule(&self, metric: MetricId, item: Item) -> Number {
         let rule = self.fleet.rules().get(item.slot as usize).ok_or(Gap::Unknown)?;
-        let is_open = |trouble: &&Trouble| trouble.incident.stage == Stage::Open && trouble.incident.rule == rule.id;
+        let is_open = |trouble: &&Trouble| trouble.incident.stage != Stage::Cleared && trouble.incident.rule == rule.id;
         match metric {
             rule::SEVERITY => Ok(f64::from(rule.severity as u8)),
             rule::HOLD => Ok(rule.hold.as_secs_f64()),

@@ -243,6 +243,7 @@ const VIEWS: &[(&str, Kind, &[&str])] = &[
             "incident.nodes",
             "incident.rule",
             "incident.since",
+            "incident.note",
             "incident.action",
         ],
     ),

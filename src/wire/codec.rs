@@ -252,6 +252,7 @@ impl From<Frame> for proto::Frame {
             Message::Ask(ask) => Body::Ask(proto::Ask { slot: ask.slot, query: ask.query }),
             Message::Answer(reply) => Body::Answer(Box::new((*reply).into())),
             Message::Refuse(reason) => Body::Refuse(proto::Refuse { reason }),
+            Message::Say(say) => Body::Say(Box::new((*say).into())),
             Message::Bye => Body::Bye(proto::Bye {}),
         };
         proto::Frame { channel: frame.channel, body: Some(body) }
@@ -279,6 +280,8 @@ fn message(body: Body) -> Result<Option<Message>, DecodeError> {
         Body::Ask(ask) => Message::Ask(Ask { slot: ask.slot, query: ask.query }),
         Body::Answer(reply) => Reply::try_from(*reply)?.into(),
         Body::Refuse(refuse) => Message::Refuse(limit::shown(refuse.reason, limit::LINE)),
+        // A verb that only a newer build understands is as a message of an unknown kind.
+        Body::Say(say) => return Ok(super::hello::say(*say).map(|say| Message::Say(Box::new(say)))),
         Body::Bye(proto::Bye {}) => Message::Bye,
     }))
 }

@@ -1,7 +1,14 @@
 //! The first message of each channel: who speaks, in which version, and which metrics its samples hold.
 //! Also what viewers ask, which is as small.
 
-use crate::model::{Scope, Unit, question::Complaint, report::Introduction};
+use std::time::Duration;
+
+use crate::model::{
+    Scope, Unit,
+    incident::{Remark, Verb},
+    question::Complaint,
+    report::Introduction,
+};
 
 use super::{limit, limit::DecodeError, proto};
 
@@ -65,6 +72,15 @@ pub struct Ask {
     pub slot: u32,
     /// The query's text.
     pub query: String,
+}
+
+/// What a viewer's person says of an incident. It gets one reply, as a question does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Say {
+    /// Names it among the questions of one viewer; the reply carries it.
+    pub slot: u32,
+    /// What is said.
+    pub remark: Remark,
 }
 
 impl Hello {
@@ -186,6 +202,31 @@ impl TryFrom<proto::Declared> for Declared {
             quantum: metric.quantum,
         })
     }
+}
+
+impl From<Say> for proto::Say {
+    fn from(Say { slot, remark: Remark { incident, verb, text, by } }: Say) -> Self {
+        let (verb, span) = match verb {
+            Verb::Acknowledge => (1, Duration::ZERO),
+            Verb::Silence(span) => (2, span),
+            Verb::Reopen => (3, Duration::ZERO),
+        };
+        let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        proto::Say { slot, incident, verb, span_ms, text, by }
+    }
+}
+
+/// What is said; nothing for a verb that is not known here.
+pub(super) fn say(said: proto::Say) -> Option<Say> {
+    let proto::Say { slot, incident, verb, span_ms, text, by } = said;
+    let verb = match verb {
+        1 => Verb::Acknowledge,
+        2 => Verb::Silence(Duration::from_millis(span_ms)),
+        3 => Verb::Reopen,
+        _ => return None,
+    };
+    let (text, by) = (limit::shown(text, limit::LINE), limit::shown(by, limit::NAME));
+    Some(Say { slot, remark: Remark { incident, verb, text, by } })
 }
 
 #[cfg(test)]

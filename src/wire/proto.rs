@@ -8,7 +8,7 @@ use prost::{Message, Oneof};
 pub(super) struct Frame {
     #[prost(uint32, tag = "1")]
     pub(super) channel: u32,
-    #[prost(oneof = "Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub(super) body: Option<Body>,
 }
 
@@ -34,6 +34,26 @@ pub(super) enum Body {
     Refuse(Refuse),
     #[prost(message, tag = "11")]
     Bye(Bye),
+    #[prost(message, boxed, tag = "12")]
+    Say(Box<Say>),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Say {
+    #[prost(uint32, tag = "1")]
+    pub(super) slot: u32,
+    #[prost(uint64, tag = "2")]
+    pub(super) incident: u64,
+    /// 1 acknowledge, 2 silence, 3 reopen.
+    #[prost(uint32, tag = "3")]
+    pub(super) verb: u32,
+    /// For how long it is silenced.
+    #[prost(uint64, tag = "4")]
+    pub(super) span_ms: u64,
+    #[prost(string, tag = "5")]
+    pub(super) text: String,
+    #[prost(string, tag = "6")]
+    pub(super) by: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,6 +7,7 @@ use tokio_util::codec::Decoder as _;
 use super::*;
 use crate::model::{
     Raw, Scope, State, Time, Unit,
+    incident::{Remark, Verb},
     metric::{Direction, Kind, gpu},
     place::Label,
     question::{Answer, Complaint},
@@ -176,6 +177,10 @@ fn every_message_comes_back() {
     comes_back(Message::Event(event(Subject::Node, EventKind::Link { up: true })));
     comes_back(Message::Ack(vec!["b0:17".into(), "b0:18".into()]));
     comes_back(Message::Ask(Ask { slot: 3, query: "gpus where temp > 85".into() }));
+    for verb in [Verb::Acknowledge, Verb::Silence(std::time::Duration::from_hours(1)), Verb::Reopen] {
+        let remark = Remark { incident: 17, verb, text: "waits for RMA".into(), by: "ops".into() };
+        comes_back(Message::Say(Box::new(Say { slot: 4, remark })));
+    }
     comes_back(Message::Refuse("too old".into()));
     comes_back(Message::Bye);
 }

@@ -55,6 +55,27 @@ fn a_lost_gpu_is_named_with_what_to_do_and_the_exit_code_says_critical() {
     assert_eq!((&said["nodes"], said["incidents"].as_array().unwrap().len(), code), (&1.into(), 1, Some(2)), "{said}");
     let (said, code) = check(&hub, &[&format!("not node = {node}")]);
     assert_eq!((&said["nodes"], said["incidents"].as_array().unwrap().len(), code), (&39.into(), 0, Some(0)), "{said}");
+    // Somebody sees to it: it is no alarm any more, and comes back when told to.
+    let say = |args: &[&str]| supertop().args(args).args(["--hub"]).arg(&hub.socket).output().unwrap();
+    let id = incident["id"].to_string();
+    assert!(say(&["ack", &id, "waits", "for", "RMA"]).status.success());
+    let of_it = format!("incidents where incident = '{id}' show incident.stage,incident.note");
+    let is = |stage: &'static str| move |answer: &Value| answer["rows"][0]["incident.stage"] == stage;
+    let answer = hub.await_answer(&of_it, "it is acknowledged", is("acknowledged"));
+    assert!(answer["rows"][0]["incident.note"].as_str().unwrap().ends_with(": waits for RMA"), "{answer}");
+    assert_eq!(check(&hub, &[]).1, Some(0), "what somebody sees to is no alarm");
+    assert!(say(&["silence", &id, "--for", "1s"]).status.success());
+    hub.await_answer(&of_it, "it is silent for a second, and then open again", is("open"));
+    assert!(say(&["ack", &id]).status.success());
+    hub.await_answer(&of_it, "it is acknowledged", is("acknowledged"));
+    assert!(say(&["reopen", &id]).status.success());
+    hub.await_answer(&of_it, "it is open", is("open"));
+    let refused = say(&["ack", "4711"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no incident 4711"));
+    let far = supertop().args(["ack", &id, "--hub", &hub.agents]).output().unwrap();
+    assert!(String::from_utf8_lossy(&far.stderr).contains("from this machine only"), "anybody may reach that port");
+
     let rules = hub.get("rules where rule.open > 0");
     assert_eq!((&rules["total"], &rules["rows"][0]["rule"]), (&1.into(), &"gpu.xid".into()), "{rules}");
 }

@@ -411,8 +411,8 @@ pub mod incident {
     rows! { Incident
         SEVERITY "incident.severity" "SEV" One 4 / 1.0, Max HighIsBad Choice(Severity::WORDS),
             "How much it matters: info, warn or crit.", "the rule";
-        STAGE "incident.stage" "STAGE" One 7 / 1.0, Min Neutral Choice(Stage::WORDS),
-            "Whether it is open or cleared.", "the health engine";
+        STAGE "incident.stage" "STAGE" One 12 / 1.0, Min Neutral Choice(Stage::WORDS),
+            "Whether it is open, acknowledged by somebody, silenced for a time, or cleared.", "the health engine, and what people say";
         AGE "incident.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
             "For how long its condition has held, or held.", "the health engine";
         SEEN "incident.seen" "SEEN" Seconds 6 / 1.0, Min Neutral Gauge,
