@@ -37,6 +37,7 @@ use tokio::{
 
 use crate::model::{
     Time,
+    incident::Remark,
     place::Levels,
     question::{News, Question},
 };
@@ -53,6 +54,8 @@ use update::{Draw, Effects, Input};
 pub struct Port {
     /// What it wants kept fresh. A change is to be answered at once.
     pub questions: watch::Sender<Vec<Question>>,
+    /// What the user says of incidents.
+    pub remarks: mpsc::UnboundedSender<Remark>,
     /// Replies, and how the link is.
     pub news: mpsc::Receiver<News>,
 }
@@ -165,6 +168,10 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
             break Exit::Quit;
         }
         face.ask(&port);
+        if let Some(remark) = effects.say.take() {
+            // Nobody takes it only once the link's thread has ended, which the screen shows.
+            let _ = port.remarks.send(remark);
+        }
         face.carry_out(&effects)?;
     };
     drop(guard);

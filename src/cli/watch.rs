@@ -91,11 +91,12 @@ fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
 fn show(target: Target, settings: tui::Settings) -> Result<ExitCode> {
     let (questions, asked) = watch::channel(Vec::new());
     let (sender, news) = mpsc::channel(NEWS_WAITING);
+    let (remarks, said) = mpsc::unbounded_channel();
     let link = runtime()?;
     thread::Builder::new().name("link".into()).spawn(move || {
-        link.block_on(client::keep(|| target.dial(), asked, sender));
+        link.block_on(client::keep(|| target.dial(), asked, said, sender));
     })?;
-    let exit = runtime()?.block_on(tui::run(Port { questions, news }, settings));
+    let exit = runtime()?.block_on(tui::run(Port { questions, remarks, news }, settings));
     match exit {
         Ok(Exit::Quit) => Ok(ExitCode::SUCCESS),
         Ok(Exit::Signal(signal)) => Ok(ExitCode::from(128_u8.saturating_add(signal as u8))),

@@ -18,15 +18,25 @@ use tokio::{
 use super::{ANSWER_WITHIN, Client, ClientError, hear};
 use crate::{
     link::{Backoff, DialError, Stream},
-    model::question::{Link, News, Question, Reply},
-    wire::{Ask, Frame, Message},
+    model::{
+        incident::Remark,
+        question::{Link, News, Question, Reply},
+    },
+    wire::{Ask, Frame, Message, Say},
 };
 
+/// The slot of remarks. Questions have others: those of screens count from 0.
+const SAID: u32 = u32::MAX;
+
 /// Asks `questions` of the hub that `dial` reaches, and sends what comes back to `news`, along with every change of
-/// the link. A changed set is asked at once. A hub that is lost is dialled again for ever. Ends when nobody reads
+/// the link. A changed set is asked at once. What is said of incidents goes to the hub as it comes. A hub that is lost is dialled again for ever. Ends when nobody reads
 /// `news` any more.
-pub async fn keep<F, D>(dial: F, mut questions: watch::Receiver<Vec<Question>>, news: mpsc::Sender<News>)
-where
+pub async fn keep<F, D>(
+    dial: F,
+    mut questions: watch::Receiver<Vec<Question>>,
+    mut remarks: mpsc::UnboundedReceiver<Remark>,
+    news: mpsc::Sender<News>,
+) where
     F: Fn() -> D,
     D: Future<Output = Result<Stream, DialError>>,
 {
@@ -40,7 +50,7 @@ where
                 Ok(client) => {
                     teller.say(Link::Up).await?;
                     let since = Instant::now();
-                    let end = Session::new(client).run(&mut questions, &teller.news).await;
+                    let end = Session::new(client).run(&mut questions, &mut remarks, &teller.news).await;
                     // A hub that takes viewers in and loses them at once is not dialled without pause.
                     if since.elapsed() >= Backoff::LONGEST {
                         backoff.reset();
@@ -118,8 +128,13 @@ impl Session {
         Session { client, slots: BTreeMap::new() }
     }
 
-    async fn run(mut self, questions: &mut watch::Receiver<Vec<Question>>, news: &mpsc::Sender<News>) -> End {
-        match self.turn(questions, news).await {
+    async fn run(
+        mut self,
+        questions: &mut watch::Receiver<Vec<Question>>,
+        remarks: &mut mpsc::UnboundedReceiver<Remark>,
+        news: &mpsc::Sender<News>,
+    ) -> End {
+        match self.turn(questions, remarks, news).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
@@ -128,9 +143,11 @@ impl Session {
     async fn turn(
         &mut self,
         questions: &mut watch::Receiver<Vec<Question>>,
+        remarks: &mut mpsc::UnboundedReceiver<Remark>,
         news: &mpsc::Sender<News>,
     ) -> Result<std::convert::Infallible, End> {
         let mut is_changing = true;
+        let mut is_talking = true;
         self.want(&questions.borrow_and_update());
         loop {
             self.ask_what_is_due(news).await?;
@@ -140,12 +157,26 @@ impl Session {
                 // First what has come: after a pause, as of a viewer that was stopped, an answer may be late only here.
                 biased;
                 message = hear(&mut client.incoming) => {
-                    if let Message::Answer(reply) = message?
-                        && let Some(reply) = self.answered(*reply)
-                    {
-                        send(news, reply).await?;
+                    match message? {
+                        Message::Answer(reply) if reply.slot == SAID => {
+                            let said = News::Said(reply.answer.map(drop));
+                            news.send(said).await.map_err(|_| End::NobodyListens)?;
+                        }
+                        Message::Answer(reply) => {
+                            if let Some(reply) = self.answered(*reply) {
+                                send(news, reply).await?;
+                            }
+                        }
+                        _ => {}
                     }
                 }
+                remark = remarks.recv(), if is_talking => match remark {
+                    Some(remark) => {
+                        let say = Say { slot: SAID, remark };
+                        client.outgoing.put(Frame::of(Message::Say(Box::new(say))))?;
+                    }
+                    None => is_talking = false,
+                },
                 changed = questions.changed(), if is_changing => match changed {
                     Ok(()) => self.want(&questions.borrow_and_update()),
                     // The set stays as it is for as long as somebody reads.

@@ -70,6 +70,8 @@ pub enum Link {
 /// What a viewer hears.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
+    /// What became of a remark: nothing, or why it was not taken.
+    Said(Result<(), Complaint>),
     /// A reply to one of its questions.
     Reply(Box<Reply>),
     /// The link changed.

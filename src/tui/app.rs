@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     model::{
         Time, Unit,
+        incident::{Remark, Verb},
         question::{Answer, News, Question, Reply},
     },
     tui::{
@@ -18,6 +19,7 @@ use crate::{
         screen::{Asked, Screen, Step, gpu::Gpu, node::Node, of, overview::Overview, table::TableScreen},
         shared::Shared,
         theme::{Theme, ThemeError},
+        update::Effects,
         views::{self, Target},
     },
 };
@@ -186,6 +188,10 @@ impl App {
                 changed
             }
             News::Reply(reply) => self.reply(*reply),
+            News::Said(said) => {
+                self.say(said.map_or_else(|complaint| complaint.message, |()| "taken note of".into()));
+                true
+            }
         }
     }
 
@@ -352,15 +358,37 @@ impl App {
         self.prompt = Some(Prompt::new(kind, &text));
     }
 
-    /// Runs a command line. Says whether that is the end; a mistake goes back to the prompt.
-    pub(super) fn run(&mut self, line: &str) -> bool {
+    /// Opens the prompt to take note of the incident under the cursor. Says whether there is one.
+    pub(super) fn open_acknowledgement(&mut self) -> bool {
+        let Some(id) = self.screen().incident() else {
+            self.say("no incident is under the cursor");
+            return true;
+        };
+        let text = format!("ack {id} ");
+        self.prompt = Some(Prompt::new(Kind::Command, &text));
+        true
+    }
+
+    /// What is to be told to the hub of an incident; nothing where it is not known of which.
+    fn remark(&mut self, verb: Verb, number: Option<u64>, text: String) -> Option<Remark> {
+        let under = || self.screen().incident().and_then(|id| id.parse().ok());
+        let Some(incident) = number.or_else(under) else {
+            self.say("say of which incident: ack 17 waits for RMA");
+            return None;
+        };
+        let by = if self.settings.user.is_empty() { "somebody".into() } else { self.settings.user.clone() };
+        Some(Remark { incident, verb, text, by })
+    }
+
+    /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
+    pub(super) fn run(&mut self, line: &str) -> Effects {
         let command = match command::parse(line, &self.shared.levels) {
             Ok(command) => command,
             Err(objection) => {
                 let mut prompt = Prompt::new(Kind::Command, line);
                 prompt.objection = Some(objection);
                 self.prompt = Some(prompt);
-                return false;
+                return Effects::default();
             }
         };
         if command != Command::Nothing && self.commands.last().is_none_or(|last| last != line) {
@@ -368,7 +396,11 @@ impl App {
         }
         match command {
             Command::Nothing => {}
-            Command::Quit => return true,
+            Command::Quit => return Effects { quit: true, ..Effects::default() },
+            Command::Say(verb, number, text) => {
+                let say = self.remark(verb, number, text);
+                return Effects { say, ..Effects::default() };
+            }
             Command::Overview => self.go("overview"),
             Command::Help => self.help(),
             Command::Query(text) => {
@@ -394,7 +426,7 @@ impl App {
             },
             Command::Theme(name) => self.change_theme(&name),
         }
-        false
+        Effects::default()
     }
 
     /// Lists the keys of the screen on top.

@@ -1,6 +1,9 @@
 //! What can follow `:`: a view with its query, or one of a few words.
 
+use std::time::Duration;
+
 use crate::{
+    model::{incident::Verb, time::span},
     query,
     tui::{screen::Objection, theme::edits, views},
 };
@@ -32,6 +35,13 @@ pub(crate) static COMMANDS: &[Row] = &[
         usage: "bench",
         help: "Goes to the nodes of which the scheduler and we say different things; y copies what to do.",
     },
+    Row { name: "ack", usage: "ack [NUMBER] [NOTE]", help: "Takes note of an incident: somebody sees to it." },
+    Row {
+        name: "silence",
+        usage: "silence [NUMBER] [4h] [NOTE]",
+        help: "Hears nothing of an incident for some time, four hours unless you say.",
+    },
+    Row { name: "reopen", usage: "reopen [NUMBER]", help: "Takes back what was said of an incident." },
     Row { name: "mine", usage: "mine", help: "Goes to your own jobs." },
     Row {
         name: "where",
@@ -63,6 +73,8 @@ pub(crate) enum Command {
     Bench,
     /// To the jobs of whoever looks.
     Mine,
+    /// Says something of an incident; of the one under the cursor where no number is given.
+    Say(Verb, Option<u64>, String),
     /// Filters the table.
     Where(String),
     /// Sorts the table.
@@ -93,6 +105,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         "job" => Command::Job(given("a job's id")?),
         "bench" => Command::Bench,
         "mine" => Command::Mine,
+        "ack" | "silence" | "reopen" => said(name, rest),
         "where" | "filter" => Command::Where(rest.into()),
         "sort" => Command::Sort(given("keys: -power,node")?),
         "theme" => Command::Theme(given("a theme's name")?),
@@ -101,6 +114,34 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         _ => return view(text, name, levels),
     })
 }
+
+/// What is said of an incident: `ack 17 waits for RMA`, `silence 4h`.
+fn said(name: &str, rest: &str) -> Command {
+    let cut = |text: &str| {
+        let (word, others) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        (word.to_owned(), others.trim().to_owned())
+    };
+    let (word, others) = cut(rest);
+    let (number, left) = match word.parse() {
+        Ok(number) => (Some(number), others),
+        Err(_) => (None, rest.to_owned()),
+    };
+    let verb = match name {
+        "ack" => Verb::Acknowledge,
+        "reopen" => Verb::Reopen,
+        _ => {
+            let (word, others) = cut(&left);
+            return match span(&word) {
+                Ok(span) => Command::Say(Verb::Silence(span), number, others),
+                Err(_) => Command::Say(Verb::Silence(SILENCE), number, left),
+            };
+        }
+    };
+    Command::Say(verb, number, left)
+}
+
+/// For how long an incident is silenced when nobody says.
+const SILENCE: Duration = Duration::from_hours(4);
 
 fn view(text: &str, name: &str, levels: &[String]) -> Result<Command, Objection> {
     let start = text.len() - text.trim_start().len();
@@ -174,6 +215,14 @@ mod tests {
         check("gpus where xid != none", Command::Query("gpus where xid != none".into()));
         check("racks", Command::Query("racks".into()));
         check("where", Command::Where(String::new()));
+        let say = |verb, number, text: &str| Command::Say(verb, number, text.into());
+        check("ack 17 waits for RMA", say(Verb::Acknowledge, Some(17), "waits for RMA"));
+        check("ack", say(Verb::Acknowledge, None, ""));
+        check("ack known", say(Verb::Acknowledge, None, "known"));
+        check("silence 17 2h", say(Verb::Silence(Duration::from_hours(2)), Some(17), ""));
+        check("silence 30m burn-in", say(Verb::Silence(Duration::from_mins(30)), None, "burn-in"));
+        check("silence 17 burn-in", say(Verb::Silence(SILENCE), Some(17), "burn-in"));
+        check("reopen 17", say(Verb::Reopen, Some(17), ""));
     }
 
     #[test]

@@ -109,6 +109,11 @@ pub(crate) trait Screen {
         None
     }
 
+    /// The number of the incident under the cursor.
+    fn incident(&self) -> Option<&str> {
+        None
+    }
+
     /// What is copied of rows with these names instead of the names themselves.
     fn copies(&self, _names: &[&str]) -> Option<String> {
         None

@@ -4,7 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::{
-    model::{Time, hostlist::Hostlist, question::News},
+    model::{Time, hostlist::Hostlist, incident::Remark, question::News},
     tui::{
         action::Action,
         app::App,
@@ -39,6 +39,8 @@ pub(crate) struct Effects {
     pub(crate) suspend: bool,
     /// Put this on the clipboard.
     pub(crate) copy: Option<String>,
+    /// Tell this to the hub.
+    pub(crate) say: Option<Remark>,
     /// Quit.
     pub(crate) quit: bool,
 }
@@ -66,6 +68,7 @@ impl Effects {
         self.suspend |= more.suspend;
         self.quit |= more.quit;
         self.copy = more.copy.or(self.copy.take());
+        self.say = more.say.or(self.say.take());
     }
 }
 
@@ -121,6 +124,7 @@ impl App {
             Action::Quit => self.pop(),
             Action::Back => self.back(),
             Action::Command => self.open_prompt(Kind::Command),
+            Action::Acknowledge => self.open_acknowledgement(),
             Action::Filter => self.open_prompt(Kind::Filter),
             Action::Help => {
                 self.help();
@@ -250,8 +254,7 @@ impl App {
             }
             Typed::Done => {
                 if let Some(prompt) = self.prompt.take().filter(|prompt| prompt.kind == Kind::Command) {
-                    let quit = self.run(prompt.text());
-                    return Effects { draw: Draw::Changes, quit, ..Effects::default() };
+                    return Effects { draw: Draw::Changes, ..self.run(prompt.text()) };
                 }
             }
         }

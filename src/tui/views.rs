@@ -296,6 +296,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("incident.count", 5),
             col("incident.nodes", 5),
             col("incident.rule", 6),
+            col("incident.note", 4),
             col("job", 7),
             col("incident.action", 8),
         ],

@@ -52,8 +52,7 @@ fn the_help_of_every_command_names_the_flags_of_the_readme() {
         .collect();
     flags.sort_unstable();
     flags.dedup();
-    let commands: [&[&str]; 8] =
-        [&[], &["demo"], &["agent"], &["hub"], &["sim"], &["get"], &["check"], &["silence"]];
+    let commands: [&[&str]; 8] = [&[], &["demo"], &["agent"], &["hub"], &["sim"], &["get"], &["check"], &["silence"]];
     let help: String = commands
         .iter()
         .map(|command| crate::process::run(&[command, &["--help"][..]].concat()))

@@ -35,7 +35,7 @@ impl Scene {
             let sent = far.send(other);
             async move { sent.map(|()| near).map_err(|_| DialError::NotThere("/hub.sock".into())) }
         };
-        Scene { questions, news, dialled, task: tokio::spawn(keep(dial, asked, told)) }
+        Scene { questions, news, dialled, task: tokio::spawn(keep(dial, asked, mpsc::unbounded_channel().1, told)) }
     }
 
     async fn hub(&mut self) -> Hub {

@@ -21,7 +21,7 @@ use crate::{
 /// What is asked of it.
 const KEYS: &str = "incident,incident.severity,incident.stage,incident.subject,incident.reason,incident.rule,\
                     incident.since,incident.age,incident.seen,incident.count,incident.nodes,incident.hosts,\
-                    incident.action,incident.commands,incident.evidence,job,job.user,sched,sched.reason,model,bus,serial";
+                    incident.note,incident.action,incident.commands,incident.evidence,job,job.user,sched,sched.reason,model,bus,serial";
 
 /// Where texts begin.
 const INDENT: u16 = 10;
@@ -59,10 +59,14 @@ impl Incident {
             _ => Health::Fine,
         };
         let seconds = |key| self.number(key).map(|value| Unit::Seconds.text(value)).unwrap_or_default();
-        let is_open = self.text("incident.stage") == "open";
+        let is_over = self.text("incident.stage") == "cleared";
         let times = self.number("incident.count").filter(|n| *n > 1.0);
         let times = times.map(|n| format!(" · {} times", grouped(n as i64))).unwrap_or_default();
-        let stage = if is_open { "open".to_owned() } else { format!("over, seen {} ago", seconds("incident.seen")) };
+        let stage = if is_over {
+            format!("over, seen {} ago", seconds("incident.seen"))
+        } else {
+            self.text("incident.stage").to_owned()
+        };
         let when = format!("for {}{times} · {stage}", seconds("incident.age"));
         let end = pen.right(pen.width().saturating_sub(1), 0, &when, Role::Dim);
         pen.text(1, 0, health.mark(), health.role());
@@ -98,6 +102,7 @@ impl Incident {
         let commands = self.commands().into_iter().map(String::from).collect();
         let all = [
             ("WHY", Role::Table, vec![text("incident.reason")]),
+            ("SAID", Role::Accent, vec![text("incident.note")]),
             ("DO", Role::Strong, vec![text("incident.action")]),
             ("", Role::Accent, commands),
             ("WHAT", Role::Table, vec![what]),
@@ -183,7 +188,19 @@ impl Screen for Incident {
     }
 
     fn hints(&self) -> &'static [Action] {
-        &[Action::Open, Action::Back, Action::Copy, Action::Command, Action::NextView, Action::Help]
+        &[
+            Action::Open,
+            Action::Back,
+            Action::Acknowledge,
+            Action::Copy,
+            Action::Command,
+            Action::NextView,
+            Action::Help,
+        ]
+    }
+
+    fn incident(&self) -> Option<&str> {
+        Some(&self.id)
     }
 
     fn subject(&self) -> Option<String> {

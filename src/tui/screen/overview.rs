@@ -351,6 +351,10 @@ impl Screen for Overview {
         ]
     }
 
+    fn incident(&self) -> Option<&str> {
+        self.problems.chosen().filter(|_| self.in_problems)
+    }
+
     fn subject(&self) -> Option<String> {
         if self.in_problems { self.problems.subject() } else { self.grid.subject() }
     }

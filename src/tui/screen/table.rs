@@ -359,6 +359,11 @@ impl Screen for TableScreen {
         ]
     }
 
+    fn incident(&self) -> Option<&str> {
+        let is_of_incidents = self.ledger.ask.view == "incidents" && self.ledger.ask.by.is_empty();
+        self.ledger.list.selected_id().filter(|_| is_of_incidents)
+    }
+
     fn subject(&self) -> Option<String> {
         self.ledger.list.selected_id().map(str::to_owned)
     }

@@ -1,0 +1,70 @@
+//! Incidents under the fingers: into them, out of them, what is copied of them, and what is said of them.
+
+use super::*;
+use crate::model::{
+    incident::{Remark, Verb},
+    question::Complaint,
+};
+
+fn stage() -> Stage {
+    Stage::new(256, 8, (120, 40))
+}
+
+fn said(effects: &Effects) -> Option<(u64, Verb, &str)> {
+    effects.say.as_ref().map(|Remark { incident, verb, text, .. }| (*incident, *verb, text.as_str()))
+}
+
+#[test]
+fn a_takes_note_of_the_incident_under_the_cursor() {
+    let mut stage = stage();
+    stage.press("p");
+    stage.press("a");
+    assert_eq!(stage.app.prompt().map(|prompt| prompt.text().to_owned()).as_deref(), Some("ack 7 "), "of the problems");
+    stage.write("waits for RMA");
+    let effects = stage.press("enter");
+    assert_eq!(said(&effects), Some((7, Verb::Acknowledge, "waits for RMA")));
+    stage.press("enter");
+    let effects = stage.press("a enter");
+    assert_eq!(said(&effects), Some((7, Verb::Acknowledge, "")), "on its own screen");
+    let effects = stage.press("esc esc : i n c i d e n t s enter j a enter");
+    assert!(said(&effects).is_some(), "of the table");
+}
+
+#[test]
+fn commands_say_something_of_an_incident() {
+    let mut stage = stage();
+    stage.press(":");
+    stage.write("silence 9 2h burn-in");
+    let effects = stage.press("enter");
+    assert_eq!(said(&effects), Some((9, Verb::Silence(std::time::Duration::from_hours(2)), "burn-in")));
+    stage.press(":");
+    stage.write("reopen 9");
+    assert_eq!(said(&stage.press("enter")), Some((9, Verb::Reopen, "")));
+    stage.press(":");
+    stage.write("ack");
+    assert_eq!(said(&stage.press("enter")), None);
+    assert!(stage.app.notice().unwrap().contains("which incident"));
+    stage.press("2 a");
+    assert!(stage.app.notice().unwrap().contains("no incident"));
+}
+
+#[test]
+fn what_the_hub_says_of_a_remark_is_shown() {
+    let mut stage = stage();
+    let now = stage.hub.now;
+    stage.app.update(Input::News(News::Said(Ok(()))), now);
+    assert_eq!(stage.app.notice(), Some("taken note of"));
+    let complaint = Complaint { message: "incident 9 is over".into(), ..Complaint::default() };
+    stage.app.update(Input::News(News::Said(Err(complaint))), now);
+    assert_eq!(stage.app.notice(), Some("incident 9 is over"));
+}
+
+#[test]
+fn the_first_command_is_copied_and_the_others_beside_it_do_nothing() {
+    let mut stage = stage();
+    stage.press("p j enter");
+    let copied = stage.press("y").copy.expect("commands");
+    let lines: Vec<&str> = copied.lines().collect();
+    assert!(lines[0].starts_with("scontrol update nodename=gpu017"), "{copied}");
+    assert!(lines[1..].iter().all(|line| line.starts_with("# ")) && lines.len() == 2, "{copied}");
+}
