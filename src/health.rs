@@ -165,7 +165,7 @@ impl Health {
 /// How often a rule is asked that has to hold for so long. To compare things with each other is dear.
 pub fn pace(rule: &Rule, hold: Duration) -> Duration {
     let least = if compares(rule) { OF_PEERS } else { MOST_OFTEN };
-    (hold / TIMES).clamp(least, LEAST_OFTEN)
+    rule.every.unwrap_or((hold / TIMES).clamp(least, LEAST_OFTEN)).max(MOST_OFTEN)
 }
 
 impl Watch {

@@ -28,6 +28,8 @@ pub struct Entry {
     pub when: Option<String>,
     /// How long it has to hold: `"60s"`.
     pub hold: Option<String>,
+    /// How often it is asked.
+    pub every: Option<String>,
     /// How long it may be false in between.
     pub gap: Option<String>,
     /// The condition under which it ends.
@@ -155,6 +157,7 @@ fn changed(rule: Rule, entry: &Entry, is_of_site: bool) -> Result<Rule, String> 
         when: entry.when.unwrap_or(rule.when),
         hold: long(entry.hold, rule.hold)?,
         gap: long(entry.gap, rule.gap)?,
+        every: entry.every.map_or(Ok(rule.every), |every| long(Some(every), Duration::ZERO).map(Some))?,
         clear: entry.clear.unwrap_or(rule.clear),
         clear_hold: long(entry.clear_hold, rule.clear_hold)?,
         severity: entry.severity.unwrap_or(rule.severity),

@@ -227,6 +227,8 @@ pub struct Rule {
     pub when: String,
     /// How long the condition has to hold before an incident is raised.
     pub hold: Duration,
+    /// How often it is asked; nothing leaves it to its hold and to what it takes.
+    pub every: Option<Duration>,
     /// How long it may be false in between without beginning anew.
     pub gap: Duration,
     /// The condition under which it ends; empty for the opposite of `when`.

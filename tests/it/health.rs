@@ -1,115 +1,15 @@
 //! The health engine over simulated fleets: each fault is found, named, and told what to do about it; nothing else is.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
-
-use futures_util::FutureExt as _;
 use supertop::{
-    collect::sim::{Ailment, Faults, Plan, Queue, Sim, Subject, scenario},
-    fleet::{Fleet, Session, Settings},
-    health::{Health, Rules},
-    model::{
-        incident::{Incident, Severity, Stage},
-        job::Scheduler as _,
-        metric::Scope,
-        report::Sample,
-        time::Time,
-    },
+    collect::sim::{Ailment, Faults, scenario},
+    model::incident::Severity,
 };
 
-thread_local! {
-    static NOW: Cell<Time> = Cell::default();
-}
-
-/// A simulated fleet and its hub's memory, played second by second.
-struct Play {
-    sim: Arc<Sim>,
-    fleet: Fleet,
-    sessions: Vec<Session>,
-    sample: Sample,
-    health: Health,
-    queue: Queue,
-    seconds: u32,
-}
-
-impl Play {
-    fn new(nodes: u32, faults: Faults) -> Play {
-        let sim = Arc::new(Sim::new(Plan { nodes, faults, ..Plan::default() }));
-        let mut fleet = Fleet::new(Settings::default());
-        let now = sim.plan().start;
-        let join = |n: u32| {
-            let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
-                scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
-            });
-            let session = fleet.join(&sim.introduction(n), declared, now).unwrap();
-            assert!(fleet.inventory(session, &sim.inventory(n, now), now));
-            session
-        };
-        let sessions = (0..nodes).map(join).collect();
-        let sample = Sample { time: now, generation: 1, values: sim.values() };
-        let queue = Queue::new(sim.clone(), || NOW.get());
-        Play { sim, fleet, sessions, sample, health: Health::new(Rules::default()), queue, seconds: 0 }
-    }
-
-    fn now(&self) -> Time {
-        self.sim.plan().start + Duration::from_secs(self.seconds.into())
-    }
-
-    fn step(&mut self) {
-        let before = self.now();
-        self.seconds += 1;
-        let now = self.now();
-        NOW.set(now);
-        for (n, session) in (0..).zip(&self.sessions) {
-            if self.sim.silent(n, now) {
-                continue;
-            }
-            if self.sim.inventory_changes(n, before, now) {
-                let mut inventory = self.sim.inventory(n, now);
-                inventory.generation = self.sample.generation;
-                self.fleet.inventory(*session, &inventory, now);
-            }
-            self.sim.sample(n, now, &mut self.sample.values);
-            self.sample.time = now;
-            self.fleet.sample(*session, &self.sample, now);
-            for event in self.sim.events(n, before, now) {
-                self.fleet.event(session.node, event, now);
-            }
-            if self.seconds % 10 == 1 {
-                self.fleet.processes(*session, &self.sim.processes(n, now), now);
-            }
-        }
-        if self.seconds % 5 == 1 {
-            self.fleet.begin_schedule("simulated scheduler");
-            let fleet = std::cell::RefCell::new(&mut self.fleet);
-            let jobs = self.queue.jobs(&mut |job| fleet.borrow_mut().schedule(&job, now));
-            let nodes = self.queue.nodes(&mut |node| fleet.borrow_mut().stand(&node));
-            self.fleet.end_schedule(jobs, nodes, now);
-        }
-        self.fleet.tick(now);
-        self.health.look(&&self.fleet, now).now_or_never().unwrap();
-    }
-
-    /// What is open and more than good to know.
-    fn open(&self) -> Vec<Incident> {
-        let all = self.health.incidents();
-        all.into_iter().filter(|it| it.stage == Stage::Open && it.severity > Severity::Info).collect()
-    }
-
-    /// The subject of the one fault, as an incident names it.
-    fn subject(&self) -> String {
-        match self.sim.faults()[0].subject {
-            Subject::Gpu(n, slot) => format!("{}:{slot}", self.sim.name(n)),
-            Subject::Port(n, port) => format!("{}/mlx5_{port}", self.sim.name(n)),
-            Subject::Node(n) => self.sim.name(n),
-            Subject::Rack(_) => "rack ".into(),
-            Subject::JobOf(_) => "job ".into(),
-        }
-    }
-}
+use crate::play::Play;
 
 /// Plays a scenario for so long and says what is open then; whatever is open before is about the same subject.
 fn check(name: &str, nodes: u32, seconds: u32, (rule, severity): (&str, Severity), reason: &str, action: &str) {
-    let mut play = Play::new(nodes, scenario::named(name).unwrap());
+    let mut play = Play::new(nodes, 1, scenario::named(name).unwrap());
     let subject = play.subject();
     let node = subject.split([':', '/']).next().unwrap().to_owned();
     for _ in 0..seconds {
@@ -136,14 +36,14 @@ fn problems(play: &Play) -> Vec<String> {
 
 #[test]
 fn every_rule_can_be_asked() {
-    let mut play = Play::new(40, Faults::Given(Vec::new()));
+    let mut play = Play::new(40, 1, Faults::Given(Vec::new()));
     play.step();
     assert_eq!(problems(&play), [""; 0]);
 }
 
 #[test]
 fn a_fleet_without_faults_raises_nothing() {
-    let mut play = Play::new(96, Faults::Given(Vec::new()));
+    let mut play = Play::new(96, 1, Faults::Given(Vec::new()));
     for _ in 0..600 {
         play.step();
         assert_eq!(play.open(), [], "after {} s", play.seconds);

@@ -10,6 +10,7 @@ mod kubernetes;
 mod memory;
 mod mocked;
 mod nvml;
+mod play;
 mod process;
 mod pty;
 mod readme;

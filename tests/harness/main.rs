@@ -1,0 +1,91 @@
+//! Plays every fault that the simulator has, and a day without any, on time that is not waited for, and prints as a
+//! table how the health engine did: what it found, how late, and what it said for nothing.
+//! `cargo run --release --example harness`
+#![allow(clippy::unwrap_used)] // What must be there and is not ends the run.
+
+#[path = "../it/play.rs"]
+mod play;
+
+use std::time::Instant;
+
+use play::Play;
+use supertop::collect::sim::{FIRST, Faults, scenario};
+
+/// Nodes of a scenario, and of the day without faults; power brakes and dead racks want some racks.
+const NODES: u32 = 256;
+const QUIET_NODES: u32 = 64;
+/// How long a fault is played after it began.
+const WATCHED: u32 = 330;
+const DAY: u32 = 86_400;
+/// Seeds of which each makes another fleet, and another subject.
+const SEEDS: u64 = 3;
+
+fn main() {
+    println!("| fault | found | after, s | as | said for nothing |");
+    println!("|---|--:|--:|---|--:|");
+    for name in scenario::names().filter(|name| *name != "none") {
+        scenario(name);
+    }
+    day();
+}
+
+/// Plays one fault on several fleets.
+fn scenario(name: &str) {
+    let (mut found, mut after, mut rules, mut wrong) = (0, Vec::new(), Vec::new(), 0);
+    for seed in 1..=SEEDS {
+        let mut play = Play::new(NODES, seed, scenario::named(name).unwrap());
+        let subject = play.subject();
+        let node = subject.split([':', '/']).next().unwrap().to_owned();
+        let mut first = None;
+        let mut others = std::collections::BTreeSet::new();
+        for _ in 0..WATCHED {
+            play.step();
+            for incident in play.open() {
+                let its = incident.subject.to_string();
+                if its.starts_with(&node) || incident.nodes.contains(&node) || subject.ends_with(' ') {
+                    first.get_or_insert((play.seconds - FIRST.as_secs() as u32, incident.rule.clone()));
+                    if !rules.contains(&incident.rule) {
+                        rules.push(incident.rule);
+                    }
+                } else {
+                    others.insert(incident.id);
+                }
+            }
+        }
+        wrong += others.len();
+        if let Some((seconds, _)) = first {
+            found += 1;
+            after.push(seconds);
+        }
+    }
+    after.sort_unstable();
+    let span = match (after.first(), after.last()) {
+        (Some(first), Some(last)) if first != last => format!("{first}–{last}"),
+        (Some(first), _) => first.to_string(),
+        _ => "–".into(),
+    };
+    println!("| {name} | {found} of {SEEDS} | {span} | {} | {wrong} |", rules.join(", "));
+}
+
+/// A day with load, jobs that end, idle nodes and the heat of the afternoon, and nothing wrong.
+fn day() {
+    let began = Instant::now();
+    let mut play = Play::new(QUIET_NODES, 1, Faults::Given(Vec::new()));
+    let mut said = std::collections::BTreeMap::new();
+    for _ in 0..DAY {
+        play.step();
+        for incident in play.open() {
+            said.insert(incident.id, (incident.rule, incident.subject.to_string(), incident.reason, play.seconds));
+        }
+    }
+    let days = f64::from(QUIET_NODES) * f64::from(DAY) / 86_400.0;
+    println!(
+        "\n{} false alarms in {days:.0} node-days without a fault: {:.1} per 1,000",
+        said.len(),
+        said.len() as f64 / days * 1000.0
+    );
+    for (rule, subject, reason, seconds) in said.values().take(20) {
+        println!("- after {seconds} s {subject}: {reason} ({rule})");
+    }
+    eprintln!("the day took {:.0} s", began.elapsed().as_secs_f64());
+}

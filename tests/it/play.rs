@@ -1,0 +1,108 @@
+//! Plays a simulated fleet and its hub's memory second by second, with the health engine looking on.
+
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use supertop::{
+    collect::sim::{Faults, Plan, Queue, Sim, Subject},
+    fleet::{Fleet, Session, Settings},
+    health::{Health, Rules},
+    model::{
+        incident::{Incident, Severity, Stage},
+        job::Scheduler as _,
+        metric::Scope,
+        report::Sample,
+        time::Time,
+    },
+};
+
+thread_local! {
+    static NOW: Cell<Time> = Cell::default();
+}
+
+/// A simulated fleet and its hub's memory, played second by second.
+pub(crate) struct Play {
+    pub(crate) sim: Arc<Sim>,
+    fleet: Fleet,
+    sessions: Vec<Session>,
+    sample: Sample,
+    pub(crate) health: Health,
+    queue: Queue,
+    pub(crate) seconds: u32,
+}
+
+impl Play {
+    pub(crate) fn new(nodes: u32, seed: u64, faults: Faults) -> Play {
+        let sim = Arc::new(Sim::new(Plan { nodes, seed, faults, ..Plan::default() }));
+        let mut fleet = Fleet::new(Settings::default());
+        let now = sim.plan().start;
+        let join = |n: u32| {
+            let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
+                scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
+            });
+            let session = fleet.join(&sim.introduction(n), declared, now).unwrap();
+            assert!(fleet.inventory(session, &sim.inventory(n, now), now));
+            session
+        };
+        let sessions = (0..nodes).map(join).collect();
+        let sample = Sample { time: now, generation: 1, values: sim.values() };
+        let queue = Queue::new(sim.clone(), || NOW.get());
+        Play { sim, fleet, sessions, sample, health: Health::new(Rules::default()), queue, seconds: 0 }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.sim.plan().start + Duration::from_secs(self.seconds.into())
+    }
+
+    pub(crate) fn step(&mut self) {
+        let before = self.now();
+        self.seconds += 1;
+        let now = self.now();
+        NOW.set(now);
+        for (n, session) in (0..).zip(&self.sessions) {
+            if self.sim.silent(n, now) {
+                continue;
+            }
+            if self.sim.inventory_changes(n, before, now) {
+                let mut inventory = self.sim.inventory(n, now);
+                inventory.generation = self.sample.generation;
+                self.fleet.inventory(*session, &inventory, now);
+            }
+            self.sim.sample(n, now, &mut self.sample.values);
+            self.sample.time = now;
+            self.fleet.sample(*session, &self.sample, now);
+            for event in self.sim.events(n, before, now) {
+                self.fleet.event(session.node, event, now);
+            }
+            if self.seconds % 10 == 1 {
+                self.fleet.processes(*session, &self.sim.processes(n, now), now);
+            }
+        }
+        if self.seconds % 5 == 1 {
+            self.fleet.begin_schedule("simulated scheduler");
+            let fleet = std::cell::RefCell::new(&mut self.fleet);
+            let jobs = self.queue.jobs(&mut |job| fleet.borrow_mut().schedule(&job, now));
+            let nodes = self.queue.nodes(&mut |node| fleet.borrow_mut().stand(&node));
+            self.fleet.end_schedule(jobs, nodes, now);
+        }
+        self.fleet.tick(now);
+        self.health.look(&&self.fleet, now).now_or_never().unwrap();
+    }
+
+    /// What is open and more than good to know.
+    pub(crate) fn open(&self) -> Vec<Incident> {
+        let all = self.health.incidents();
+        all.into_iter().filter(|it| it.stage == Stage::Open && it.severity > Severity::Info).collect()
+    }
+
+    /// The subject of the one fault, as an incident names it.
+    pub(crate) fn subject(&self) -> String {
+        match self.sim.faults()[0].subject {
+            Subject::Gpu(n, slot) => format!("{}:{slot}", self.sim.name(n)),
+            Subject::Port(n, port) => format!("{}/mlx5_{port}", self.sim.name(n)),
+            Subject::Node(n) => self.sim.name(n),
+            Subject::Rack(_) => "rack ".into(),
+            Subject::JobOf(_) => "job ".into(),
+        }
+    }
+}
