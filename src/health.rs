@@ -197,9 +197,12 @@ impl Watch {
             }
             _ => true,
         };
-        let asked: Vec<&(String, Subject)> = unseen.iter().filter(|(_, subject)| is_known(subject)).collect();
+        let known = unseen.iter().filter(|(_, subject, _)| is_known(subject));
+        // Of what is no incident yet it is enough that it does not hold any more: it begins anew if it does again.
+        let is_asked = |(_, _, is_raised): &&(String, Subject, bool)| *is_raised || !rule.gap.is_zero();
+        let (asked, dropped): (Vec<_>, Vec<_>) = known.partition(is_asked);
         let (mut ended, mut there) = (HashSet::new(), HashSet::new());
-        for which in among(&rule.view, asked.iter().map(|(_, subject)| subject)) {
+        for which in among(&rule.view, asked.iter().map(|(_, subject, _)| subject)) {
             let [over, all] = over(rule, &which);
             for (text, names) in [(over, &mut ended), (all, &mut there)] {
                 let table = ask(access, &query::parse(&text)?, now).await?;
@@ -208,8 +211,11 @@ impl Watch {
             }
         }
         // What is there no longer has nothing any more.
-        let asked: HashSet<&str> = asked.into_iter().map(|(name, _)| &**name).collect();
-        let is_over = |name: &str| ended.contains(name) || (asked.contains(name) && !there.contains(name));
+        let asked: HashSet<&str> = asked.into_iter().map(|(name, ..)| &**name).collect();
+        let dropped: HashSet<&str> = dropped.into_iter().map(|(name, ..)| &**name).collect();
+        let is_over = |name: &str| {
+            dropped.contains(name) || ended.contains(name) || (asked.contains(name) && !there.contains(name))
+        };
         self.tracks.over(is_over, rule, now);
         Ok(())
     }

@@ -82,10 +82,11 @@ impl Tracks {
         self.0.insert(name, Track { sight, since, seen, well: None, is_raised: true });
     }
 
-    /// The things for which the condition was not true at `now`: of these it is to be asked whether it is false.
-    pub(super) fn unseen(&self, now: Time) -> Vec<(String, Subject)> {
+    /// The things for which the condition was not true at `now`, and whether they are incidents: of these it is to be
+    /// asked whether it is false.
+    pub(super) fn unseen(&self, now: Time) -> Vec<(String, Subject, bool)> {
         let unseen = self.0.iter().filter(|(_, track)| track.seen != now);
-        unseen.map(|(name, track)| (name.clone(), track.sight.subject.clone())).collect()
+        unseen.map(|(name, track)| (name.clone(), track.sight.subject.clone(), track.is_raised)).collect()
     }
 
     /// Takes of which of the unseen ones the condition is known to be false; of the others nothing is known.
