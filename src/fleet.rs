@@ -111,6 +111,8 @@ pub struct Fleet {
     up_until: Vec<Time>,
     /// How many of each node's GPU slots are whole GPUs.
     whole_gpus: Vec<u16>,
+    /// And how many network ports.
+    nics: Vec<u16>,
     /// What half a million GPUs are mostly asked for, densely.
     briefs: Vec<Brief>,
     layouts: Vec<Layout>,
@@ -147,6 +149,7 @@ impl Fleet {
             presence: Vec::new(),
             up_until: Vec::new(),
             whole_gpus: Vec::new(),
+            nics: Vec::new(),
             briefs: Vec::new(),
             layouts: Vec::new(),
             events: Events::default(),
@@ -244,6 +247,11 @@ impl Fleet {
     /// How many whole GPUs a node listed; MIG instances are not counted.
     pub fn whole_gpus(&self, id: NodeId) -> usize {
         usize::from(self.whole_gpus[id.index()])
+    }
+
+    /// How many network ports a node has.
+    pub fn nics(&self, id: NodeId) -> usize {
+        usize::from(self.nics[id.index()])
     }
 
     /// Whether all nodes' values of a metric lie close together, so that a scan need not fetch them ahead.

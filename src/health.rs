@@ -36,11 +36,15 @@ use crate::{
 
 pub use self::rule::{Entry, Rules, Site, Templates, takes_more};
 
+/// How often the engine looks: no rule is asked more often.
+const TURN: Duration = Duration::from_secs(1);
 /// Rules that have to hold for long are asked less often: so many times while they have to, and within these bounds.
 const TIMES: u32 = 6;
-const MOST_OFTEN: Duration = Duration::from_secs(1);
-const LEAST_OFTEN: Duration = Duration::from_secs(10);
+const MOST_OFTEN: Duration = Duration::from_secs(2);
+const LEAST_OFTEN: Duration = Duration::from_secs(20);
 const OF_PEERS: Duration = Duration::from_secs(5);
+/// How often what was found is folded anew where nothing has come or gone, so that its numbers are not older.
+const ANEW: Duration = Duration::from_secs(5);
 /// How long a rule that could not be asked is left alone.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Nodes of which each is asked by itself, which takes no look at any other; and jobs of which one question asks.
@@ -56,7 +60,18 @@ pub struct Health {
     /// How many events it has heard.
     heard: u64,
     book: Book,
+    folded: Folded,
     is_impatient: bool,
+}
+
+/// What the incidents were made of.
+#[derive(Default)]
+struct Folded {
+    /// When they are to be made anew, whatever happens.
+    again: Time,
+    /// [`Tracks::turns`] of all watches.
+    turns: u64,
+    of_errors: Vec<Finding>,
 }
 
 /// One rule as it is asked.
@@ -80,8 +95,8 @@ impl Health {
             Some(Watch { rule: at, question, gate, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
         };
         let watches = rules.iter().enumerate().filter_map(watch).collect();
-        let (errors, book) = Default::default();
-        Health { rules, commands, watches, errors, heard: 0, book, is_impatient: false }
+        let (errors, book, folded) = Default::default();
+        Health { rules, commands, watches, errors, heard: 0, book, folded, is_impatient: false }
     }
 
     /// For whoever has no time to wait: ignores holds below five minutes, and leaves out the rules that take longer, or
@@ -126,63 +141,94 @@ impl Health {
         self.book.incidents()
     }
 
-    /// Looks at the fleet once.
-    pub async fn look(&mut self, access: &impl Access, now: Time) {
-        for watch in self.watches.iter_mut().filter(|watch| watch.next <= now) {
+    /// Looks at the fleet once. Says whether the incidents were brought up to date.
+    pub async fn look(&mut self, access: &impl Access, now: Time) -> bool {
+        let due: Vec<usize> = (0..self.watches.len()).filter(|at| self.watches[*at].next <= now).collect();
+        let tables = self.ask(access, &due, now).await;
+        for (at, table) in due.into_iter().zip(tables) {
+            let watch = &mut self.watches[at];
             let Some(rule) = self.rules.get_mut(watch.rule) else { continue };
             let hold = if self.is_impatient && rule.hold < SHORT { Duration::ZERO } else { rule.hold };
-            let asked = watch.look(access, rule, hold, now).await;
+            let asked = match table {
+                Ok(table) => watch.take(access, rule, hold, &table, now).await,
+                Err(complaint) => Err(complaint),
+            };
             let pause = if asked.is_ok() { pace(rule, hold) } else { RETRY_AFTER };
             // A little early rather than a whole round late.
-            watch.next = now + pause - MOST_OFTEN / 2;
+            watch.next = now + pause - TURN / 2;
             rule.problem = asked.err().map(|complaint| complaint.message).unwrap_or_default();
             access.pause().await;
         }
-        let matters = access.look(|fleet| {
+        let of_errors = access.look(|fleet| {
             self.errors.forget(fleet, now);
             self.errors.catch_up(fleet);
             for (number, happening) in fleet.events_after(self.heard) {
                 self.heard = number;
                 self.errors.hear(fleet, happening);
             }
-            let found = self.watches.iter().flat_map(|watch| watch.tracks.findings(&self.rules[watch.rule]));
-            let findings: Vec<Finding> = found.chain(self.errors.findings(fleet, &self.rules)).collect();
-            let open = self.book.subjects();
-            let was = |rule: &str, subject: &Subject| open.contains(&(rule.to_owned(), subject.clone()));
-            let mut matters = fold::fold(findings, fleet, &self.commands, &was);
-            fold::worst_first(&mut matters);
-            matters
+            self.errors.findings(fleet, &self.rules).collect::<Vec<Finding>>()
         });
+        let turns = self.watches.iter().map(|watch| watch.tracks.turns()).sum();
+        let Folded { again, turns: before, of_errors: others } = &self.folded;
+        if now < *again && turns == *before && of_errors == *others {
+            return false;
+        }
+        let found = self.watches.iter().flat_map(|watch| watch.tracks.findings(&self.rules[watch.rule]));
+        let findings: Vec<Finding> = found.chain(of_errors.iter().cloned()).collect();
+        self.folded = Folded { again: now + ANEW - TURN / 2, turns, of_errors };
+        let open = self.book.subjects();
+        let was = |rule: &str, subject: &Subject| open.contains(&(rule.to_owned(), subject.clone()));
+        let mut matters = access.look(|fleet| fold::fold(findings, fleet, &self.commands, &was));
+        fold::worst_first(&mut matters);
         // Of events that a node's GPUs reported before the hub's restart it is not known yet whether they are over.
         let is_open = |incident: &Incident| {
             let waits = |node: &String| access.look(|fleet| Errors::waits_for(fleet, node));
             Errors::is_rule(&incident.rule) && incident.nodes.iter().any(waits)
         };
         self.book.update(matters, &is_open, now);
+        true
+    }
+
+    /// What some watches find, all asked together; those with a gate only once it is known to be open.
+    async fn ask(&self, access: &impl Access, due: &[usize], now: Time) -> Vec<Result<Table, Complaint>> {
+        let watches = || due.iter().map(|at| &self.watches[*at]);
+        let first: Vec<&Query> = watches().map(|watch| watch.gate.as_ref().unwrap_or(&watch.question)).collect();
+        let mut tables = ask(access, &first, now).await;
+        let is_open = |(watch, table): (&Watch, &Result<Table, _>)| {
+            watch.gate.is_some() && table.as_ref().is_ok_and(|table| table.total > 0)
+        };
+        let open: Vec<bool> = watches().zip(&tables).map(is_open).collect();
+        let questions: Vec<&Query> =
+            watches().zip(&open).filter(|(_, is_open)| **is_open).map(|(watch, _)| &watch.question).collect();
+        let opened = tables.iter_mut().zip(open).filter(|(_, is_open)| *is_open).map(|(table, _)| table);
+        opened.zip(ask(access, &questions, now).await).for_each(|(table, asked)| *table = asked);
+        tables
     }
 }
 
 /// How often a rule is asked that has to hold for so long. To compare things with each other is dear.
 pub fn pace(rule: &Rule, hold: Duration) -> Duration {
     let least = if compares(rule) { OF_PEERS } else { MOST_OFTEN };
-    rule.every.unwrap_or((hold / TIMES).clamp(least, LEAST_OFTEN)).max(MOST_OFTEN)
+    rule.every.unwrap_or((hold / TIMES).clamp(least, LEAST_OFTEN)).max(TURN)
 }
 
 impl Watch {
-    /// Asks what has it, and what of that which had it has it no longer.
-    async fn look(&mut self, access: &impl Access, rule: &Rule, hold: Duration, now: Time) -> Result<(), Complaint> {
-        let is_needed = match &self.gate {
-            Some(gate) => ask(access, gate, now).await?.total > 0,
-            None => true,
-        };
-        let table = if is_needed { ask(access, &self.question, now).await? } else { Table::default() };
+    /// Takes what has it, and asks what of that which had it has it no longer.
+    async fn take(
+        &mut self,
+        access: &impl Access,
+        rule: &Rule,
+        hold: Duration,
+        table: &Table,
+        now: Time,
+    ) -> Result<(), Complaint> {
         let (words, more) = (placeholders(&rule.reason).count(), placeholders(&rule.action).count());
         let first = table.columns.len().saturating_sub(words + more);
         let found = table.rows.iter().map(|row| {
             let cells = |from, count| words::cells(&table.columns, row, from, count);
             let reason = words::fill(&rule.reason, &cells(first, words));
             let action = words::fill(&rule.action, &cells(first + words, more));
-            let subject = subject(&rule.view, &table, row);
+            let subject = subject(&rule.view, table, row);
             (name(&subject), Sight { subject, reason, action })
         });
         self.tracks.found(found, rule, hold, now);
@@ -201,15 +247,16 @@ impl Watch {
         // Of what is no incident yet it is enough that it does not hold any more: it begins anew if it does again.
         let is_asked = |(_, _, is_raised): &&(String, Subject, bool)| *is_raised || !rule.gap.is_zero();
         let (asked, dropped): (Vec<_>, Vec<_>) = known.partition(is_asked);
-        let (mut ended, mut there) = (HashSet::new(), HashSet::new());
-        for which in among(&rule.view, asked.iter().map(|(_, subject, _)| subject)) {
-            let [over, all] = over(rule, &which);
-            for (text, names) in [(over, &mut ended), (all, &mut there)] {
-                let table = ask(access, &query::parse(&text)?, now).await?;
-                names.extend(table.rows.iter().map(|row| name(&subject(&rule.view, &table, row))));
-                access.pause().await;
-            }
+        let texts = among(rule, asked.iter().map(|(_, subject, _)| subject)).into_iter().flat_map(|it| over(rule, &it));
+        let queries = texts.map(|text| query::parse(&text)).collect::<Result<Vec<Query>, Complaint>>()?;
+        // In turn, those of which it is over and those that are still there.
+        let mut names = [HashSet::new(), HashSet::new()];
+        for (table, turn) in ask(access, &queries.iter().collect::<Vec<_>>(), now).await.into_iter().zip((0..2).cycle())
+        {
+            let table = table?;
+            names[turn].extend(table.rows.iter().map(|row| name(&subject(&rule.view, &table, row))));
         }
+        let [ended, there] = names;
         // What is there no longer has nothing any more.
         let asked: HashSet<&str> = asked.into_iter().map(|(name, ..)| &**name).collect();
         let dropped: HashSet<&str> = dropped.into_iter().map(|(name, ..)| &**name).collect();
@@ -221,19 +268,22 @@ impl Watch {
     }
 }
 
-async fn ask(access: &impl Access, query: &Query, now: Time) -> Result<Table, Complaint> {
-    match query::answer_in_parts(access, query, now).await? {
+/// The answers to some questions, asked together.
+async fn ask(access: &impl Access, queries: &[&Query], now: Time) -> Vec<Result<Table, Complaint>> {
+    let table = |answer| match answer {
         Answer::Table(table) => Ok(table),
         Answer::Series(_) => {
             Err(Complaint { message: "a rule asks for no values along time".into(), ..Complaint::default() })
         }
-    }
+    };
+    let answers = query::answer_together(access, queries, now).await;
+    answers.into_iter().map(|answer| answer.and_then(table)).collect()
 }
 
 /// Conditions that together mean these things, or their nodes: as many as make cheap questions.
-fn among<'a>(view: &str, subjects: impl Iterator<Item = &'a Subject>) -> Vec<String> {
+fn among<'a>(rule: &Rule, subjects: impl Iterator<Item = &'a Subject>) -> Vec<String> {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    match view {
+    match &*rule.view {
         "jobs" => {
             let jobs: Vec<String> = subjects.map(|job| format!("job = {}", quoted(&job_id(job)))).collect();
             jobs.chunks(JOBS).map(|some| format!("({})", some.join(" or "))).collect()
@@ -243,8 +293,10 @@ fn among<'a>(view: &str, subjects: impl Iterator<Item = &'a Subject>) -> Vec<Str
             // In a list only plain names mean what they say.
             let is_plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
             let (plain, odd): (Vec<&str>, Vec<&str>) = nodes.into_iter().partition(|name| is_plain(name));
-            let is_few = plain.len() <= ONE_BY_ONE;
-            let list = (!is_few).then(|| format!("node in {}", Hostlist::fold(plain.iter().copied())));
+            // Each question would look for what the whole fleet has in common.
+            let is_few = plain.len() <= ONE_BY_ONE && !compares(rule);
+            let is_listed = !is_few && !plain.is_empty();
+            let list = is_listed.then(|| format!("node in {}", Hostlist::fold(plain.iter().copied())));
             let each = if is_few { plain } else { Vec::new() };
             let each = each.into_iter().chain(odd).map(|node| format!("node = {}", quoted(node)));
             each.chain(list).collect()

@@ -31,15 +31,17 @@ mod usage;
 mod value;
 mod view;
 
+use std::borrow::Cow;
+
 use futures_util::FutureExt as _;
 use regex::{Regex, RegexBuilder};
 
-use self::snapshot::Seen;
+use self::{plan::Plan, snapshot::Seen};
 use crate::{
     fleet::Fleet,
     model::{
         question::{Answer, Complaint},
-        syntax::Query,
+        syntax::{Query, When},
         time::Time,
     },
 };
@@ -65,16 +67,54 @@ pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complai
 /// go over all of it to find a few things, for groups, for peers or for the past lets others go on in between. What it
 /// finds then is some moments younger than what it found first; which nodes are up is seen once.
 pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> Result<Answer, Complaint> {
-    let grouped = view::grouping(&query.view).filter(|_| query.by.is_empty());
-    let grouped = grouped.map(|key| Query { by: vec![key.into()], ..query.clone() });
-    let query = grouped.as_ref().unwrap_or(query);
     let seen = access.look(|fleet| Seen::new(fleet, now, query.when));
-    let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), query))?;
-    let job = plan.filter.as_ref().and_then(value::Condition::job);
-    for peers in wanted {
-        peers.find(access, &seen, job).await;
+    let asked = Asked::new(access, query, seen).await?;
+    let few = scan::few_nodes(access, &[(&asked.seen, &asked.plan)]).await.pop().flatten();
+    answer::run(access, &asked, few).await
+}
+
+/// As [`answer_in_parts`], of several questions that are asked at the same time: what each looks for among all nodes is
+/// looked for in one walk over these.
+pub async fn answer_together(access: &impl Access, queries: &[&Query], now: Time) -> Vec<Result<Answer, Complaint>> {
+    let seen = access.look(|fleet| Seen::new(fleet, now, When::Now));
+    let mut asked = Vec::with_capacity(queries.len());
+    for query in queries {
+        asked.push(Asked::new(access, query, seen.with(query.when)).await);
     }
-    answer::run(access, &seen, query, &plan).await
+    let sound: Vec<(&Seen, &Plan)> = asked.iter().flatten().map(|asked| (&asked.seen, &asked.plan)).collect();
+    let mut few = scan::few_nodes(access, &sound).await.into_iter();
+    let mut answers = Vec::with_capacity(asked.len());
+    for asked in asked {
+        answers.push(match asked {
+            Ok(asked) => answer::run(access, &asked, few.next().flatten()).await,
+            Err(complaint) => Err(complaint),
+        });
+        access.pause().await;
+    }
+    answers
+}
+
+/// A question that can be answered: what stands in it is known, and so is what its rows' peers have in common.
+struct Asked<'a> {
+    query: Cow<'a, Query>,
+    seen: Seen,
+    plan: Plan,
+}
+
+impl<'a> Asked<'a> {
+    async fn new(access: &impl Access, query: &'a Query, seen: Seen) -> Result<Asked<'a>, Complaint> {
+        let grouped = view::grouping(&query.view).filter(|_| query.by.is_empty());
+        let query = match grouped {
+            Some(key) => Cow::Owned(Query { by: vec![key.into()], ..query.clone() }),
+            None => Cow::Borrowed(query),
+        };
+        let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), &query))?;
+        let job = plan.filter.as_ref().and_then(value::Condition::job);
+        for peers in wanted {
+            peers.find(access, &seen, job).await;
+        }
+        Ok(Asked { query, seen, plan })
+    }
 }
 
 /// The regular expression of `~`: unanchored, and bounded in what it may cost.

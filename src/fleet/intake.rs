@@ -225,6 +225,7 @@ impl Fleet {
         self.presence.push(Presence::default());
         self.up_until.push(NEVER);
         self.whole_gpus.push(0);
+        self.nics.push(0);
         self.briefs.push(Brief::default());
         self.layouts.push(Layout::default());
         self.history.add();
@@ -248,7 +249,7 @@ impl Fleet {
         let node = &self.nodes[at];
         let (was, is) = (before.whole_gpus(), node.inventory.whole_gpus());
         self.gpus = self.gpus + is as u64 - was as u64;
-        self.whole_gpus[at] = is as u16;
+        (self.whole_gpus[at], self.nics[at]) = (is as u16, node.inventory.nics.len() as u16);
         self.briefs[at] = node.brief();
         let now = &node.inventory;
         let gpus = origins(&before.gpus, &now.gpus, |gpu| gpu.identity());

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures_util::FutureExt as _;
+
 use super::{
+    Health, Rules,
     book::Book,
     fold::{Matter, fold},
     track::Finding,
@@ -12,7 +15,7 @@ use crate::{
     model::{
         incident::{Severity, Stage, Subject},
         place::Label,
-        report::{Introduction, Inventory},
+        report::{self, Event, EventKind, Introduction, Inventory},
         time::Time,
     },
 };
@@ -25,8 +28,12 @@ fn at(seconds: i64) -> Time {
 fn fleet(nodes: usize) -> Fleet {
     let mut fleet = Fleet::new(Settings::default());
     for n in 0..nodes {
-        let introduction =
-            Introduction { node: format!("n{:02}", n + 1), interval_ms: 1000, ..Introduction::default() };
+        let introduction = Introduction {
+            node: format!("n{:02}", n + 1),
+            boot_id: "b".into(),
+            interval_ms: 1000,
+            ..Introduction::default()
+        };
         let session = fleet.join(&introduction, std::iter::empty(), at(0)).unwrap();
         let label = Label { key: "rack".into(), value: format!("r{}", n / 4 + 1) };
         fleet.inventory(session, &Inventory { labels: vec![label], ..Inventory::default() }, at(0));
@@ -249,4 +256,18 @@ fn gpus_are_told_apart_by_their_addresses() {
         3,
     );
     assert_eq!(open(&book), ["2 n01:5"]);
+}
+
+#[test]
+fn incidents_are_made_anew_when_something_came_or_went_and_now_and_then() {
+    let mut fleet = fleet(8);
+    let mut health = Health::new(Rules::default());
+    let mut look = |fleet: &Fleet, seconds: i64| health.look(&fleet, at(seconds)).now_or_never().expect("at once");
+    let looks = [0, 1, 2, 5, 6].map(|second| look(&fleet, second));
+    assert_eq!(looks, [true, false, false, true, false]);
+    let subject = report::Subject::Gpu { bus: "0000:01:00.0".into() };
+    let (id, text) = ("1".into(), "fallen off the bus".into());
+    let node = fleet.find("n01").expect("it has joined");
+    fleet.event(node, Event { id, time: at(7), subject, kind: EventKind::Xid(79), text }, at(7));
+    assert!(look(&fleet, 7) && !look(&fleet, 8));
 }

@@ -51,9 +51,14 @@ struct Track {
     is_raised: bool,
 }
 
-/// The things of one rule, by their names.
+/// The things of one rule.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tracks(BTreeMap<String, Track>);
+pub(super) struct Tracks {
+    /// By their names.
+    all: BTreeMap<String, Track>,
+    /// How often one has become an incident, or has been one.
+    turns: u64,
+}
 
 impl Tracks {
     /// Takes what was found at `now`: the things for which the condition is true.
@@ -65,7 +70,7 @@ impl Tracks {
         now: Time,
     ) {
         for (id, sight) in all {
-            let track = self.0.entry(id).or_insert_with(|| Track {
+            let track = self.all.entry(id).or_insert_with(|| Track {
                 sight: sight.clone(),
                 since: now,
                 seen: now,
@@ -73,25 +78,29 @@ impl Tracks {
                 is_raised: false,
             });
             (track.sight, track.seen, track.well) = (sight, now, None);
-            track.is_raised |= now.since(track.since) >= hold && !rule.is_muted;
+            let is_raised = now.since(track.since) >= hold && !rule.is_muted;
+            self.turns += u64::from(is_raised && !track.is_raised);
+            track.is_raised |= is_raised;
         }
     }
 
     /// A thing that had an incident when the hub before this one ended: it has it until it is known not to.
     pub(super) fn restore(&mut self, name: String, sight: Sight, since: Time, seen: Time) {
-        self.0.insert(name, Track { sight, since, seen, well: None, is_raised: true });
+        self.turns += 1;
+        self.all.insert(name, Track { sight, since, seen, well: None, is_raised: true });
     }
 
     /// The things for which the condition was not true at `now`, and whether they are incidents: of these it is to be
     /// asked whether it is false.
     pub(super) fn unseen(&self, now: Time) -> Vec<(String, Subject, bool)> {
-        let unseen = self.0.iter().filter(|(_, track)| track.seen != now);
+        let unseen = self.all.iter().filter(|(_, track)| track.seen != now);
         unseen.map(|(name, track)| (name.clone(), track.sight.subject.clone(), track.is_raised)).collect()
     }
 
     /// Takes of which of the unseen ones the condition is known to be false; of the others nothing is known.
     pub(super) fn over(&mut self, is_over: impl Fn(&str) -> bool, rule: &Rule, now: Time) {
-        self.0.retain(|id, track| {
+        let turns = &mut self.turns;
+        self.all.retain(|id, track| {
             if track.seen == now {
                 return true;
             }
@@ -100,13 +109,20 @@ impl Tracks {
                 return track.is_raised || now.since(track.seen) < PATIENCE;
             }
             let well = *track.well.get_or_insert(now);
-            now.since(well) < if track.is_raised { rule.clear_hold } else { rule.gap }
+            let stays = now.since(well) < if track.is_raised { rule.clear_hold } else { rule.gap };
+            *turns += u64::from(track.is_raised && !stays);
+            stays
         });
+    }
+
+    /// A number that is another one once something has become an incident, or is one no more.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// Those that have held for long enough.
     pub(super) fn findings<'a>(&'a self, rule: &'a Rule) -> impl Iterator<Item = Finding> + 'a {
-        self.0.values().filter(|track| track.is_raised).map(|Track { sight, since, seen, .. }| Finding {
+        self.all.values().filter(|track| track.is_raised).map(|Track { sight, since, seen, .. }| Finding {
             rule: rule.id.clone(),
             kin: String::new(),
             severity: rule.severity,
@@ -139,13 +155,16 @@ mod tests {
     /// Plays one thing's condition, second by second, and says when it was an incident.
     fn play(rule: &Rule, conditions: &str) -> String {
         let mut tracks = Tracks::default();
-        let mut shown = String::new();
+        let (mut shown, mut turns) = (String::new(), 0);
         for (second, condition) in (0..).zip(conditions.chars()) {
             let now = at(second);
             let found = (condition == 't').then(|| ("gpu001".to_owned(), sight("hot")));
             tracks.found(found, rule, rule.hold, now);
             tracks.over(|_| condition == 'f', rule, now);
-            shown.push(if tracks.findings(rule).next().is_some() { '#' } else { '.' });
+            let mark = if tracks.findings(rule).next().is_some() { '#' } else { '.' };
+            let has_turned = tracks.turns() != std::mem::replace(&mut turns, tracks.turns());
+            assert_eq!(has_turned, mark != shown.chars().last().unwrap_or('.'), "{conditions} at {second}");
+            shown.push(mark);
         }
         shown
     }
@@ -176,9 +195,9 @@ mod tests {
         let rule = rule(300, 0);
         tracks.found([("gpu001".to_owned(), sight("hot"))], &rule, rule.hold, at(0));
         tracks.over(|_| false, &rule, at(59));
-        assert!(!tracks.0.is_empty());
+        assert!(!tracks.all.is_empty());
         tracks.over(|_| false, &rule, at(60));
-        assert!(tracks.0.is_empty());
+        assert!(tracks.all.is_empty());
     }
 
     #[test]

@@ -30,13 +30,15 @@ pub(super) async fn keep_watch(shared: Shared, mut health: Health) {
         let now = shared.borrow().now();
         let before = health.rules().to_vec();
         let stretches = Stretches::new(&shared);
-        health.look(&stretches, now).await;
+        let mut is_news = health.look(&stretches, now).await;
         for remark in std::mem::take(&mut shared.borrow_mut().remarks) {
-            health.remark(&remark, now);
+            is_news |= health.remark(&remark, now);
         }
         {
             let mut core = shared.borrow_mut();
-            core.fleet.set_incidents(health.incidents());
+            if is_news {
+                core.fleet.set_incidents(health.incidents());
+            }
             if health.rules() != before {
                 core.fleet.set_rules(health.rules().to_vec());
             }

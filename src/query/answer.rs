@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    fleet::Job,
+    fleet::{Job, NodeId},
     model::{
         metric::{Kind as Reading, MetricId},
         question::{Answer, Complaint},
@@ -16,6 +16,7 @@ use crate::{
 };
 
 use super::{
+    Asked,
     lexer::complain,
     order::order,
     parts::{Access, sum_up},
@@ -36,8 +37,12 @@ const MOST_LINES: usize = 10_000;
 /// Most GPUs, times metrics, whose past is read for an answer whose lines are jobs.
 const MOST_READ: usize = 500_000;
 
-/// Runs a plan.
-pub(super) async fn run(access: &impl Access, seen: &Seen, query: &Query, plan: &Plan) -> Result<Answer, Complaint> {
+/// Runs a plan. What it looks for is of these few nodes, if any are given.
+pub(super) async fn run(
+    access: &impl Access,
+    Asked { query, seen, plan }: &Asked<'_>,
+    few: Option<Vec<NodeId>>,
+) -> Result<Answer, Complaint> {
     let kind = plan.view.kind;
     if plan.is_grouped() {
         let groups = scan::groups(access, seen, plan).await;
@@ -47,7 +52,6 @@ pub(super) async fn run(access: &impl Access, seen: &Seen, query: &Query, plan: 
         return of_jobs_past(access, seen, query, plan, past).await;
     }
     let items = if plan.looks_back() { Some(scan::items_in_parts(access, seen, plan).await) } else { None };
-    let few = if items.is_none() { scan::few_nodes(access, seen, plan).await } else { None };
     access.look(|fleet| {
         let snapshot = seen.view(fleet, kind);
         let nodes = few.as_deref().unwrap_or_else(|| fleet.by_name());

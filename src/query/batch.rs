@@ -4,14 +4,15 @@
 use std::ops::Range;
 
 use crate::{
-    fleet::NodeId,
-    model::{identity::Field, raw::Gap, syntax::Operation},
+    fleet::{NodeId, Share},
+    model::{identity::Field, metric::Scope, raw::Gap, syntax::Operation},
 };
 
 use super::{
     evaluate::{compare_known, has_flags, is_absent, is_unknown},
     row::{Item, Row},
     snapshot::Snapshot,
+    stored::tell_pairs,
     text::holds_part,
     told::Told,
     value::{Condition, Num, Number, Reach, Text},
@@ -21,10 +22,10 @@ use super::{
 /// Things that are evaluated at once, at most.
 pub(super) const LANES: usize = 16;
 
-/// Things of one node, one slot after the other, at most [`LANES`] of them.
+/// Things of one node, one slot after the other. At most [`LANES`] of them are evaluated at once.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) node: NodeId,
     pub(super) slots: Range<u32>,
 }
@@ -41,7 +42,7 @@ impl Run {
         self.slots.clone().map(move |slot| Row::Item(kind, Item { node, slot }))
     }
 
-    fn first(&self) -> Row<'static> {
+    pub(super) fn first(&self) -> Row<'static> {
         Row::Item(self.kind, Item { node: self.node, slot: self.slots.start })
     }
 }
@@ -61,6 +62,7 @@ impl Num {
                 }
             }
             _ if self.is_of_node() => out.fill(self.number(snapshot, run.first())),
+            Num::Peers(peers) if peers.is_shared(snapshot, run) => out.fill(self.number(snapshot, run.first())),
             _ => out.iter_mut().zip(run.rows()).for_each(|(out, row)| *out = self.number(snapshot, row)),
         }
     }
@@ -90,12 +92,19 @@ impl Text {
         matches!(self, Text::Field(Field::Node, Reach::Own | Reach::Node))
     }
 
-    /// Whether all things of a kind that a node has share it.
-    pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, kind: Kind, node: NodeId) -> bool {
+    /// Whether all things of a run share it.
+    pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, run: &Run) -> bool {
+        let (fleet, node) = (snapshot.fleet, run.node);
         match self {
-            _ if !kind.has_a_node() => false,
-            Text::Field(Field::Model, Reach::Own) if kind == Kind::Gpu => snapshot.fleet.model_of_all(node).is_some(),
-            Text::Field(Field::Fault, Reach::Own) if kind == Kind::Gpu => !snapshot.fleet.has_faults(node),
+            _ if !run.kind.has_a_node() => false,
+            Text::Field(Field::Model, Reach::Own) if run.kind == Kind::Gpu => fleet.model_of_all(node).is_some(),
+            Text::Field(Field::Fault, Reach::Own) if run.kind == Kind::Gpu => !fleet.has_faults(node),
+            Text::Field(Field::Ran, _) => false,
+            Text::Field(field, _) if run.kind == Kind::Gpu && field.row().scope == Scope::Job => {
+                let mut jobs = fleet.jobs_of(node);
+                let has_all = |share: &Share| run.slots.clone().all(|slot| share.slots.contains(slot as u16));
+                jobs.next().is_none_or(|(_, share)| has_all(share)) && jobs.next().is_none()
+            }
             _ => self.is_of_node(),
         }
     }
@@ -140,6 +149,13 @@ impl Condition {
             Condition::Compare(left, comparison, Num::Constant(right)) => {
                 each(left, &|number| compare_known(number, *comparison, Ok(*right)))
             }
+            Condition::Compare(Num::Leaf(a), comparison, Num::Leaf(b))
+                if a.quantum.total_cmp(&b.quantum).is_eq()
+                    && let Some(left) = snapshot.own_cells(a, run)
+                    && let Some(right) = snapshot.own_cells(b, run) =>
+            {
+                tell_pairs(left, *comparison, right)
+            }
             Condition::Compare(left, comparison, right) => {
                 let (left, right) = (left.numbers(snapshot, run), right.numbers(snapshot, run));
                 Told::each(left.into_iter().zip(right).map(|(a, b)| compare_known(a, *comparison, b)))
@@ -150,7 +166,7 @@ impl Condition {
             Condition::UnknownNumber(num) => each(num, &|number| Some(is_unknown(number))),
             Condition::Name(part) if run.kind == Kind::Gpu => tell_names(part, snapshot, run),
             Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text)
-                if text.is_shared(snapshot, run.kind, run.node) =>
+                if text.is_shared(snapshot, run) =>
             {
                 Told::all(self.holds(snapshot, run.first()))
             }

@@ -11,7 +11,7 @@ use crate::{
 use super::{
     batch::{LANES, Run},
     items::Items,
-    row::{Item, Row},
+    row::Row,
     scan::Matches,
     sift::{ABSENT, Ranked, UNKNOWN, narrow, select, sift},
     snapshot::{AT_ONCE, Snapshot},
@@ -226,12 +226,12 @@ fn texts(snapshot: &Snapshot<'_>, matches: &Matches, text: &Text, descending: bo
         }
         Matches::Items(kind, items) => {
             for (node, slots) in items.runs() {
-                let mut rows = slots.map(|slot| Row::Item(*kind, Item { node, slot }));
-                if text.is_shared(snapshot, *kind, node) {
-                    let shared = rows.next().and_then(|row| known.of(snapshot, text, row));
-                    known.rows.extend(std::iter::repeat_n(shared, rows.len() + 1));
+                let run = Run { kind: *kind, node, slots };
+                if text.is_shared(snapshot, &run) {
+                    let shared = known.of(snapshot, text, run.first());
+                    known.rows.extend(std::iter::repeat_n(shared, run.slots.len()));
                 } else {
-                    rows.for_each(|row| known.add(snapshot, text, row));
+                    run.rows().for_each(|row| known.add(snapshot, text, row));
                 }
             }
         }

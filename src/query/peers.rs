@@ -55,6 +55,11 @@ impl<T> Peers<T> {
         self.of.get_or_init(|| of);
     }
 
+    /// Whether all things of a run have the same peers.
+    pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, run: &Run) -> bool {
+        self.by.is_shared(snapshot, run)
+    }
+
     /// What the row's peers have in common.
     pub(super) fn of(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<&T> {
         let of = self.of.get()?;
@@ -133,6 +138,10 @@ async fn of_numbers<T>(
     let metrics = num.metrics();
     each(access, seen, nodes, (kind, &metrics), |snapshot, run| {
         let numbers = num.numbers(snapshot, &run);
+        if by.is_shared(snapshot, &run) {
+            let known = || numbers.iter().filter_map(|number| number.ok());
+            return by.each(snapshot, run.first(), &mut |name| groups.of(name).extend(known()));
+        }
         let known = run.rows().zip(numbers).filter_map(|(row, number)| Some((row, number.ok()?)));
         known.for_each(|(row, value)| by.each(snapshot, row, &mut |name| groups.of(name).push(value)));
     })

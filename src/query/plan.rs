@@ -63,6 +63,11 @@ impl Plan {
         self.filter.as_ref().is_some_and(Condition::looks_back)
     }
 
+    /// Whether it may be of things of a few nodes, which can be looked for before these are looked at.
+    pub(super) fn is_of_few(&self) -> bool {
+        self.filter.is_some() && self.view.kind.is_of_nodes() && !self.is_grouped() && !self.looks_back()
+    }
+
     /// Which of so many rows are wanted.
     pub(super) fn window(&self, total: usize) -> Range<usize> {
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX).min(total);

@@ -235,7 +235,7 @@ pub(super) fn count(fleet: &Fleet, id: NodeId, scope: Scope) -> u32 {
     let n = match scope {
         Scope::Node => 1,
         Scope::Gpu => fleet.whole_gpus(id),
-        Scope::Nic => node().inventory.nics.len(),
+        Scope::Nic => fleet.nics(id),
         Scope::Process => node().processes.list.len(),
         Scope::Core => node().processes.cores.len(),
         Scope::Mount => node().processes.mounts.len(),

@@ -131,36 +131,52 @@ pub(super) fn items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId]) -> I
     items
 }
 
-/// The nodes that have something that matches, looked for in many looks, where they are a small part of a large fleet:
-/// these are then looked at again in one look, and all others need not be.
-pub(super) async fn few_nodes(access: &impl Access, seen: &Seen, plan: &Plan) -> Option<Vec<NodeId>> {
-    let filter = plan.filter.as_ref().filter(|_| plan.view.kind.is_of_nodes())?;
-    if let Some(name) = filter.host() {
-        return Some(access.look(|fleet| fleet.alike(name)));
+/// For each of some plans, the nodes that have something that matches, where they are a small part of a large fleet:
+/// these are then looked at again in one look, and all others need not be. They are looked for in many looks, and for all
+/// plans side by side: what keeps a walk over a large fleet waiting is its memory.
+pub(super) async fn few_nodes(access: &impl Access, asked: &[(&Seen, &Plan)]) -> Vec<Option<Vec<NodeId>>> {
+    let mut few: Vec<_> = asked.iter().map(|(_, plan)| access.look(|fleet| named_nodes(fleet, plan))).collect();
+    let is_sought = |at: &usize| few[*at].is_none() && asked[*at].1.is_of_few();
+    let mut sought: Vec<(usize, Vec<NodeId>)> = (0..asked.len()).filter(is_sought).map(|at| (at, Vec::new())).collect();
+    let is_large = |fleet: &Fleet| fleet.nodes().len() >= MANY && !sought.is_empty();
+    let all = access.look(|fleet| if is_large(fleet) { fleet.by_name().to_vec() } else { Vec::new() });
+    if all.is_empty() {
+        return few;
     }
-    if matches!(plan.view.kind, Kind::Gpu | Kind::Node)
-        && let Some(job) = filter.job()
-    {
-        return Some(access.look(|fleet| nodes_of(fleet, job)));
-    }
-    let all = access.look(|fleet| if fleet.nodes().len() < MANY { Vec::new() } else { fleet.by_name().to_vec() });
-    let (mut few, mut items) = (Vec::new(), Items::default());
+    let mut items = Items::default();
     for nodes in all.chunks(NODES) {
         access.look(|fleet| {
-            items.clear();
-            add_items(&seen.of(fleet), plan, nodes, &mut items);
-        });
-        for (node, _) in items.runs() {
-            if few.last() != Some(&node) {
-                few.push(node);
+            for (at, few) in &mut sought {
+                let (seen, plan) = asked[*at];
+                items.clear();
+                add_items(&seen.of(fleet), plan, nodes, &mut items);
+                for (node, _) in items.runs() {
+                    if few.last() != Some(&node) {
+                        few.push(node);
+                    }
+                }
             }
-        }
-        if few.len() > all.len() / FEW {
-            return None;
+        });
+        sought.retain(|(_, few)| few.len() <= all.len() / FEW);
+        if sought.is_empty() {
+            break;
         }
         access.pause().await;
     }
-    (!all.is_empty()).then_some(few)
+    for (at, nodes) in sought {
+        few[at] = Some(nodes);
+    }
+    few
+}
+
+/// The nodes of the one host or job that a plan's filter names.
+fn named_nodes(fleet: &Fleet, plan: &Plan) -> Option<Vec<NodeId>> {
+    let filter = plan.filter.as_ref().filter(|_| plan.is_of_few())?;
+    if let Some(name) = filter.host() {
+        return Some(fleet.alike(name));
+    }
+    let job = filter.job().filter(|_| matches!(plan.view.kind, Kind::Gpu | Kind::Node))?;
+    Some(nodes_of(fleet, job))
 }
 
 /// The nodes of which a job holds something or held something, in the order of their names.
@@ -361,16 +377,15 @@ struct Groups {
 impl Groups {
     /// Adds things of one node, which often share what they are grouped by.
     fn add_run(&mut self, snapshot: &Snapshot<'_>, plan: &Plan, node: NodeId, slots: Range<u32>) {
-        let mut items = slots.map(|slot| Item { node, slot });
-        let row = |item: Item| Row::Item(plan.view.kind, item);
-        let Some(first) = items.next() else { return };
-        self.add(snapshot, plan, row(first));
-        if plan.by.iter().all(|(_, text)| text.is_shared(snapshot, plan.view.kind, node)) {
+        let run = Run { kind: plan.view.kind, node, slots };
+        if plan.by.iter().all(|(_, text)| text.is_shared(snapshot, &run)) {
+            self.add(snapshot, plan, run.first());
+            let others = run.slots.clone().skip(1).map(|slot| Item { node, slot });
             let group = &mut self.all[self.last];
-            group.rows += items.len() as u64;
-            group.members.extend(items);
+            group.rows += others.len() as u64;
+            group.members.extend(others);
         } else {
-            items.for_each(|item| self.add(snapshot, plan, row(item)));
+            run.rows().for_each(|row| self.add(snapshot, plan, row));
         }
     }
 

@@ -40,8 +40,13 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(fleet: &Fleet, now: Time, when: When) -> Seen {
-        let last = matches!(when, When::At(Moment::Last, _));
-        Seen { now, states: fleet.states(now).collect(), last }
+        Seen { now, states: fleet.states(now).collect(), last: asks_for_last(when) }
+    }
+
+    /// As another question sees it that is asked with this one.
+    pub(super) fn with(&self, when: When) -> Seen {
+        let (now, states) = (self.now, self.states.clone());
+        Seen { now, states, last: asks_for_last(when) }
     }
 
     /// The fleet as it was seen. Events are left out.
@@ -59,6 +64,10 @@ impl Seen {
         }
         snapshot
     }
+}
+
+fn asks_for_last(when: When) -> bool {
+    matches!(when, When::At(Moment::Last, _))
 }
 
 /// The fleet at one time.

@@ -1,4 +1,4 @@
-//! Conditions on one stored value, worked out in whole quanta before half a million values are looked at.
+//! Conditions on one stored value or two, worked out in whole quanta before half a million values are looked at.
 
 use std::ops::RangeInclusive;
 
@@ -86,6 +86,22 @@ impl Stored {
     }
 }
 
+/// How things' stored values of two metrics compare that count the same quanta. Those that are missing are not known.
+pub(super) fn tell_pairs(left: &[Raw], comparison: Comparison, right: &[Raw]) -> Told {
+    let number = |bits: i32| bits >= Raw::MIN;
+    let numbers = lanes(left, number) & lanes(right, number);
+    let pairs = left.iter().zip(right).take(LANES).zip(0..);
+    let quanta = |raw: &Raw| f64::from(raw.bits());
+    let yes = pairs.fold(0, |yes, ((a, b), at)| yes | u16::from(compare(quanta(a), comparison, quanta(b))) << at);
+    let told = Told::these(numbers, yes);
+    if numbers.count_ones() as usize == LANES {
+        return told;
+    }
+    let absent = |bits: i32| bits == Raw::ABSENT.bits();
+    let one_is_absent = lanes(left, number) & lanes(right, absent) | lanes(left, absent) & lanes(right, number);
+    told.with(Told::all(Some(comparison == Comparison::NotEqual)).only(one_is_absent))
+}
+
 /// A bit for each value that `is` true of.
 fn lanes(cells: &[Raw], is: impl Fn(i32) -> bool) -> u16 {
     let cells = cells.get(..LANES).unwrap_or(cells);
@@ -144,6 +160,13 @@ mod tests {
         Comparison::GreaterOrEqual,
     ];
 
+    fn number(cell: Raw, quantum: f64) -> Number {
+        match cell.steps() {
+            Some(steps) => Ok(f64::from(steps) * quantum),
+            None => Err(cell.gap().unwrap_or(Gap::Unknown)),
+        }
+    }
+
     fn raw() -> impl Strategy<Value = Raw> {
         let bits = prop_oneof![-20..220_i32, Raw::MIN..=i32::MAX, Just(Raw::MIN), i32::MIN..i32::MIN + 5];
         bits.prop_map(Raw::from_bits)
@@ -168,10 +191,7 @@ mod tests {
                 let (of, stored) = Stored::of(&condition).expect("of one stored value");
                 prop_assert_eq!(of.metric, leaf.metric);
                 let tell = |cell: &Raw| {
-                    let number = match cell.steps() {
-                        Some(steps) => Ok(f64::from(steps) * quantum),
-                        None => Err(cell.gap().unwrap_or(Gap::Unknown)),
-                    };
+                    let number = number(*cell, quantum);
                     match &condition {
                         Condition::Compare(_, it, _) => compare_known(number, *it, Ok(right)),
                         Condition::Absent(_) => is_absent(number),
@@ -181,6 +201,22 @@ mod tests {
                 };
                 let expected = cells.iter().map(tell).chain(std::iter::repeat_n(tell(&Raw::UNKNOWN), LANES - cells.len()));
                 prop_assert_eq!(stored.tell(&cells), Told::each(expected), "{:?}", &stored);
+            }
+        }
+
+        /// Two values' quanta compare as the numbers do.
+        #[test]
+        fn pairs_tell_what_numbers_tell(
+            quantum in prop::sample::select(vec![0.001, 0.5, 1.0, 1_048_576.0]),
+            pairs in vec((raw(), raw()), 0..=LANES),
+            missing in 0..3_usize,
+        ) {
+            let (left, mut right): (Vec<Raw>, Vec<Raw>) = pairs.into_iter().unzip();
+            right.truncate(right.len().saturating_sub(missing));
+            let at = |cells: &[Raw], at: usize| number(cells.get(at).copied().unwrap_or(Raw::UNKNOWN), quantum);
+            for comparison in COMPARISONS {
+                let expected = (0..LANES).map(|n| compare_known(at(&left, n), comparison, at(&right, n)));
+                prop_assert_eq!(tell_pairs(&left, comparison, &right), Told::each(expected), "{:?}", comparison);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::{
         metric::{gpu, node},
         time::Time,
     },
-    query::{Access, answer_in_parts},
+    query::{Access, answer_in_parts, answer_together},
 };
 use fixture::{inventory, join, send};
 
@@ -88,6 +88,28 @@ fn a_few_things_of_a_large_fleet_are_those_that_match_when_they_are_shown() {
     let (total, pauses) = ask("gpus where power >= 0 sort -power,node limit 5");
     assert!(total > 8000 && pauses < 10, "{total} of one moment, {pauses} pauses before there were too many");
     assert_eq!(ask("nodes where util > 100").0, 0);
+}
+
+#[test]
+fn questions_asked_together_have_the_answers_that_each_has_alone() {
+    let fleet = of(4200);
+    let texts = [
+        "gpus where power >= 96 show node,index",
+        "gpus where power >= 0 sort -power limit 3",
+        "nodes where node = gpu0007",
+        "gpus where power >= 96 and util < 0.5 * median(util by model)",
+        "gpus where pwer > 3",
+        "racks sort -power limit 2",
+        "nodes where any(util > 99)",
+        "gpus where held(util > 200, 1m)",
+        "gpus at last where util = power limit 9",
+        "metrics where key = util",
+    ];
+    let queries = texts.map(|text| parse(text).expect(text));
+    let together = answer_together(&&fleet, &queries.each_ref(), at(NOW)).now_or_never().expect("it is always ready");
+    let alone = texts.map(|text| super::ask(&fleet, text));
+    assert_eq!(together, alone);
+    assert_eq!(alone.iter().filter(|answer| answer.is_err()).count(), 1);
 }
 
 #[test]
