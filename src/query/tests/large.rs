@@ -102,7 +102,7 @@ fn questions_asked_together_have_the_answers_that_each_has_alone() {
         "racks sort -power limit 2",
         "nodes where any(util > 99)",
         "gpus where held(util > 200, 1m)",
-        "gpus at last where util = power limit 9",
+        "gpus at last where power >= 96 limit 9",
         "metrics where key = util",
     ];
     let queries = texts.map(|text| parse(text).expect(text));
