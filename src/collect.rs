@@ -12,6 +12,7 @@ pub mod kubernetes;
 pub mod nvml;
 mod pci;
 mod raw;
+mod rise;
 mod runner;
 pub mod sim;
 mod topology;

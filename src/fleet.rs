@@ -249,6 +249,16 @@ impl Fleet {
         usize::from(self.whole_gpus[id.index()])
     }
 
+    /// How many whole GPUs all nodes have.
+    pub fn all_gpus(&self) -> u64 {
+        self.gpus
+    }
+
+    /// How many network ports all nodes have.
+    pub fn all_nics(&self) -> u64 {
+        self.nics.iter().map(|ports| u64::from(*ports)).sum()
+    }
+
     /// How many network ports a node has.
     pub fn nics(&self, id: NodeId) -> usize {
         usize::from(self.nics[id.index()])
@@ -281,7 +291,7 @@ impl Fleet {
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
-    /// (`node.age`, `node.samples`, `node.gpus.expected`, `node.held.hours`) is known of any node.
+    /// (`node.age`, `node.samples`, `node.reboots`, `node.gpus.expected`, `node.held.hours`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
         if metric.scope == Scope::Node
             && let Some(raw) = self.derived(id, metric, slot, now)
@@ -324,6 +334,7 @@ impl Fleet {
             metric::CLOCK_SKEW if !self.is_up(id, now) => None,
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::SAMPLES => Some(Raw::new(presence.samples as f64, quantum)),
+            metric::REBOOTS => Some(Raw::new(f64::from(self.nodes[id.index()].reboots), quantum)),
             metric::WELL | metric::HELD_HOURS => return Some(self.held(id, metric, now)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.briefs[id.index()].gpus_expected), quantum)),
             _ => return None,

@@ -6,7 +6,7 @@ mod said;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use crate::{
-    collect::{Failure, Findings, Host, Watchlist, kubernetes::Pod, topology::Topology},
+    collect::{Failure, Findings, Host, Watchlist, kubernetes::Pod, rise::Rises, topology::Topology},
     model::{
         MetricId, Raw, Scope, Time,
         metric::node,
@@ -32,6 +32,7 @@ pub struct Board {
     generation: u32,
     gpus: Vec<Gpu>,
     nics: Vec<Nic>,
+    rises: Rises,
     events: Vec<Event>,
     dropped: u64,
     changed: bool,
@@ -48,6 +49,7 @@ impl Board {
             generation: 1,
             gpus: Vec::new(),
             nics: Vec::new(),
+            rises: Rises::default(),
             events: Vec::new(),
             dropped: 0,
             changed: true,
@@ -114,7 +116,7 @@ impl Board {
     }
 
     /// The values as they are known at `now`. Metrics that no collector has spoken of are unknown.
-    pub fn sample(&self, now: Time) -> Sample {
+    pub fn sample(&mut self, now: Time) -> Sample {
         let mut values = Values::new(self.gpus.len(), self.nics.len());
         for said in self.collectors.values() {
             for ((metric, slot), raw) in &said.readings {
@@ -124,6 +126,7 @@ impl Board {
         if let Some(expected) = self.expected() {
             values.set(node::GPUS_EXPECTED, 0, Raw::new(f64::from(expected), 1.0));
         }
+        self.rises.add(self.generation, now, &mut values);
         Sample { time: now, generation: self.generation, values }
     }
 

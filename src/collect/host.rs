@@ -135,6 +135,7 @@ impl Collector for Host {
         if often {
             self.sensor.read(ledger);
             self.edac.read(ledger);
+            self.memory.inspect(ledger);
             timekeeping::inspect(ledger);
         }
         ledger.cost("sensors", often, began);

@@ -28,19 +28,30 @@ pub(super) fn gpus(sys: &Path) -> Option<Vec<String>> {
     Some(found)
 }
 
+/// Whether there are NVSwitches on the PCI bus: NVIDIA's bridges.
+pub(super) fn has_switches(sys: &Path) -> bool {
+    let devices = fs::read_dir(sys.join("bus/pci/devices")).into_iter().flatten().flatten();
+    devices.into_iter().any(|entry| is_nvidia(&entry.path(), &["0x0680"]))
+}
+
 /// The NUMA node nearest to the device at this address.
 pub(super) fn numa_node(sys: &Path, address: &str) -> Option<u32> {
     // -1 says that the machine has but one.
     fs::read_to_string(sys.join("bus/pci/devices").join(address).join("numa_node")).ok()?.trim().parse().ok()
 }
 
+/// VGA controllers and 3D controllers: data-centre GPUs are the latter.
 fn is_gpu(device: &Path) -> bool {
+    is_nvidia(device, &["0x0300", "0x0302"])
+}
+
+/// Whether it is NVIDIA's, and of one of these classes.
+fn is_nvidia(device: &Path, classes: &[&str]) -> bool {
     let is = |file, wanted: &[&str]| {
         let text = fs::read_to_string(device.join(file)).unwrap_or_default();
         wanted.iter().any(|start| text.starts_with(start))
     };
-    // VGA controllers and 3D controllers: data-centre GPUs are the latter. NVSwitches are bridges.
-    is("vendor", &["0x10de"]) && is("class", &["0x0300", "0x0302"])
+    is("vendor", &["0x10de"]) && is("class", classes)
 }
 
 #[cfg(test)]
@@ -62,7 +73,7 @@ mod tests {
     #[test]
     fn gpus_are_counted_on_the_bus() {
         let sys = tempfile::tempdir().unwrap();
-        assert_eq!(gpus(sys.path()), None);
+        assert!(gpus(sys.path()).is_none() && !has_switches(sys.path()));
         for (address, vendor, class, numa) in [
             ("0000:9d:00.0", "0x10de", "0x030200", "1"),
             ("0000:1b:00.0", "0x10de", "0x030000", "-1"),
@@ -77,6 +88,7 @@ mod tests {
             }
         }
         assert_eq!(gpus(sys.path()).unwrap(), ["0000:1b:00.0", "0000:9d:00.0"]);
+        assert!(has_switches(sys.path()));
         assert_eq!(numa_node(sys.path(), "0000:9d:00.0"), Some(1));
         assert_eq!(numa_node(sys.path(), "0000:1b:00.0"), None);
     }

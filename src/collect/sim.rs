@@ -139,6 +139,9 @@ impl Sim {
         let moment = moment::Moment::new(self, n, now);
         gpus::write(&moment, values);
         host::write(&moment, values);
+        for case in moment.cases {
+            case.read(values);
+        }
         if self.plan.restless {
             restless::stir(&moment, values);
         }

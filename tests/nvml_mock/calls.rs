@@ -48,8 +48,10 @@ numbers! {
     nvmlDeviceGetTemperatureThreshold(threshold: nvmlTemperatureThresholds_t) -> c_uint = |_unit| match threshold {
         nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SLOWDOWN => Ok(87.0),
         nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_SHUTDOWN => Ok(92.0),
+        nvmlTemperatureThresholds_enum_NVML_TEMPERATURE_THRESHOLD_MEM_MAX => Ok(95.0),
         _ => Err(NOT_SUPPORTED),
     };
+    nvmlDeviceGetPersistenceMode() -> nvmlEnableState_t = |unit| Ok(unit.set("persistence", 1.0));
     nvmlDeviceGetCurrentClocksThrottleReasons() -> c_ulonglong = |unit| Ok(unit.throttle());
     nvmlDeviceGetClockInfo(kind: nvmlClockType_t) -> c_uint = |unit| match kind {
         nvmlClockType_enum_NVML_CLOCK_MEM => Ok(2619.0),
@@ -109,6 +111,9 @@ macro_rules! pairs {
 pairs! {
     nvmlDeviceGetEncoderUtilization -> c_uint, c_uint = |unit| undivided(unit).map(|unit| (unit.set("enc", 0.0), 1e6));
     nvmlDeviceGetDecoderUtilization -> c_uint, c_uint = |unit| undivided(unit).map(|unit| (unit.set("dec", 3.0), 1e6));
+    nvmlDeviceGetEccMode -> nvmlEnableState_t, nvmlEnableState_t = |unit| {
+        whole(unit).map(|unit| (unit.set("ecc.on", 1.0), 1.0))
+    };
     nvmlDeviceGetMigMode -> c_uint, c_uint = |unit| {
         let on = f64::from(u8::from(unit.control.mig(unit.gpu).is_some()));
         whole(unit).map(|_| (on, on))

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use sysinfo::System;
 
 use super::{
-    ledger::Ledger,
+    ledger::{Ledger, Value},
     source::{self, ReadError, Source},
 };
-use crate::model::metric::node;
+use crate::model::{Gap, metric::node};
 
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -16,6 +16,7 @@ pub(super) struct Memory {
     system: System,
     /// `meminfo` of each NUMA node that is a GPU's memory.
     gpus: Vec<Source>,
+    events: Source,
 }
 
 /// Bytes.
@@ -28,7 +29,8 @@ struct Amounts {
 
 impl Memory {
     pub(super) fn new(root: &Path) -> Result<Self, sysinfo::Error> {
-        Ok(Memory { root: root.to_owned(), system: System::new()?, gpus: Vec::new() })
+        let events = Source::new(root.join("proc/vmstat"));
+        Ok(Memory { root: root.to_owned(), system: System::new()?, gpus: Vec::new(), events })
     }
 
     /// Finds the NUMA nodes that are GPU memory: the driver puts it online as "System RAM (NVIDIA)", and it shows as
@@ -57,6 +59,16 @@ impl Memory {
             swap_used: system.total_swap().saturating_sub(system.free_swap()),
         };
         put(self.without_gpus(all), ledger);
+    }
+
+    /// Counts the processes that were ended for want of it.
+    pub(super) fn inspect(&mut self, ledger: &mut Ledger) {
+        let kills = self.events.parse(|text| {
+            let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+            // Before 4.13, the kernel did not count them.
+            Some(count.map(str::parse::<f64>).transpose().ok()?.map_or(Value::Gap(Gap::Unsupported), Value::Number))
+        });
+        ledger.put(node::OOM, 0, kills);
     }
 
     /// What is the host's own of what the kernel calls memory.
@@ -136,6 +148,21 @@ mod tests {
         let expected = [Raw::new(400.0, 1.0), Raw::new(1000.0, 1.0), Raw::new(40.0, 0.5), Raw::new(1.0, 1.0)];
         assert_eq!(told(&mut memory, 1000, 600), expected);
         assert_eq!(told(&mut memory, 0, 0), [Raw::FAILED; 4], "no machine has no memory");
+    }
+
+    #[test]
+    fn what_the_kernel_ended_is_counted() {
+        let tree = Tree::new();
+        let mut memory = Memory::new(tree.path()).unwrap();
+        let mut check = |vmstat: &str, expected: Raw| {
+            tree.file("proc/vmstat", vmstat);
+            let mut ledger = Ledger::default();
+            memory.inspect(&mut ledger);
+            assert_eq!(ledger.take().readings[0].raw, expected, "{vmstat}");
+        };
+        check("nr_free_pages 12\noom_kill 3\nunevictable_pgs_culled 0\n", Raw::new(3.0, 1.0));
+        check("nr_free_pages 12\n", Raw::UNSUPPORTED);
+        check("oom_kill many\n", Raw::FAILED);
     }
 
     #[test]

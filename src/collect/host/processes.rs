@@ -1,8 +1,10 @@
-//! The collector `processes`: those that use a GPU, the busiest others, and how many there are.
+//! The collector `processes`: those that use a GPU, the busiest others, how many there are, and what they tell of the
+//! machine.
 //! Looking at thousands of processes costs milliseconds, so it is done every few seconds, and less often where it
 //! costs more. It runs apart from the host's other metrics: reading a stuck process may hang.
 
 mod pick;
+mod stuck;
 mod title;
 mod user;
 mod workload;
@@ -17,7 +19,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System,
 
 use super::source;
 use crate::{
-    collect::{Collector, Findings, Watchlist, clock::Clock},
+    collect::{Collector, Findings, Watchlist, clock::Clock, pci},
     model::{
         Gap, Time,
         metric::node,
@@ -26,6 +28,7 @@ use crate::{
     },
 };
 use pick::{Candidate, Picked};
+use stuck::Stuck;
 use user::Users;
 
 /// How often processes are looked at, at the most and at the least.
@@ -37,6 +40,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const SHARE: u32 = 1000;
 /// The PID namespace of the machine itself: the kernel's `PROC_PID_INIT_INO`.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+/// What the kernel calls the fabric manager: as much of `nv-fabricmanager` as it keeps.
+const FABRIC_MANAGER: &str = "nv-fabricmanage";
 /// How much of the kernel's name for a process is kept: kernel workers have up to 64 characters.
 const LONGEST: usize = 64;
 
@@ -52,6 +57,11 @@ pub struct Processes {
     seen: HashMap<(u32, u64), u64>,
     last: Option<Duration>,
     next: Duration,
+    stuck: Stuck,
+    /// Whether the machine has NVSwitches of its own, which the fabric manager is to run for.
+    has_switches: bool,
+    /// Whether it does.
+    manages_fabric: bool,
     /// What is known for good of the processes that were reported last, by pid and start.
     known: HashMap<(u32, u64), Known>,
     noted: bool,
@@ -82,6 +92,9 @@ impl Processes {
             seen: HashMap::new(),
             last: None,
             next: Duration::ZERO,
+            stuck: Stuck::default(),
+            has_switches: pci::has_switches(&root.join("sys")),
+            manages_fabric: false,
             known: HashMap::new(),
             noted: false,
         })
@@ -97,17 +110,38 @@ impl Processes {
         let processes = self.system.processes();
         let mut picked = Picked::new(self.watchlist.pids());
         let mut seen = HashMap::with_capacity(processes.len());
+        let mut stuck = self.stuck.look(at);
+        self.manages_fabric = false;
         for (pid, process) in processes {
             let (key, time) = ((pid.as_u32(), process.start_time()), process.accumulated_cpu_time());
             // One that was not there at the last look has used all its time since.
             let before = self.seen.get(&key).copied().unwrap_or(0);
             let grown = self.last.map(|_| Duration::from_millis(time.saturating_sub(before)));
             seen.insert(key, time);
+            stuck.consider(key, process.parent().map(Pid::as_u32), process.status());
+            self.manages_fabric |= process.name() == FABRIC_MANAGER;
             picked.consider(Candidate { pid: key.0, grown, memory: process.memory() });
         }
         self.seen = seen;
         self.last = Some(at);
+        self.stuck = stuck.done();
         Some((processes.len(), picked.take()))
+    }
+
+    /// What all processes together say of the machine; nothing where only some of them can be seen.
+    fn tell_state(&self, at: Duration, findings: &mut Findings) {
+        let [blocked, zombies] = self.stuck.counts(at).map(|n| n as f64);
+        let manages = f64::from(u8::from(self.manages_fabric));
+        let all = [(node::BLOCKED, blocked), (node::ZOMBIES, zombies), (node::FABRIC_MANAGER, manages)];
+        for (metric, value) in all {
+            if metric == node::FABRIC_MANAGER && !self.has_switches {
+                findings.gap(metric, 0, Gap::Absent);
+            } else if self.is_apart() {
+                findings.gap(metric, 0, Gap::Unsupported);
+            } else {
+                findings.read(metric, 0, value);
+            }
+        }
     }
 
     fn describe(&mut self, candidates: &[Candidate], elapsed: Option<Duration>, at: Duration) -> Vec<Process> {
@@ -196,8 +230,11 @@ impl Collector for Processes {
             let elapsed = last.map(|last| at.saturating_sub(last));
             findings.processes = Some(self.describe(&candidates, elapsed, at));
             findings.read(node::PROCS, 0, count as f64);
+            self.tell_state(at, &mut findings);
         } else {
-            findings.gap(node::PROCS, 0, Gap::Failed);
+            for metric in [node::PROCS, node::BLOCKED, node::ZOMBIES, node::FABRIC_MANAGER] {
+                findings.gap(metric, 0, Gap::Failed);
+            }
             findings.notes = Some(vec![format!("{HIDDEN_PROCESSES}no process can be seen")]);
             self.last = Some(at);
         }

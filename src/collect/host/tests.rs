@@ -4,7 +4,12 @@ use super::*;
 use crate::model::{MetricId, Raw, Scope, metric::node};
 
 /// The metrics of a node that other collectors and the board tell.
-const OTHERS: [MetricId; 7] = [
+const OTHERS: [MetricId; 12] = [
+    node::BLOCKED,
+    node::ZOMBIES,
+    node::FABRIC_MANAGER,
+    node::OOM_HOUR,
+    node::EDAC_CE_HOUR,
     node::GPUS,
     node::GPUS_EXPECTED,
     node::PROCS,

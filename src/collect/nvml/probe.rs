@@ -154,6 +154,14 @@ pub(super) static PROBES: &[Probe] = &[
         put(gpu::ECC_SRAM, f64::from(u8::from(raw::nvml::sram_threshold_exceeded(device)?)));
         Ok(())
     }),
+    one("nvmlDeviceGetEccMode", Pace::Fields, &[gpu::ECC_ON], |device, put| {
+        put(gpu::ECC_ON, f64::from(u8::from(device.is_ecc_enabled()?.currently_enabled)));
+        Ok(())
+    }),
+    one("nvmlDeviceGetPersistenceMode", Pace::Fields, &[gpu::PERSISTENCE], |device, put| {
+        put(gpu::PERSISTENCE, f64::from(u8::from(device.is_in_persistent_mode()?)));
+        Ok(())
+    }),
     one("nvmlDeviceGetRowRemapperHistogram", Pace::Fields, &[gpu::REMAP_SPENT], |device, put| {
         put(gpu::REMAP_SPENT, raw::nvml::spent_banks(device)?.into());
         Ok(())
@@ -164,6 +172,10 @@ pub(super) static PROBES: &[Probe] = &[
     }),
     one("nvmlDeviceGetTemperatureThreshold", Pace::Inventory, &[gpu::TEMP_LIMIT], |device, put| {
         put(gpu::TEMP_LIMIT, device.temperature_threshold(TemperatureThreshold::Slowdown)?.into());
+        Ok(())
+    }),
+    one("nvmlDeviceGetTemperatureThreshold (memory)", Pace::Inventory, &[gpu::TEMP_MEM_LIMIT], |device, put| {
+        put(gpu::TEMP_MEM_LIMIT, device.temperature_threshold(TemperatureThreshold::MemoryMax)?.into());
         Ok(())
     }),
     one("nvmlDeviceGetMaxClockInfo (SM)", Pace::Inventory, &[gpu::CLOCK_SM_MAX], |device, put| {

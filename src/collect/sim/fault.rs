@@ -9,7 +9,7 @@ use super::{
     job::Kind,
     place::RACK,
 };
-use crate::model::Time;
+use crate::model::{MetricId, Raw, Scope, Time, report::Values};
 
 /// No fault begins before this, so that everything has been seen healthy once.
 pub const FIRST: Duration = Duration::from_secs(10);
@@ -41,10 +41,12 @@ pub enum Ailment {
     DiskFull,
     /// The job's ranks wait for each other for good: busy, and doing nothing.
     Hang,
+    /// A metric reads so, whatever its thing does.
+    Reads(MetricId, Raw),
 }
 
 impl Ailment {
-    /// Every kind of fault.
+    /// Every kind of fault, apart from single readings.
     pub const ALL: [Ailment; 12] = [
         Ailment::OffBus,
         Ailment::MemoryError,
@@ -78,6 +80,7 @@ impl Ailment {
             Ailment::PortDown => "port-down",
             Ailment::DiskFull => "disk-full",
             Ailment::Hang => "hang",
+            Ailment::Reads(..) => "reads",
         }
     }
 }
@@ -138,6 +141,15 @@ impl Case {
     /// Whether GPU `slot` has it.
     pub(super) fn strikes(&self, slot: u16) -> bool {
         self.slot.is_none_or(|s| s == slot)
+    }
+
+    /// Writes the reading that it is, over what was written before.
+    pub(super) fn read(&self, values: &mut Values) {
+        let Ailment::Reads(metric, raw) = self.ailment else { return };
+        match self.slot {
+            Some(slot) if metric.scope != Scope::Node => values.set(metric, usize::from(slot), raw),
+            _ => values.row_mut(metric).fill(raw),
+        }
     }
 }
 
@@ -212,6 +224,8 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
     }
     let of_node = |n| match ailment {
         Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
+        Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
+        Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),
         Ailment::Hang => (plan.gpus > 0).then_some(Subject::JobOf(n)),
         Ailment::PortDown => (sim.ports() > 0).then_some(n).map(|n| Subject::Port(n, (n % 7) as u16 % sim.ports())),
         _ => (plan.gpus > 0).then_some(n).map(|n| Subject::Gpu(n, (n % 5) as u16 % plan.gpus)),
@@ -243,6 +257,7 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metric::gpu;
 
     #[test]
     fn a_fault_is_found_at_its_node() {
@@ -266,6 +281,12 @@ mod tests {
         assert_eq!((of(6), of(8), of(9), of(10)), (vec![], vec![Ailment::Hang], vec![Ailment::Hang], vec![]));
         assert_eq!(of(31), []);
         assert_eq!((32..40).map(|n| of(n).len()).collect::<Vec<_>>(), [1; 8]);
+        let (mut values, raw) = (Values::new(4, 0), Raw::new(5.0, 1.0));
+        let case = |slot, metric| Case { node: 0, ailment: Ailment::Reads(metric, raw), slot, at: plan.start };
+        case(Some(2), gpu::ECC_SBE).read(&mut values);
+        case(None, gpu::ECC_DBE).read(&mut values);
+        assert_eq!(values.row(gpu::ECC_SBE).iter().position(|it| *it == raw), Some(2));
+        assert_eq!(values.row(gpu::ECC_DBE), [raw; 4]);
         assert!(wards.of(7)[0].strikes(3) && !wards.of(7)[0].strikes(2) && wards.of(7)[1].strikes(2));
     }
 

@@ -240,6 +240,9 @@ fn write_health(machine: &Machine, pulses: &[Pulse], values: &mut Values) {
     each(values, gpu::TEMP, pulses, |p| steps(p.temp, 1.0));
     each(values, gpu::TEMP_MEM, pulses, |p| steps(p.temp_memory, 1.0));
     fill(values, gpu::TEMP_LIMIT, steps(machine.temp_limit, 1.0));
+    fill(values, gpu::TEMP_MEM_LIMIT, steps(machine.temp_limit + 20.0, 1.0));
+    fill(values, gpu::ECC_ON, count(1));
+    fill(values, gpu::PERSISTENCE, count(1));
     if machine.gpm {
         each(values, gpu::TEMP_MARGIN, pulses, |p| count(machine.temp_limit as i32 - (p.temp + 0.5) as i32));
         fill(values, gpu::FABRIC, count(3));
@@ -284,6 +287,10 @@ fn write_counters(pulses: &[Pulse], values: &mut Values) {
     for metric in [gpu::ECC_DBE, gpu::REMAP_UNCORR, gpu::REMAP_PENDING, gpu::REMAP_FAILED] {
         fill(values, metric, count(0));
     }
+    // Old errors: none of them is of the last minute.
+    for metric in [gpu::ECC_SBE_MINUTE, gpu::PCIE_REPLAY_MINUTE, gpu::NVLINK_ERRORS_MINUTE] {
+        fill(values, metric, count(0));
+    }
     fill(values, gpu::REMAP_SPENT, count(0));
     fill(values, gpu::XID, Raw::ABSENT);
     fill(values, gpu::XID_AGE, Raw::ABSENT);
@@ -305,6 +312,7 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
         }
         Ailment::RemapPending => {
             values.set(gpu::ECC_SBE, slot, count(40 + (since * 0.05) as i32));
+            values.set(gpu::ECC_SBE_MINUTE, slot, count(3));
             values.set(gpu::REMAP_CORR, slot, count(1));
             values.set(gpu::REMAP_PENDING, slot, count(1));
         }
@@ -312,6 +320,7 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
         Ailment::LinkDown => {
             values.set(gpu::NVLINK_LINKS, slot, count(machine.links - 1));
             values.set(gpu::NVLINK_ERRORS, slot, count(60 + (since * 1.5) as i32));
+            values.set(gpu::NVLINK_ERRORS_MINUTE, slot, count(90));
         }
         // These show in what moves, or are not about a GPU: their slot may be a port's.
         _ => return,

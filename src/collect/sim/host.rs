@@ -130,7 +130,10 @@ fn write_state(moment: &Moment, values: &mut Values) {
     set(node::GPUS_EXPECTED, count(gpus));
     set(node::UPTIME, steps(now.seconds_after(booted(sim, *n)).max(0.0), 1.0));
     set(node::EDAC_CE, count(((nature.get(0) - 0.95) * 100.0).max(0.0) as i32));
-    set(node::EDAC_UE, count(0));
+    for metric in [node::EDAC_UE, node::EDAC_CE_HOUR, node::OOM, node::OOM_HOUR, node::BLOCKED, node::ZOMBIES] {
+        set(metric, count(0));
+    }
+    set(node::FABRIC_MANAGER, count(1));
     set(node::CLOCK_SYNCED, count(1));
     set(node::CLOCK_OFFSET, steps(0.0004 * (1.0 + nature.get(1)), 1000.0));
     for metric in node::OF_THE_HUB {
@@ -185,7 +188,10 @@ fn write_ports(moment: &Moment, values: &mut Values) {
     row(values, nic::RX, flows.iter().map(|f| rate(f.rx)));
     row(values, nic::TX, flows.iter().map(|f| rate(f.tx)));
     fill(values, nic::ERRORS, count(0));
-    row(values, nic::LINK_DOWNED, flows.iter().map(|f| count(i32::from(f.down))));
+    fill(values, nic::ERRORS_HOUR, count(0));
+    for metric in [nic::LINK_DOWNED, nic::LINK_DOWNED_HOUR] {
+        row(values, metric, flows.iter().map(|f| count(i32::from(f.down))));
+    }
     fill(values, node::IB_RX, rate(rdma.iter().map(|f| f.rx).sum()));
     fill(values, node::IB_TX, rate(rdma.iter().map(|f| f.tx).sum()));
     fill(values, node::IB_PORTS, count(ports as i32));

@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Ailment, FIRST, Fault, Faults, Subject};
-use crate::model::time::span;
+use crate::model::{MetricId, Raw, Scope, time::span};
 
 /// What has no ailment's name.
 const NONE: &str = "none";
 const DEAD_RACK: &str = "dead-rack";
+/// The kind of fault that is a metric and a value.
+const READS: &str = "reads";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +32,9 @@ struct Entry {
     rack: Option<u32>,
     /// A node whose job it befalls.
     job_of: Option<u32>,
+    /// What `reads` what, in the metric's unit.
+    metric: Option<String>,
+    value: Option<f64>,
 }
 
 fn first() -> String {
@@ -66,12 +71,8 @@ pub fn parse(text: &str) -> Result<Faults, String> {
 }
 
 fn fault(entry: &Entry) -> Result<Fault, String> {
-    let Entry { kind, at, node, gpu, port, rack, job_of } = entry;
-    let ailment = Ailment::ALL.into_iter().find(|it| it.word() == kind);
-    let ailment = ailment.ok_or_else(|| {
-        let known: Vec<&str> = Ailment::ALL.into_iter().map(Ailment::word).collect();
-        format!("`{kind}` is no fault; these are: {}", known.join(", "))
-    })?;
+    let Entry { kind, at, node, gpu, port, rack, job_of, .. } = entry;
+    let ailment = if kind == READS { reading(entry)? } else { known(kind)? };
     let from_one = |n: u32| n.checked_sub(1).ok_or_else(|| "nodes and racks count from 1".to_owned());
     let subject = match (node, gpu, port, rack, job_of) {
         (None, None, None, Some(rack), None) => Subject::Rack(from_one(*rack)?),
@@ -85,9 +86,29 @@ fn fault(entry: &Entry) -> Result<Fault, String> {
     Ok(Fault { ailment, subject, at })
 }
 
+/// The fault of this name.
+fn known(kind: &str) -> Result<Ailment, String> {
+    Ailment::ALL.into_iter().find(|it| it.word() == kind).ok_or_else(|| {
+        let known: Vec<&str> = Ailment::ALL.into_iter().map(Ailment::word).chain([READS]).collect();
+        format!("`{kind}` is no fault; these are: {}", known.join(", "))
+    })
+}
+
+/// A single reading.
+fn reading(Entry { metric, value, .. }: &Entry) -> Result<Ailment, String> {
+    let (Some(key), Some(value)) = (metric, value) else {
+        return Err(format!("{READS}: it needs a metric and a value"));
+    };
+    let all = Scope::SAMPLED.into_iter().flat_map(|scope| (0..).zip(scope.metrics()).map(move |it| (scope, it)));
+    let found = all.into_iter().find(|(_, (_, metric))| metric.key == *key);
+    let (scope, (row, metric)) = found.ok_or_else(|| format!("{READS}: `{key}` is no metric that nodes tell"))?;
+    Ok(Ailment::Reads(MetricId { scope, row }, Raw::new(*value, metric.quantum)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::metric::node;
 
     #[test]
     fn scenarios_go_by_name() {
@@ -105,11 +126,17 @@ mod tests {
             Fault { ailment: Ailment::Silent, subject: Subject::Rack(1), at: FIRST },
         ];
         assert_eq!(parse(text), Ok(Faults::Given(expected.to_vec())));
+        let text = "[[fault]]\nkind = 'reads'\nmetric = 'node.oom.hour'\nvalue = 3\nnode = 7";
+        let reads = Ailment::Reads(node::OOM_HOUR, Raw::new(3.0, 1.0));
+        let expected = Fault { ailment: reads, subject: Subject::Node(6), at: FIRST };
+        assert_eq!(parse(text), Ok(Faults::Given(vec![expected])));
         let check = |text: &str, said: &str| {
             let problem = parse(text).expect_err(text);
             assert!(problem.contains(said), "{problem}");
         };
         check("[[fault]]\nkind = 'xid7'\nnode = 1", "`xid7` is no fault; these are: xid79");
+        check("[[fault]]\nkind = 'reads'\nnode = 1", "needs a metric and a value");
+        check("[[fault]]\nkind = 'reads'\nmetric = 'gpu.tmp'\nvalue = 1\nnode = 1", "`gpu.tmp` is no metric");
         check("[[fault]]\nkind = 'xid79'", "its subject is");
         check("[[fault]]\nkind = 'xid79'\nnode = 0\ngpu = 1", "count from 1");
         check("[[fault]]\nkind = 'xid79'\nnode = 1\nat = 'soon'", "at soon");

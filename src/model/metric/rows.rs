@@ -82,6 +82,8 @@ pub mod gpu {
             "Temperature of the GPU core.", "nvmlDeviceGetTemperature";
         TEMP_MEM "gpu.temp.mem" "TMEM" Celsius 4 / 1.0, Max HighIsBad Gauge,
             "Temperature of the GPU's memory.", "field 82 (memory temp)";
+        TEMP_MEM_LIMIT "gpu.temp.mem.limit" "TMLIM" Celsius 5 / 1.0, Min Neutral Gauge,
+            "Temperature of the GPU's memory at which the GPU slows down.", "nvmlDeviceGetTemperatureThreshold (memory max)";
         TEMP_LIMIT "gpu.temp.limit" "TLIM" Celsius 4 / 1.0, Min Neutral Gauge,
             "Core temperature at which the hardware slows down.", "nvmlDeviceGetTemperatureThreshold (slowdown)";
         TEMP_MARGIN "gpu.temp.margin" "MARGIN" Celsius 6 / 1.0, Min LowIsBad Gauge,
@@ -118,6 +120,8 @@ pub mod gpu {
             "PCIe lanes that GPU and slot have in common.", "nvmlDeviceGetMaxPcieLinkWidth";
         PCIE_REPLAY "gpu.pcie.replay" "REPLAY" One 6 / 1.0, Sum HighIsBad Counter,
             "PCIe packets sent again since the driver was loaded.", "nvmlDeviceGetPcieReplayCounter";
+        PCIE_REPLAY_MINUTE "gpu.pcie.replay.minute" "REPL/m" One 6 / 1.0, Sum HighIsBad Gauge,
+            "PCIe packets that were sent again in the last minute.", "gpu.pcie.replay, as the agent saw it rise";
         NVLINK_LINKS "gpu.nvlink.links" "LINKS" One 5 / 1.0, Sum LowIsBad Gauge,
             "NVLinks that are up.", "nvmlDeviceGetNvLinkState per link";
         NVLINK_RX "gpu.nvlink.rx" "NVL↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
@@ -126,12 +130,18 @@ pub mod gpu {
             "NVLink data sent, all links.", "GPM nvlink total tx, else field 138";
         NVLINK_ERRORS "gpu.nvlink.errors" "NVLERR" One 6 / 1.0, Sum HighIsBad Counter,
             "NVLink replay, recovery and CRC errors, all links.", "NVLink error counters per link";
+        NVLINK_ERRORS_MINUTE "gpu.nvlink.errors.minute" "NVLE/m" One 6 / 1.0, Sum HighIsBad Gauge,
+            "NVLink errors of the last minute, all links.", "gpu.nvlink.errors, as the agent saw it rise";
         ECC_SBE "gpu.ecc.sbe" "ECCSB" One 5 / 1.0, Sum HighIsBad Counter,
             "ECC errors that were corrected since the driver was loaded.", "nvmlDeviceGetTotalEccErrors (corrected, volatile)";
+        ECC_SBE_MINUTE "gpu.ecc.sbe.minute" "SBE/m" One 5 / 1.0, Sum HighIsBad Gauge,
+            "ECC errors that were corrected in the last minute.", "gpu.ecc.sbe, as the agent saw it rise";
         ECC_DBE "gpu.ecc.dbe" "ECCDB" One 5 / 1.0, Sum HighIsBad Counter,
             "ECC errors that could not be corrected since the driver was loaded.", "nvmlDeviceGetTotalEccErrors (uncorrected, volatile)";
         ECC_SRAM "gpu.ecc.sram" "SRAM" One 4 / 1.0, Max HighIsBad Gauge,
             "1 when SRAM errors passed the maker's threshold for a replacement.", "nvmlDeviceGetSramEccErrorStatus";
+        ECC_ON "gpu.ecc.on" "ECC" One 3 / 1.0, Min LowIsBad Gauge,
+            "1 when the GPU's memory corrects errors.", "nvmlDeviceGetEccMode (current)";
         REMAP_CORR "gpu.remap.corr" "RMAPC" One 5 / 1.0, Sum HighIsBad Counter,
             "Memory rows remapped after correctable errors, over the GPU's life.", "field 142 (remapped rows)";
         REMAP_UNCORR "gpu.remap.uncorr" "RMAPU" One 5 / 1.0, Sum HighIsBad Counter,
@@ -144,6 +154,8 @@ pub mod gpu {
             "Memory banks that have no spare rows left.", "nvmlDeviceGetRowRemapperHistogram";
         FABRIC "gpu.fabric" "FABRIC" One 11 / 1.0, Max Neutral Choice(FABRIC_STATES),
             "How far the GPU's registration with the NVLink fabric went.", "nvmlDeviceGetGpuFabricInfoV";
+        PERSISTENCE "gpu.persistence" "PERS" One 4 / 1.0, Min LowIsBad Gauge,
+            "1 when the driver stays loaded while nobody uses the GPU.", "nvmlDeviceGetPersistenceMode";
         XID "gpu.xid" "XID" One 4 / 1.0, Max HighIsBad Code,
             "Last XID error since boot, as far back as the kernel's log goes or the agent has run.", "NVML event set and /dev/kmsg";
         XID_AGE "gpu.xid.age" "XIDAGE" Seconds 6 / 1.0, Min Neutral Gauge,
@@ -212,8 +224,20 @@ pub mod node {
             "What the CPU packages draw, with the memory at them where that is counted.", "/sys/class/powercap (energy_uj)";
         PROCS "node.procs" "PROCS" One 6 / 1.0, Sum Neutral Gauge,
             "Processes that the machine has.", "/proc";
+        BLOCKED "node.blocked" "BLOCKED" One 7 / 1.0, Sum HighIsBad Gauge,
+            "Processes that have been in uninterruptible sleep for five minutes or longer: storage or a driver hangs.", "/proc/PID/stat";
+        ZOMBIES "node.zombies" "ZOMB" One 5 / 1.0, Sum HighIsBad Gauge,
+            "Processes that ended five minutes ago or longer and that nobody has waited for.", "/proc/PID/stat";
+        FABRIC_MANAGER "node.fabricmanager" "FABMGR" One 6 / 1.0, Min LowIsBad Gauge,
+            "1 while the fabric manager runs; for machines with NVSwitches of their own.", "/proc/PID/comm, /sys/bus/pci/devices";
+        OOM "node.oom" "OOM" One 5 / 1.0, Sum HighIsBad Counter,
+            "Processes that the kernel has ended since boot because memory had run out.", "/proc/vmstat (oom_kill)";
+        OOM_HOUR "node.oom.hour" "OOM/h" One 5 / 1.0, Sum HighIsBad Gauge,
+            "Processes that the kernel ended in the last hour because memory had run out.", "node.oom, as the agent saw it rise";
         EDAC_CE "node.edac.ce" "EDACCE" One 6 / 1.0, Sum HighIsBad Counter,
             "Host memory errors that were corrected since boot.", "/sys/devices/system/edac/mc";
+        EDAC_CE_HOUR "node.edac.ce.hour" "EDAC/h" One 6 / 1.0, Sum HighIsBad Gauge,
+            "Host memory errors that were corrected in the last hour.", "node.edac.ce, as the agent saw it rise";
         EDAC_UE "node.edac.ue" "EDACUE" One 6 / 1.0, Sum HighIsBad Counter,
             "Host memory errors that could not be corrected since boot.", "/sys/devices/system/edac/mc";
         CLOCK_SYNCED "node.clock.synced" "SYNCED" One 6 / 1.0, Min LowIsBad Gauge,
@@ -222,6 +246,8 @@ pub mod node {
             "The kernel's estimate of how far its clock is off, without sign.", "adjtimex (maximum of offset and estimated error)";
         UPTIME "node.uptime" "UPTIME" Seconds 6 / 1.0, Min Neutral Gauge,
             "Time since boot.", "/proc/uptime";
+        REBOOTS "node.reboots" "BOOTS" One 5 / 1.0, Sum HighIsBad Gauge,
+            "How often the machine was started since the hub has known it.", "boot ids, as the hub saw them";
         GPUS "node.gpus" "GPUS" One 5 / 1.0, Sum LowIsBad Gauge,
             "GPUs that answer, MIG instances not counted.", "nvmlDeviceGetCount_v2, less those that are lost";
         GPUS_EXPECTED "node.gpus.expected" "GPUEXP" One 6 / 1.0, Sum Neutral Gauge,
@@ -239,7 +265,7 @@ pub mod node {
     }
 
     /// What a node cannot know of itself: how its reports arrive, and how the scheduler stands to it.
-    pub const OF_THE_HUB: [MetricId; 5] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_HOURS];
+    pub const OF_THE_HUB: [MetricId; 6] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_HOURS, REBOOTS];
 }
 
 /// Metrics of a network port.
@@ -261,8 +287,12 @@ pub mod nic {
             "Data sent per second.", "port_xmit_data, hw_counters/tx_bytes, statistics/tx_bytes";
         ERRORS "nic.errors" "ERRORS" One 7 / 1.0, Sum HighIsBad Counter,
             "Receive, symbol and link-integrity errors since the counters were reset.", "port counters, hw_counters/rx_drops (EFA), statistics/{rx,tx}_errors";
+        ERRORS_HOUR "nic.errors.hour" "ERR/h" One 7 / 1.0, Sum HighIsBad Gauge,
+            "Errors of the last hour.", "nic.errors, as the agent saw it rise";
         LINK_DOWNED "nic.link.downed" "DOWNED" One 6 / 1.0, Sum HighIsBad Counter,
             "How often the link went down since the counters were reset.", "link_downed, carrier_down_count";
+        LINK_DOWNED_HOUR "nic.link.downed.hour" "DOWN/h" One 6 / 1.0, Sum HighIsBad Gauge,
+            "How often the link went down in the last hour.", "nic.link.downed, as the agent saw it rise";
     }
 }
 
@@ -412,7 +442,7 @@ pub mod incident {
         SEVERITY "incident.severity" "SEV" One 4 / 1.0, Max HighIsBad Choice(Severity::WORDS),
             "How much it matters: info, warn or crit.", "the rule";
         STAGE "incident.stage" "STAGE" One 12 / 1.0, Min Neutral Choice(Stage::WORDS),
-            "Whether it is open, acknowledged by somebody, silenced for a time, or cleared.", "the health engine, and what people say";
+            "Whether it is open, acknowledged by somebody, silenced for a time, verifying (mended, and yet to prove itself), or cleared.", "the health engine, and what people say";
         AGE "incident.age" "AGE" Seconds 6 / 1.0, Max Neutral Gauge,
             "For how long its condition has held, or held.", "the health engine";
         SEEN "incident.seen" "SEEN" Seconds 6 / 1.0, Min Neutral Gauge,

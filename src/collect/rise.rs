@@ -1,0 +1,148 @@
+//! How much counters rose lately: whether errors still come says more than how many there ever were.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::model::{
+    Gap, MetricId, Raw, Time,
+    metric::{gpu, nic, node},
+    report::Values,
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Counters, what tells how much each rose, and in how long.
+static RISES: [(MetricId, MetricId, Duration); 7] = [
+    (gpu::ECC_SBE, gpu::ECC_SBE_MINUTE, MINUTE),
+    (gpu::PCIE_REPLAY, gpu::PCIE_REPLAY_MINUTE, MINUTE),
+    (gpu::NVLINK_ERRORS, gpu::NVLINK_ERRORS_MINUTE, MINUTE),
+    (nic::ERRORS, nic::ERRORS_HOUR, HOUR),
+    (nic::LINK_DOWNED, nic::LINK_DOWNED_HOUR, HOUR),
+    (node::EDAC_CE, node::EDAC_CE_HOUR, HOUR),
+    (node::OOM, node::OOM_HOUR, HOUR),
+];
+
+/// In so many steps a span moves on.
+const STEPS: u32 = 12;
+
+/// What the counters of a node's things have been.
+#[derive(Debug, Default)]
+pub(super) struct Rises {
+    /// The things are those of this generation.
+    generation: u32,
+    /// By counter and slot.
+    tracks: [Vec<Track>; RISES.len()],
+}
+
+/// One counter's past.
+#[derive(Clone, Debug, Default)]
+struct Track {
+    /// As it was seen last.
+    count: Option<i32>,
+    /// How much it has risen since it was first seen; what it counts anew after a reset is on top.
+    risen: u64,
+    /// How much it had risen at some times, the earliest first.
+    marks: VecDeque<(Time, u64)>,
+}
+
+impl Rises {
+    /// Adds to a sample how much each of its counters rose.
+    pub(super) fn add(&mut self, generation: u32, now: Time, values: &mut Values) {
+        if self.generation != generation {
+            *self = Rises { generation, ..Rises::default() };
+        }
+        for (tracks, (counter, rise, within)) in self.tracks.iter_mut().zip(RISES) {
+            let counts = values.row(counter).to_vec();
+            tracks.resize_with(counts.len(), Track::default);
+            for (slot, (track, raw)) in tracks.iter_mut().zip(counts).enumerate() {
+                let risen = match raw.steps() {
+                    Some(count) => {
+                        track.rise(count, now, within).map_or(Gap::Unknown.into(), |n| Raw::new(n as f64, 1.0))
+                    }
+                    None => raw,
+                };
+                values.set(rise, slot, risen);
+            }
+        }
+    }
+}
+
+impl Track {
+    /// How much it rose within so long, or since it was first seen; nothing when that is now.
+    fn rise(&mut self, count: i32, now: Time, within: Duration) -> Option<u64> {
+        let before = self.count.replace(count)?;
+        let by = if count >= before { count - before } else { count };
+        if self.marks.is_empty() {
+            self.marks.push_back((now, 0));
+        }
+        self.risen += u64::try_from(by).unwrap_or(0);
+        let step = within / STEPS;
+        if self.marks.back().is_none_or(|(last, _)| now.since(*last) >= step || now < *last) {
+            self.marks.push_back((now, self.risen));
+        }
+        while self.marks.get(1).is_some_and(|(time, _)| now.since(*time) >= within)
+            || self.marks.len() > 2 * STEPS as usize
+        {
+            self.marks.pop_front();
+        }
+        self.marks.front().map(|(_, before)| self.risen - before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_millis(1_800_000_000_000 + seconds * 1000)
+    }
+
+    /// What a counter rose by in a minute, at each of some times.
+    fn play(counts: &[(i64, i32)]) -> Vec<Option<u64>> {
+        let mut track = Track::default();
+        counts.iter().map(|(second, count)| track.rise(*count, at(*second), MINUTE)).collect()
+    }
+
+    #[test]
+    fn what_rose_is_forgotten_after_its_span() {
+        assert_eq!(play(&[(0, 7), (1, 7), (2, 10), (10, 11)]), [None, Some(0), Some(3), Some(4)]);
+        let mut track = Track::default();
+        let rises =
+            (0..=200).map(|second| track.rise(if second < 30 { 0 } else { 5 }, at(second), MINUTE).unwrap_or(0));
+        let rises: Vec<u64> = rises.collect();
+        assert_eq!((rises[29], rises[30], rises[89]), (0, 5, 5));
+        let gone = rises.iter().rposition(|rise| *rise == 5).expect("it rose");
+        assert!((89..=95).contains(&gone), "a minute after it rose, or a step later: {gone}");
+        assert!(track.marks.len() <= STEPS as usize + 2);
+    }
+
+    #[test]
+    fn a_reset_is_no_fall() {
+        assert_eq!(play(&[(0, 40), (1, 42), (2, 3)]), [None, Some(2), Some(5)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_more_than_it_needs() {
+        let mut track = Track::default();
+        for n in 0..1000 {
+            track.rise(n, at(-7 * i64::from(n)), MINUTE);
+        }
+        assert!(track.marks.len() <= 2 * STEPS as usize);
+    }
+
+    #[test]
+    fn each_slot_has_its_own_and_gaps_stay_what_they_are() {
+        let mut rises = Rises::default();
+        let mut told = |generation, second, counts: [Raw; 2]| {
+            let mut values = Values::new(2, 0);
+            (0..).zip(counts).for_each(|(slot, raw)| values.set(gpu::ECC_SBE, slot, raw));
+            rises.add(generation, at(second), &mut values);
+            values.row(gpu::ECC_SBE_MINUTE).to_vec()
+        };
+        let count = |n: f64| Raw::new(n, 1.0);
+        assert_eq!(told(1, 0, [count(1.0), Raw::UNSUPPORTED]), [Raw::UNKNOWN, Raw::UNSUPPORTED]);
+        assert_eq!(told(1, 1, [count(4.0), count(9.0)]), [count(3.0), Raw::UNKNOWN]);
+        assert_eq!(told(1, 2, [Raw::FAILED, count(9.0)]), [Raw::FAILED, count(0.0)]);
+        assert_eq!(told(2, 3, [count(9.0), count(9.0)]), [Raw::UNKNOWN; 2], "they may be others");
+    }
+}
