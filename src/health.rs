@@ -6,6 +6,7 @@
 mod book;
 mod errors;
 mod fold;
+mod nvlink5;
 mod rule;
 mod track;
 mod words;
@@ -17,16 +18,19 @@ use std::{
 };
 
 use self::{
-    book::Book,
+    book::{Book, Proof},
     errors::Errors,
     rule::{Commands, SHORT, compares, gate, over, placeholders, question},
     track::{Finding, Sight, Tracks},
 };
 use crate::{
+    fleet::{Fleet, Gpu},
     model::{
         hostlist::Hostlist,
-        incident::{Incident, Record, Remark, Rule, Stage, Subject},
+        incident::{Incident, Record, Remark, Rule, Severity, Stage, Subject},
+        metric::gpu,
         question::{Answer, Complaint},
+        raw::Raw,
         syntax::Query,
         table::{Cell, Row, Table},
         time::Time,
@@ -87,7 +91,7 @@ struct Watch {
 
 impl Health {
     /// An engine with these rules.
-    pub fn new(Rules { rules, commands }: Rules) -> Health {
+    pub fn new(Rules { rules, commands, severities }: Rules) -> Health {
         let watch = |(at, rule): (usize, &Rule)| {
             let is_asked = !rule.view.is_empty() && !rule.is_muted;
             let question = query::parse(&question(rule)).ok().filter(|_| is_asked)?;
@@ -95,7 +99,8 @@ impl Health {
             Some(Watch { rule: at, question, gate, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
         };
         let watches = rules.iter().enumerate().filter_map(watch).collect();
-        let (errors, book, folded) = Default::default();
+        let (book, folded) = Default::default();
+        let errors = Errors::new(severities);
         Health { rules, commands, watches, errors, heard: 0, book, folded, is_impatient: false }
     }
 
@@ -111,7 +116,7 @@ impl Health {
         for record in kept {
             let Incident { rule, reason, action, since, stage, .. } = &record.incident;
             let watch = self.watches.iter_mut().find(|watch| self.rules[watch.rule].id == *rule);
-            if let Some(watch) = watch.filter(|_| *stage != Stage::Cleared) {
+            if let Some(watch) = watch.filter(|_| !matches!(stage, Stage::Verifying | Stage::Cleared)) {
                 for subject in &record.parts {
                     let (subject, reason, action) = (subject.clone(), reason.clone(), action.clone());
                     watch.tracks.restore(name(&subject), Sight { subject, reason, action }, *since, now);
@@ -153,7 +158,11 @@ impl Health {
                 Ok(table) => watch.take(access, rule, hold, &table, now).await,
                 Err(complaint) => Err(complaint),
             };
-            let pause = if asked.is_ok() { pace(rule, hold) } else { RETRY_AFTER };
+            let pause = match asked {
+                Ok(()) if self.is_impatient => TURN,
+                Ok(()) => pace(rule, hold),
+                Err(_) => RETRY_AFTER,
+            };
             // A little early rather than a whole round late.
             watch.next = now + pause - TURN / 2;
             rule.problem = asked.err().map(|complaint| complaint.message).unwrap_or_default();
@@ -166,7 +175,7 @@ impl Health {
                 self.heard = number;
                 self.errors.hear(fleet, happening);
             }
-            self.errors.findings(fleet, &self.rules).collect::<Vec<Finding>>()
+            self.errors.findings(fleet, &self.rules, now)
         });
         let turns = self.watches.iter().map(|watch| watch.tracks.turns()).sum();
         let Folded { again, turns: before, of_errors: others } = &self.folded;
@@ -185,7 +194,14 @@ impl Health {
             let waits = |node: &String| access.look(|fleet| Errors::waits_for(fleet, node));
             Errors::is_rule(&incident.rule) && incident.nodes.iter().any(waits)
         };
-        self.book.update(matters, &is_open, now);
+        // Of errors, only what asks for a repair has to prove itself.
+        let verify = |incident: &Incident| {
+            let needs_proof = incident.severity == Severity::Crit || !Errors::is_rule(&incident.rule);
+            let rule = self.rules.iter().find(|rule| needs_proof && rule.id == incident.rule);
+            rule.map_or(Duration::ZERO, |rule| rule.verify)
+        };
+        let work = |parts: &[Subject]| access.look(|fleet| parts.iter().all(|part| works(fleet, part, now)));
+        self.book.update(matters, &Proof { is_open: &is_open, verify: &verify, work: &work }, now);
         true
     }
 
@@ -224,6 +240,11 @@ impl Watch {
     ) -> Result<(), Complaint> {
         let (words, more) = (placeholders(&rule.reason).count(), placeholders(&rule.action).count());
         let first = table.columns.len().saturating_sub(words + more);
+        let is_common = |share| access.look(|fleet| table.total as f64 > at_most(share, &rule.view, fleet));
+        if rule.rare.is_some_and(is_common) {
+            self.tracks.over(|_| true, rule, now);
+            return Ok(());
+        }
         let found = table.rows.iter().map(|row| {
             let cells = |from, count| words::cells(&table.columns, row, from, count);
             let reason = words::fill(&rule.reason, &cells(first, words));
@@ -266,6 +287,35 @@ impl Watch {
         self.tracks.over(is_over, rule, now);
         Ok(())
     }
+}
+
+/// Percent of the time from which on a GPU is at work.
+const AT_WORK: f64 = 50.0;
+
+/// Whether something is at work: a GPU, or all that its node has.
+fn works(fleet: &Fleet, part: &Subject, now: Time) -> bool {
+    let Some(node) = part.node().and_then(|node| fleet.find(node)) else { return true };
+    let is_busy = |raw: &Raw| raw.value(1.0).is_some_and(|percent| percent >= AT_WORK);
+    let utils = fleet.row(node, gpu::UTIL, now);
+    match part {
+        Subject::Gpu { bus, index, .. } => {
+            let is_it =
+                |gpu: &Gpu| if bus.is_empty() { *gpu.index == **index } else { gpu.bus.eq_ignore_ascii_case(bus) };
+            let slot = fleet.node(node).inventory.gpus.iter().position(|gpu| gpu.parent.is_none() && is_it(gpu));
+            slot.and_then(|slot| utils.get(slot)).is_some_and(is_busy)
+        }
+        _ => !utils.is_empty() && utils.iter().all(is_busy),
+    }
+}
+
+/// Of how many rows of a view something can be so that is rare. Of a small fleet's, one node with all that it has is few.
+fn at_most(share: f64, view: &str, fleet: &Fleet) -> f64 {
+    let (all, of_node) = match view {
+        "gpus" => (fleet.all_gpus(), 8.0),
+        "nics" => (fleet.all_nics(), 8.0),
+        _ => (fleet.nodes().len() as u64, 1.0),
+    };
+    of_node + share * all as f64
 }
 
 /// The answers to some questions, asked together.

@@ -14,6 +14,7 @@ use crate::{
     health,
     model::{
         energy::{Hourly, Tariff},
+        incident::Severity,
         place::Levels,
     },
 };
@@ -26,6 +27,8 @@ pub(super) struct Config {
     pub(super) hub: Option<String>,
     /// The theme: a name from the themes that come along, or a file.
     pub(super) theme: Option<String>,
+    /// `[keys]`: other keys for actions, by their names: `copy = "y ctrl-y"`; none with `""`.
+    pub(super) keys: BTreeMap<String, String>,
     /// `[agent]`
     pub(super) agent: AgentConfig,
     /// `[server]`: what `supertop hub` runs with.
@@ -36,6 +39,8 @@ pub(super) struct Config {
     pub(super) rule: Vec<health::Entry>,
     /// `[commands]`: what incidents say is to be pasted: `drain.slurm = ["scontrol …"]`.
     pub(super) commands: BTreeMap<String, health::Templates>,
+    /// `[xid]`: how much XIDs matter, where that is not as NVIDIA's table has it: `63 = "info"`.
+    pub(super) xid: BTreeMap<String, Severity>,
 }
 
 /// `[energy]`
@@ -144,7 +149,8 @@ impl Config {
 
     /// What the site says of health rules.
     pub(super) fn rules(&self) -> health::Site {
-        health::Site { rules: self.rule.clone(), commands: self.commands.clone() }
+        let (rules, commands, severities) = (self.rule.clone(), self.commands.clone(), self.xid.clone());
+        health::Site { rules, commands, severities }
     }
 
     /// What energy costs.

@@ -13,6 +13,8 @@ use crate::model::{
     time::Time,
 };
 
+/// How long something may take to prove itself: what nobody uses for so long is as good as mended.
+const TRIAL: Duration = Duration::from_hours(24);
 /// How long an incident that is over is still shown, and how many of them.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 const KEPT: usize = 1000;
@@ -38,6 +40,27 @@ struct Open {
     parts: Vec<Subject>,
     /// Whether another one explains it, and is shown in its stead.
     is_explained: bool,
+    /// Since when it holds no longer, where that has to prove itself.
+    trial: Option<Trial>,
+}
+
+/// How long what was mended has worked since.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    began: Time,
+    worked: Duration,
+    /// When that was looked at last.
+    looked: Time,
+}
+
+/// What has to be known of incidents that hold no longer.
+pub(super) struct Proof<'a> {
+    /// Whether it is not known of one if it is over.
+    pub(super) is_open: &'a dyn Fn(&Incident) -> bool,
+    /// For how long what had it has to work before it is over.
+    pub(super) verify: &'a dyn Fn(&Incident) -> Duration,
+    /// Whether these are at work now.
+    pub(super) work: &'a dyn Fn(&[Subject]) -> bool,
 }
 
 impl Book {
@@ -63,14 +86,16 @@ impl Book {
         } else if incident.stage == Stage::Cleared {
             self.cleared.push(incident);
         } else {
-            self.open.push(Open { incident, parts, is_explained: false });
+            // Its trial begins anew, for nobody has looked on meanwhile.
+            self.open.push(Open { incident, parts, is_explained: false, trial: None });
         }
     }
 
     /// Takes what somebody says of an incident. Says whether it is one that is not over.
     pub(super) fn remark(&mut self, remark: &Remark, now: Time) -> bool {
         let shown = self.open.iter_mut().filter(|open| !open.is_explained);
-        let Some(Open { incident, .. }) = shown.into_iter().find(|open| open.incident.id == remark.incident) else {
+        let Some(Open { incident, trial, .. }) = shown.into_iter().find(|open| open.incident.id == remark.incident)
+        else {
             return false;
         };
         let note = |until| {
@@ -82,7 +107,9 @@ impl Book {
             Verb::Silence(span) => note(Some(now + span)),
             Verb::Reopen => None,
         };
-        incident.stage = incident.stage_at(now);
+        if trial.is_none() {
+            incident.stage = incident.stage_at(now);
+        }
         self.unsaved.insert(incident.id);
         true
     }
@@ -98,8 +125,8 @@ impl Book {
     }
 
     /// Takes what is wrong at `now`: new troubles are raised, known ones brought up to date, and others cleared, unless it
-    /// is not known of them whether they are over.
-    pub(super) fn update(&mut self, matters: Vec<Matter>, is_open: &dyn Fn(&Incident) -> bool, now: Time) {
+    /// is not known of them whether they are over, or they have to prove it.
+    pub(super) fn update(&mut self, matters: Vec<Matter>, proof: &Proof<'_>, now: Time) {
         let mut before: Vec<Option<Open>> = std::mem::take(&mut self.open).into_iter().map(Some).collect();
         let known = Index::new(&before);
         let mut explained: HashMap<(String, String), Vec<Subject>> = HashMap::new();
@@ -137,18 +164,25 @@ impl Book {
             if before.is_none_or(|before| before.is_other(&incident, &matter.parts)) {
                 self.unsaved.insert(id);
             }
-            self.open.push(Open { incident, parts: matter.parts, is_explained: false });
+            self.open.push(Open { incident, parts: matter.parts, is_explained: false, trial: None });
         }
-        for Open { incident, parts, is_explained: was_explained } in before.into_iter().flatten() {
-            let is_explained = parts.iter().any(|part| {
-                let near = explained.get(&key(&incident.rule, part));
+        for mut open in before.into_iter().flatten() {
+            let is_explained = open.parts.iter().any(|part| {
+                let near = explained.get(&key(&open.incident.rule, part));
                 near.is_some_and(|subjects| subjects.iter().any(|subject| meets(part, subject)))
             });
-            if is_explained || (!was_explained && is_open(&incident)) {
-                self.open.push(Open { incident, parts, is_explained });
+            let was_explained = std::mem::replace(&mut open.is_explained, is_explained);
+            if is_explained || (!was_explained && (proof.is_open)(&open.incident)) {
+                self.open.push(open);
+            } else if !was_explained && open.is_on_trial(proof, now) {
+                if open.incident.stage != Stage::Verifying {
+                    open.incident.stage = Stage::Verifying;
+                    self.unsaved.insert(open.incident.id);
+                }
+                self.open.push(open);
             } else if !was_explained {
-                self.unsaved.insert(incident.id);
-                self.cleared.push(Incident { stage: Stage::Cleared, cleared: Some(now), ..incident });
+                self.unsaved.insert(open.incident.id);
+                self.cleared.push(Incident { stage: Stage::Cleared, cleared: Some(now), ..open.incident });
             }
         }
         self.open.sort_by_key(|open| open.incident.id);
@@ -159,6 +193,20 @@ impl Book {
 }
 
 impl Open {
+    /// Whether it has yet to prove that it is over.
+    fn is_on_trial(&mut self, proof: &Proof<'_>, now: Time) -> bool {
+        let verify = (proof.verify)(&self.incident);
+        if verify.is_zero() {
+            return false;
+        }
+        let trial = self.trial.get_or_insert(Trial { began: now, worked: Duration::ZERO, looked: now });
+        if (proof.work)(&self.parts) {
+            trial.worked += now.since(trial.looked);
+        }
+        trial.looked = now;
+        trial.worked < verify && now.since(trial.began) < TRIAL
+    }
+
     /// Whether it has become another one than its last line says: numbers alone are no reason to write.
     fn is_other(&self, incident: &Incident, parts: &[Subject]) -> bool {
         let Open { incident: old, parts: its, .. } = self;

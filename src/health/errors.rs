@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    nvlink5,
     track::Finding,
     xid::{self, Meaning, Remedy},
 };
@@ -17,6 +18,8 @@ use crate::{
 
 /// The rule of XIDs.
 const XID: &str = "gpu.xid";
+/// The rule of what programs cause again and again on one GPU.
+const APPS: &str = "gpu.xid.apps";
 /// The rule of SXids.
 const SXID: &str = "switch.sxid";
 
@@ -32,6 +35,11 @@ const CODES: usize = 16;
 /// GPUs and switches of one node of which anything is kept, and events of one that is not heard of yet.
 const PLACES: usize = 64;
 const WAITING: usize = 256;
+/// Jobs that had XIDs of programs on one GPU, of which it is then the GPU's fault; and within how long.
+const SUSPECT: usize = 3;
+const WITHIN: Duration = Duration::from_hours(24);
+/// GPUs of a job from which on such XIDs are the job's.
+const SEVERAL: usize = 2;
 /// The number whose text says what is to be done.
 const VERDICT: u32 = 154;
 
@@ -51,6 +59,8 @@ struct Matter {
     remedy: Remedy,
     /// What the driver said itself, which beats the table, and when.
     verdict: Option<(Remedy, Severity, Time)>,
+    /// The job that had the GPU when the first of them came.
+    job: String,
 }
 
 /// A number, how often it came, and the kernel's line of it.
@@ -59,6 +69,8 @@ struct Code {
     number: u32,
     times: u32,
     line: String,
+    /// Where to look, as its registers have it.
+    look: &'static str,
 }
 
 /// All of them.
@@ -67,9 +79,18 @@ pub(super) struct Errors {
     matters: BTreeMap<Place, Matter>,
     /// Events of nodes that have not said since when they run: whether these are over is not known.
     waiting: BTreeMap<NodeId, Vec<Happening>>,
+    /// The jobs that had XIDs of programs on each GPU lately, and when each had the last.
+    apps: BTreeMap<Place, Vec<(String, Time)>>,
+    /// How much an XID matters where the site says so.
+    severities: BTreeMap<u32, Severity>,
 }
 
 impl Errors {
+    /// None yet. How much some XIDs matter is the site's to say.
+    pub(super) fn new(severities: BTreeMap<u32, Severity>) -> Errors {
+        Errors { severities, ..Errors::default() }
+    }
+
     /// Takes an event; those of another kind are none of its business.
     pub(super) fn hear(&mut self, fleet: &Fleet, happening: &Happening) {
         if !matches!(happening.event.kind, EventKind::Xid(_) | EventKind::Sxid(_)) {
@@ -98,7 +119,7 @@ impl Errors {
     }
 
     fn take(&mut self, fleet: &Fleet, Happening { node, received, event }: &Happening) {
-        let (number, is_switch, Meaning { severity, remedy, .. }) = match event.kind {
+        let (number, is_switch, Meaning { mut severity, mut remedy, .. }) = match event.kind {
             EventKind::Xid(code) => (code, false, xid::xid(code)),
             EventKind::Sxid(code) => (code, true, xid::sxid(code)),
             _ => return,
@@ -109,8 +130,16 @@ impl Errors {
         if !event.id.starts_with(boot) {
             return;
         }
+        let decoded = nvlink5::decode(number, &event.text).filter(|_| !is_switch);
+        if let Some(decoded) = decoded {
+            (severity, remedy) = (decoded.severity, decoded.remedy);
+        }
+        if !is_switch {
+            severity = self.severities.get(&number).copied().unwrap_or(severity);
+        }
         let of_node = (*node, false, String::new())..=(*node, true, char::MAX.to_string());
         let place = (*node, is_switch, bus);
+        let job = job_of(fleet, &place);
         if !self.matters.contains_key(&place) && self.matters.range(of_node).count() >= PLACES {
             return;
         }
@@ -127,16 +156,26 @@ impl Errors {
             severity: Severity::Info,
             remedy: Remedy::Watch,
             verdict: None,
+            job: job.clone(),
         };
+        if !is_switch && xid::OF_PROGRAMS.contains(&number) && number != xid::CONSEQUENCE && !job.is_empty() {
+            let jobs = self.apps.entry(place.clone()).or_default();
+            jobs.retain(|(other, last)| *other != job && time.since(*last) < WITHIN);
+            jobs.push((job.clone(), time));
+        }
         let matter = self.matters.entry(place).or_insert_with(new);
         if matter.boot != boot {
             *matter = new();
         }
         matter.hear(number, &event.text, time, (severity, remedy), number == VERDICT && !is_switch, new);
+        if let (Some(decoded), Some(code)) = (decoded, matter.codes.iter_mut().find(|code| code.number == number)) {
+            code.look = decoded.look;
+        }
     }
 
     /// Forgets what is over: what mattered little and is some time ago, and what a new start of the machine has mended.
     pub(super) fn forget(&mut self, fleet: &Fleet, now: Time) {
+        self.apps.retain(|_, jobs| jobs.iter().any(|(_, last)| now.since(*last) < WITHIN));
         self.matters.retain(|(node, ..), matter| {
             let stays_for = match matter.severity() {
                 Severity::Crit => None,
@@ -158,12 +197,82 @@ impl Errors {
     }
 
     /// What they come to.
-    pub(super) fn findings<'a>(&'a self, fleet: &'a Fleet, rules: &'a [Rule]) -> impl Iterator<Item = Finding> + 'a {
-        self.matters.iter().filter_map(move |((node, is_switch, bus), matter)| {
-            let id = if *is_switch { SXID } else { XID };
-            let rule = rules.iter().find(|rule| rule.id == id && !rule.is_muted)?;
-            Some(matter.finding(rule, subject(fleet, *node, *is_switch, bus), *is_switch))
-        })
+    pub(super) fn findings(&self, fleet: &Fleet, rules: &[Rule], now: Time) -> Vec<Finding> {
+        let rule = |id: &str| rules.iter().find(|rule| rule.id == id && !rule.is_muted);
+        let mut findings = Vec::new();
+        let mut of_jobs: BTreeMap<&str, Vec<(&Place, &Matter)>> = BTreeMap::new();
+        for (place, matter) in &self.matters {
+            if !place.1 && matter.is_of_programs() && !matter.job.is_empty() {
+                of_jobs.entry(&matter.job).or_default().push((place, matter));
+            } else if let Some(rule) = rule(if place.1 { SXID } else { XID }) {
+                findings.push(matter.finding(rule, subject(fleet, place), place.1));
+            }
+        }
+        for (job, some) in of_jobs {
+            let Some(rule) = rule(XID) else { break };
+            let each = some.iter().map(|(place, matter)| matter.finding(rule, subject(fleet, place), false));
+            if some.len() < SEVERAL {
+                findings.extend(each);
+            } else {
+                findings.extend(each.reduce(joined).map(|all| of_job(job, some.len(), all)));
+            }
+        }
+        let recent = |jobs: &[(String, Time)]| jobs.iter().filter(|(_, last)| now.since(*last) < WITHIN).count();
+        let suspects = self.apps.iter().filter(|(_, jobs)| recent(jobs) >= SUSPECT);
+        findings.extend(suspects.filter_map(|(place, jobs)| Some(suspect(rule(APPS)?, subject(fleet, place), jobs))));
+        findings
+    }
+}
+
+/// The job that has a GPU, if there is one and only one.
+fn job_of(fleet: &Fleet, (node, is_switch, bus): &Place) -> String {
+    let gpus = &fleet.node(*node).inventory.gpus;
+    let slot = gpus.iter().position(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus));
+    let Some(slot) = slot.filter(|_| !is_switch) else { return String::new() };
+    let mut jobs = fleet.jobs_of(*node).filter(|(_, share)| share.slots.contains(slot as u16));
+    let only = jobs.next().filter(|_| jobs.next().is_none());
+    only.and_then(|(number, _)| fleet.job(number as usize)).map_or_else(String::new, |job| job.id.to_string())
+}
+
+/// Two findings of one job as one.
+fn joined(mut all: Finding, other: Finding) -> Finding {
+    (all.since, all.seen) = (all.since.min(other.since), all.seen.max(other.seen));
+    all.count += other.count;
+    all.evidence.extend(other.evidence);
+    all.evidence.truncate(CODES);
+    all
+}
+
+/// What a job's program did to many of its GPUs: its user's matter, and not the operator's.
+fn of_job(job: &str, gpus: usize, all: Finding) -> Finding {
+    Finding {
+        kin: String::new(),
+        severity: Severity::Info,
+        subject: Subject::Job { job: job.to_owned() },
+        reason: format!("on {gpus} of its GPUs: {}", all.reason),
+        action: "tell its user: the program is to be mended, or just started again; the GPUs are not at fault".into(),
+        commands: Vec::new(),
+        ..all
+    }
+}
+
+/// A GPU on which several jobs' programs had such XIDs.
+fn suspect(rule: &Rule, subject: Subject, jobs: &[(String, Time)]) -> Finding {
+    let times = || jobs.iter().map(|(_, last)| *last);
+    let names: Vec<&str> = jobs.iter().map(|(job, _)| &**job).collect();
+    Finding {
+        rule: rule.id.clone(),
+        kin: String::new(),
+        severity: rule.severity,
+        subject,
+        since: times().min().unwrap_or_default(),
+        seen: times().max().unwrap_or_default(),
+        count: jobs.len() as u32,
+        reason: format!("programs of {} jobs had XIDs on it within a day: {}", jobs.len(), names.join(", ")),
+        evidence: Vec::new(),
+        action: rule.action.clone(),
+        commands: rule.commands.clone(),
+        under: rule.under.clone(),
     }
 }
 
@@ -194,7 +303,9 @@ impl Matter {
         self.count += 1;
         match self.codes.iter().position(|code| code.number == number) {
             Some(at) => self.codes[at].times += 1,
-            None if self.codes.len() < CODES => self.codes.push(Code { number, times: 1, line: line.to_owned() }),
+            None if self.codes.len() < CODES => {
+                self.codes.push(Code { number, times: 1, line: line.to_owned(), look: "" });
+            }
             None => {}
         }
         if is_verdict {
@@ -204,6 +315,11 @@ impl Matter {
         }
         self.severity = self.severity.max(severity);
         self.remedy = self.remedy.max(remedy);
+    }
+
+    /// Whether nothing but programs caused it.
+    fn is_of_programs(&self) -> bool {
+        self.verdict.is_none() && self.codes.iter().all(|code| xid::OF_PROGRAMS.contains(&code.number))
     }
 
     fn severity(&self) -> Severity {
@@ -217,10 +333,11 @@ impl Matter {
         let only_programs = self.codes.iter().all(is_of_programs);
         let codes: Vec<&Code> = self.codes.iter().filter(|code| only_programs || !is_of_programs(code)).collect();
         let name = |code: &&Code| {
-            let Code { number, times, .. } = code;
+            let Code { number, times, look, .. } = code;
             let (word, meaning) = if is_switch { ("SXid", xid::sxid(*number)) } else { ("XID", xid::xid(*number)) };
             let times = if *times > 1 { format!(", {times} times") } else { String::new() };
-            format!("{word} {number}{times}: {}", meaning.name)
+            let look = if look.is_empty() { String::new() } else { format!(": {look}") };
+            format!("{word} {number}{times}: {}{look}", meaning.name)
         };
         let known = remedy.commands().iter().filter(|name| rule.commands.iter().any(|it| it == *name));
         Finding {
@@ -241,18 +358,14 @@ impl Matter {
 }
 
 /// The GPU or switch at a PCI address.
-fn subject(fleet: &Fleet, node: NodeId, is_switch: bool, bus: &str) -> Subject {
-    let name = fleet.name(node).to_owned();
-    if is_switch {
+fn subject(fleet: &Fleet, (node, is_switch, bus): &Place) -> Subject {
+    let (node, name) = (*node, fleet.name(*node).to_owned());
+    if *is_switch {
         return Subject::Part { node: name, part: format!("switch {bus}") };
     }
     let gpus = &fleet.node(node).inventory.gpus;
     let index = gpus.iter().find(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus));
-    Subject::Gpu {
-        node: name,
-        index: index.map_or_else(|| bus.to_owned(), |gpu| gpu.index.to_string()),
-        bus: bus.into(),
-    }
+    Subject::Gpu { node: name, index: index.map_or_else(|| bus.clone(), |gpu| gpu.index.to_string()), bus: bus.clone() }
 }
 
 #[cfg(test)]
@@ -273,6 +386,7 @@ mod tests {
             severity: Severity::Info,
             remedy: Remedy::Watch,
             verdict: None,
+            job: String::new(),
         }
     }
 

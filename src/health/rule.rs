@@ -32,10 +32,14 @@ pub struct Entry {
     pub every: Option<String>,
     /// How long it may be false in between.
     pub gap: Option<String>,
+    /// Of which share of the view's rows it can be so at most, from 0 to 1.
+    pub rare: Option<f64>,
     /// The condition under which it ends.
     pub clear: Option<String>,
     /// How long that has to hold.
     pub clear_hold: Option<String>,
+    /// How long what was mended has to work under load before it is over.
+    pub verify: Option<String>,
     /// How much it matters.
     pub severity: Option<Severity>,
     /// Why, with keys of the view in braces.
@@ -80,6 +84,8 @@ pub struct Site {
     pub rules: Vec<Entry>,
     /// `[commands]`
     pub commands: BTreeMap<String, Templates>,
+    /// `[xid]`: how much XIDs matter there, by their numbers.
+    pub severities: BTreeMap<String, Severity>,
 }
 
 /// The rules in force, and the commands that they name.
@@ -89,13 +95,19 @@ pub struct Rules {
     pub rules: Vec<Rule>,
     /// The commands.
     pub(super) commands: Commands,
+    /// How much XIDs matter, where the site sees that otherwise than the table.
+    pub(super) severities: BTreeMap<u32, Severity>,
 }
 
 /// Those that come along.
 impl Default for Rules {
     fn default() -> Self {
         // A test reads them.
-        Rules::read(&Site::default()).unwrap_or(Rules { rules: Vec::new(), commands: Commands::new() })
+        Rules::read(&Site::default()).unwrap_or(Rules {
+            rules: Vec::new(),
+            commands: Commands::new(),
+            severities: BTreeMap::new(),
+        })
     }
 }
 
@@ -105,7 +117,13 @@ impl Rules {
     /// # Errors
     /// What of the site's rules cannot be read, by the rule's id. Rules that come along always can.
     pub fn read(site: &Site) -> Result<Rules, String> {
-        rules(site).map(|(rules, commands)| Rules { rules, commands })
+        let (rules, commands) = rules(site)?;
+        let number = |(code, severity): (&String, &Severity)| match code.parse() {
+            Ok(code) => Ok((code, *severity)),
+            Err(_) => Err(format!("[xid]: `{code}` is no XID's number")),
+        };
+        let severities = site.severities.iter().map(number).collect::<Result<_, String>>()?;
+        Ok(Rules { rules, commands, severities })
     }
 }
 
@@ -158,8 +176,10 @@ fn changed(rule: Rule, entry: &Entry, is_of_site: bool) -> Result<Rule, String> 
         hold: long(entry.hold, rule.hold)?,
         gap: long(entry.gap, rule.gap)?,
         every: entry.every.map_or(Ok(rule.every), |every| long(Some(every), Duration::ZERO).map(Some))?,
+        rare: entry.rare.or(rule.rare),
         clear: entry.clear.unwrap_or(rule.clear),
         clear_hold: long(entry.clear_hold, rule.clear_hold)?,
+        verify: long(entry.verify, rule.verify)?,
         severity: entry.severity.unwrap_or(rule.severity),
         reason: entry.reason.unwrap_or(rule.reason),
         action: entry.action.unwrap_or(rule.action),
@@ -182,8 +202,11 @@ fn check(rule: &Rule, all: &[Rule], commands: &Commands) -> Result<(), String> {
     if let Some(name) = rule.commands.iter().find(|name| !is_known(name)) {
         return Err(format!("`do` names `{name}`, which is none of [commands]"));
     }
-    if rule.view.is_empty() && ["gpu.xid", "switch.sxid"].contains(&&*rule.id) {
+    if rule.view.is_empty() && ["gpu.xid", "gpu.xid.apps", "switch.sxid"].contains(&&*rule.id) {
         return Ok(());
+    }
+    if rule.rare.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        return Err("`rare` is a share, from 0 to 1".into());
     }
     if rule.reason.is_empty() || rule.when.is_empty() {
         return Err("it needs view, when and reason".into());
@@ -278,7 +301,7 @@ mod tests {
             commands: BTreeMap<String, Templates>,
         }
         let Config { rule, commands } = toml::from_str(text).expect("TOML");
-        rules(&Site { rules: rule, commands })
+        rules(&Site { rules: rule, commands, ..Site::default() })
     }
 
     #[test]
@@ -309,6 +332,14 @@ mod tests {
     }
 
     #[test]
+    fn a_site_says_how_much_an_xid_matters() {
+        let site = |code: &str| Site { severities: BTreeMap::from([(code.into(), Severity::Info)]), ..Site::default() };
+        let rules = Rules::read(&site("63")).expect("rules");
+        assert_eq!(rules.severities, BTreeMap::from([(63, Severity::Info)]));
+        assert_eq!(Rules::read(&site("x")).err().as_deref(), Some("[xid]: `x` is no XID's number"));
+    }
+
+    #[test]
     fn what_takes_no_comparing_is_asked_first() {
         let check = |text: &str, expected: Option<&str>| {
             let gate = gate(&query::parse(text).expect(text));
@@ -331,6 +362,7 @@ mod tests {
         check("[[rule]]\nid = 'x'\nview = 'gpus'\nwhen = 'temp >'\nreason = 'y'", "rule x: ");
         check("[[rule]]\nid = 'host.disk'\nunder = ['host.dosk']", "`host.dosk`, which is no rule");
         check("[[rule]]\nid = 'host.disk'\ndo = ['jump']", "`jump`, which is none of [commands]");
+        check("[[rule]]\nid = 'host.disk'\nrare = 5", "`rare` is a share");
         check("[[rule]]\nmute = true", "a rule has no id");
         check("[commands]\nreset = ['a; b']", "`a; b` is two commands");
     }

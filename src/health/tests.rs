@@ -1,19 +1,23 @@
 //! What findings come to: folded, and numbered.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 
 use super::{
     Health, Rules,
-    book::Book,
+    book::{Book, Proof},
     fold::{Matter, fold},
     track::Finding,
 };
 use crate::{
     fleet::{Fleet, Settings},
     model::{
-        incident::{Severity, Stage, Subject},
+        incident::{Incident, Remark, Severity, Stage, Subject, Verb},
+        job,
         place::Label,
         report::{self, Event, EventKind, Introduction, Inventory},
         time::Time,
@@ -39,6 +43,11 @@ fn fleet(nodes: usize) -> Fleet {
         fleet.inventory(session, &Inventory { labels: vec![label], ..Inventory::default() }, at(0));
     }
     fleet
+}
+
+/// Nothing has to prove itself.
+fn proof(is_open: &dyn Fn(&Incident) -> bool) -> Proof<'_> {
+    Proof { is_open, verify: &|_| Duration::ZERO, work: &|_| false }
 }
 
 fn gpu(node: &str, index: usize) -> Subject {
@@ -171,7 +180,7 @@ fn open(book: &Book) -> Vec<String> {
 fn update(book: &mut Book, fleet: &Fleet, findings: Vec<Finding>, second: i64) {
     let known: HashSet<(String, Subject)> = book.subjects();
     let was = |rule: &str, subject: &Subject| known.contains(&(rule.to_owned(), subject.clone()));
-    book.update(fold(findings, fleet, &BTreeMap::default(), &was), &|_| false, at(second));
+    book.update(fold(findings, fleet, &BTreeMap::default(), &was), &proof(&|_| false), at(second));
 }
 
 #[test]
@@ -225,7 +234,7 @@ fn incidents_outlive_a_restart_and_are_written_when_they_change() {
         next.restore(record);
     }
     assert_eq!(open(&next), ["1 n01"]);
-    next.update(Vec::new(), &|_| true, at(4));
+    next.update(Vec::new(), &proof(&|_| true), at(4));
     assert_eq!(open(&next), ["1 n01"], "nobody knows yet");
     update(&mut next, &fleet, vec![hot, crit("cold", gpu("n02", 1))], 5);
     assert_eq!(open(&next), ["1 n01:0", "2 n02:1"]);
@@ -270,4 +279,108 @@ fn incidents_are_made_anew_when_something_came_or_went_and_now_and_then() {
     let node = fleet.find("n01").expect("it has joined");
     fleet.event(node, Event { id, time: at(7), subject, kind: EventKind::Xid(79), text }, at(7));
     assert_eq!([7, 8].map(|second| look(&fleet, second)), [true, false]);
+}
+
+/// A job, and which GPUs of which nodes it has.
+type Given<'a> = (&'a str, &'a [(&'a str, &'a [u16])]);
+
+fn schedule(fleet: &mut Fleet, jobs: &[Given<'_>], now: Time) {
+    fleet.begin_schedule("slurm");
+    for (id, gpus) in jobs {
+        let share = |(node, slots): &(&str, &[u16])| job::Share { node: (*node).into(), gpus: Some(slots.to_vec()) };
+        let shares = gpus.iter().map(share).collect();
+        let (id, phase) = ((*id).to_owned(), job::Phase::Running);
+        fleet.schedule(&job::Job { id, phase, shares, ..job::Job::default() }, now);
+    }
+    fleet.end_schedule(Ok(()), Ok(()), now);
+}
+
+#[test]
+fn what_a_program_does_to_many_gpus_is_its_users_matter_and_to_one_gpu_again_and_again_the_gpus() {
+    let mut fleet = fleet(2);
+    let gpu = |index: usize| {
+        let (index, bus) = (index.to_string(), format!("0000:0{index}:00.0"));
+        report::Gpu { uuid: format!("GPU-{index}"), index, bus, ..report::Gpu::default() }
+    };
+    for name in ["n01", "n02"] {
+        let introduction = Introduction { node: name.into(), boot_id: "b".into(), ..Introduction::default() };
+        let session = fleet.join(&introduction, std::iter::empty(), at(0)).expect("room");
+        fleet.inventory(session, &Inventory { gpus: (0..4).map(gpu).collect(), ..Inventory::default() }, at(0));
+    }
+    let mut health = Health::new(Rules::default());
+    let mut number = 0;
+    let mut xid = |fleet: &mut Fleet, node: &str, slot: usize, code: u32, seconds: i64| {
+        number += 1;
+        let subject = report::Subject::Gpu { bus: format!("0000:0{slot}:00.0") };
+        let (id, kind) = (format!("b:{number}"), EventKind::Xid(code));
+        let event = Event { id, time: at(seconds), subject, kind, text: String::new() };
+        fleet.event(fleet.find(node).expect(node), event, at(seconds));
+    };
+    let mut open = |fleet: &Fleet, seconds: i64| -> Vec<String> {
+        health.look(&fleet, at(seconds)).now_or_never().expect("at once");
+        let all = health.incidents().into_iter().filter(|it| it.stage == Stage::Open && it.rule.starts_with("gpu.xid"));
+        let mut words: Vec<String> =
+            all.map(|it| format!("{} {} {} {}", it.severity.word(), it.rule, it.subject, it.count)).collect();
+        words.sort_unstable();
+        words
+    };
+    schedule(&mut fleet, &[("4711", &[("n01", &[0, 1]), ("n02", &[1])]), ("a", &[("n01", &[3])])], at(1));
+    xid(&mut fleet, "n01", 3, 13, 2);
+    xid(&mut fleet, "n01", 0, 31, 2);
+    assert_eq!(open(&fleet, 3), ["warn gpu.xid n01:0 1", "warn gpu.xid n01:3 1"], "each job has one GPU so far");
+    xid(&mut fleet, "n01", 1, 31, 4);
+    xid(&mut fleet, "n02", 1, 31, 4);
+    xid(&mut fleet, "n02", 2, 79, 4);
+    let all = open(&fleet, 5);
+    assert!(all.contains(&"info gpu.xid job 4711 3".to_owned()), "{all:?}");
+    assert!(all.contains(&"crit gpu.xid n02:2 1".to_owned()) && all.len() == 3, "{all:?}");
+    for (job, seconds) in [("b", 10), ("c", 20)] {
+        schedule(&mut fleet, &[(job, &[("n01", &[3])])], at(seconds));
+        xid(&mut fleet, "n01", 3, 43, seconds + 1);
+        xid(&mut fleet, "n01", 3, 45, seconds + 1);
+        open(&fleet, seconds + 1);
+    }
+    let all = open(&fleet, 22);
+    assert!(all.contains(&"warn gpu.xid.apps n01:3 3".to_owned()), "{all:?}");
+}
+
+#[test]
+fn what_was_mended_proves_itself_under_load() {
+    let (fleet, mut book) = (fleet(4), Book::default());
+    let mut update = |is_there: bool, works: bool, second: i64| {
+        let findings = is_there.then(|| finding("a", gpu("n01", 1), Severity::Crit, &[])).into_iter().collect();
+        let matters = fold(findings, &fleet, &BTreeMap::default(), &|_, _| false);
+        let (verify, work) = (|_: &Incident| Duration::from_secs(10), |_: &[Subject]| works);
+        book.update(matters, &Proof { is_open: &|_| false, verify: &verify, work: &work }, at(second));
+        let [incident] = &book.incidents()[..] else { panic!("{:?}", book.incidents()) };
+        (incident.id, incident.stage)
+    };
+    assert_eq!(update(true, true, 0), (1, Stage::Open));
+    assert_eq!(update(false, true, 5), (1, Stage::Verifying));
+    assert_eq!(update(false, false, 14), (1, Stage::Verifying), "it has not worked");
+    assert_eq!(update(false, true, 20), (1, Stage::Verifying));
+    assert_eq!(update(true, true, 22), (1, Stage::Open), "it has come back, and is the same");
+    assert_eq!(update(false, true, 30), (1, Stage::Verifying));
+    assert_eq!(update(false, true, 39), (1, Stage::Verifying), "all of its time begins anew");
+    assert_eq!(update(false, true, 40), (1, Stage::Cleared));
+}
+
+#[test]
+fn what_proves_itself_goes_on_doing_so_after_a_restart_and_not_for_ever() {
+    let (fleet, mut book) = (fleet(4), Book::default());
+    let (verify, work) = (|_: &Incident| Duration::from_secs(10), |_: &[Subject]| false);
+    let proof = Proof { is_open: &|_| false, verify: &verify, work: &work };
+    let matters =
+        fold(vec![finding("a", gpu("n01", 1), Severity::Crit, &[])], &fleet, &BTreeMap::default(), &|_, _| false);
+    book.update(matters, &proof, at(0));
+    book.update(Vec::new(), &proof, at(1));
+    let remark = Remark { incident: 1, verb: Verb::Acknowledge, text: String::new(), by: "ann".into() };
+    assert!(book.remark(&remark, at(2)));
+    assert_eq!(book.incidents()[0].stage, Stage::Verifying, "whatever is said of it");
+    let mut next = Book::default();
+    book.take_unsaved().into_iter().for_each(|record| next.restore(record));
+    next.update(Vec::new(), &proof, at(3));
+    assert_eq!(next.incidents()[0].stage, Stage::Verifying);
+    next.update(Vec::new(), &proof, at(90_000));
+    assert_eq!(next.incidents()[0].stage, Stage::Cleared, "nobody has used it for a day");
 }

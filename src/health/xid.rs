@@ -129,6 +129,8 @@ pub(super) fn verdict(text: &str) -> Option<(Remedy, Severity)> {
 
 /// XIDs that what programs do causes: they fold into those of the hardware, never the other way round.
 pub(super) const OF_PROGRAMS: [u32; 4] = [13, 31, 43, 45];
+/// The one of them that only says that another error came before.
+pub(super) const CONSEQUENCE: u32 = 45;
 
 #[cfg(test)]
 mod tests {

@@ -44,13 +44,15 @@ pub enum Stage {
     Acknowledged,
     /// Its rule holds, and for some time nobody wants to hear of it.
     Silenced,
-    /// Its rule holds no longer.
+    /// Its rule holds no longer, and what was mended has yet to prove itself under load.
+    Verifying,
+    /// It is over.
     Cleared,
 }
 
 impl Stage {
     /// The words of all stages, in their order.
-    pub const WORDS: &[&str] = &["open", "acknowledged", "silenced", "cleared"];
+    pub const WORDS: &[&str] = &["open", "acknowledged", "silenced", "verifying", "cleared"];
 }
 
 /// What somebody says of an incident.
@@ -231,10 +233,14 @@ pub struct Rule {
     pub every: Option<Duration>,
     /// How long it may be false in between without beginning anew.
     pub gap: Duration,
+    /// Of which share of the view's rows it can be so: what more of them have is no exception, and raises nothing.
+    pub rare: Option<f64>,
     /// The condition under which it ends; empty for the opposite of `when`.
     pub clear: String,
     /// How long that has to hold before it is cleared.
     pub clear_hold: Duration,
+    /// For how long its thing has to work under load, once that is over, before it counts as mended.
+    pub verify: Duration,
     /// How much it matters.
     pub severity: Severity,
     /// Why, with keys of the view in braces: `memory at {gpu.temp.mem}`.

@@ -5,10 +5,13 @@
 
 #[path = "../it/play.rs"]
 mod play;
+#[path = "../it/readings.rs"]
+mod readings;
 
 use std::time::Instant;
 
 use play::Play;
+use readings::Reading;
 use supertop::collect::sim::{FIRST, Faults, scenario};
 
 /// Nodes of a scenario, and of the day without faults; power brakes and dead racks want some racks.
@@ -26,6 +29,7 @@ fn main() {
     for name in scenario::names().filter(|name| *name != "none") {
         scenario(name);
     }
+    readings();
     day();
 }
 
@@ -65,6 +69,26 @@ fn scenario(name: &str) {
         _ => "–".into(),
     };
     println!("| {name} | {found} of {SEEDS} | {span} | {} | {wrong} |", rules.join(", "));
+}
+
+/// Plays every reading that a rule judges, and then those that come near.
+fn readings() {
+    let all = readings::all();
+    let outcome = readings::play(&all);
+    println!("\n| reading | found after, s |\n|---|--:|");
+    for Reading { rule, metric, value, .. } in &all {
+        let after = outcome.found.get(rule).map_or("not found".into(), u32::to_string);
+        println!("| {metric} {value} ({rule}) | {after} |");
+    }
+    let near: Vec<Reading> = all.into_iter().filter_map(|it| Some(Reading { value: it.near?, ..it })).collect();
+    let came_near = readings::play(&near);
+    println!(
+        "\n{} readings were found, {} were raised for nothing; of {} that came near, {} were raised",
+        outcome.found.len(),
+        outcome.others.len(),
+        near.len(),
+        came_near.found.len() + came_near.others.len()
+    );
 }
 
 /// A day with load, jobs that end, idle nodes and the heat of the afternoon, and nothing wrong.

@@ -1,10 +1,16 @@
 //! `supertop check` and the incidents behind it, by the real binary.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
-use crate::process::{Hub, PATIENCE, Running, supertop};
+use crate::{
+    nvml::mock::Library,
+    process::{Hub, PATIENCE, Running, supertop},
+};
 
 /// What check says of a hub, and its exit code.
 fn check(hub: &Hub, args: &[&str]) -> (Value, Option<i32>) {
@@ -140,4 +146,46 @@ fn a_sites_rule_that_cannot_be_read_is_named() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("rule host.disk") && said.lines().count() == 1, "{said}");
+}
+
+/// The README's script for Slurm, which drains a node.
+fn health_check_program() -> &'static str {
+    let readme = include_str!("../../README.md");
+    let (_, after) = readme.split_once("```sh\n#!/bin/sh\n").expect("the script");
+    after.split_once("```").expect("its end").0
+}
+
+#[test]
+fn slurm_drains_a_node_of_which_something_is_critical_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let executable = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    let script = executable("check", health_check_program());
+    // What the script asks of Slurm is written down; `state` is what Slurm answers.
+    let (state, said) = (dir.path().join("state"), dir.path().join("said"));
+    let scontrol = format!("[ \"$1\" = show ] && exec cat {}\necho \"$@\" >> {}\n", state.display(), said.display());
+    executable("scontrol", &scontrol);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_supertop"), dir.path().join("supertop")).unwrap();
+    let run = |control: &str, slurm: &str| {
+        std::fs::write(&state, slurm).unwrap();
+        let _ = std::fs::remove_file(&said);
+        let mock = Library::new(control);
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+        let mut command = std::process::Command::new(&script);
+        command.env("PATH", path).env("SUPERTOP_NVML", mock.path()).env("SLURMD_NODENAME", "gpu017");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read_to_string(&said).unwrap_or_default()
+    };
+    let idle = "NodeName=gpu017 State=IDLE ThreadsPerCore=1";
+    let drained = run("gpu 3 lost", idle);
+    assert!(drained.starts_with("update nodename=gpu017 state=drain reason=supertop: "), "{drained}");
+    assert!(drained.contains("lost"), "{drained}");
+    assert_eq!(run("gpu 3 set persistence 0", idle), "", "a warning holds no node");
+    let by_hand = "NodeName=gpu017 State=IDLE+DRAIN ThreadsPerCore=1 Reason=cabling";
+    assert_eq!(run("gpu 3 lost", by_hand), "", "whoever drained it keeps the word");
 }

@@ -5,7 +5,10 @@ use supertop::{
     model::incident::Severity,
 };
 
-use crate::play::Play;
+use crate::{
+    play::Play,
+    readings::{self, Reading},
+};
 
 /// Plays a scenario for so long and says what is open then; whatever is open before is about the same subject.
 fn check(name: &str, nodes: u32, seconds: u32, (rule, severity): (&str, Severity), reason: &str, action: &str) {
@@ -107,4 +110,22 @@ fn full_disks_are_found() {
 fn every_fault_has_a_scenario() {
     let names: Vec<_> = scenario::names().collect();
     assert!(Ailment::ALL.iter().all(|it| names.contains(&it.word())));
+}
+
+#[test]
+fn readings_are_found_by_the_rules_that_judge_them() {
+    let all = readings::all();
+    let outcome = readings::play(&all);
+    let missed: Vec<&str> =
+        all.iter().map(|reading| &*reading.rule).filter(|rule| !outcome.found.contains_key(*rule)).collect();
+    assert_eq!((missed, outcome.others), (vec![], vec![]));
+}
+
+#[test]
+fn readings_that_come_near_raise_nothing() {
+    let near = |reading: Reading| reading.near.map(|value| Reading { value, ..reading });
+    let all: Vec<Reading> = readings::all().into_iter().filter_map(near).collect();
+    let outcome = readings::play(&all);
+    assert_eq!((outcome.found.len(), outcome.others), (0, vec![]));
+    assert!(all.len() > 10);
 }

@@ -1,0 +1,92 @@
+//! Readings that rules judge, of a table: each as its rule's basis has it, and one that comes near.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+use supertop::{
+    collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject},
+    model::{
+        metric::{MetricId, Scope},
+        raw::Raw,
+    },
+};
+
+use crate::play::Play;
+
+/// Nodes of the fleet in which they are played, each on one that is at work.
+const NODES: u32 = 96;
+/// Longer than the longest hold.
+const WATCHED: u32 = 500;
+
+#[derive(Deserialize)]
+struct File {
+    reading: Vec<Reading>,
+}
+
+/// One reading.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Reading {
+    pub(crate) rule: String,
+    pub(crate) metric: String,
+    pub(crate) value: f64,
+    /// What comes near.
+    pub(crate) near: Option<f64>,
+}
+
+/// What a play of readings came to.
+pub(crate) struct Outcome {
+    /// After how many seconds each rule's incident was open, by the rule.
+    pub(crate) found: BTreeMap<String, u32>,
+    /// What else was raised, in words.
+    pub(crate) others: Vec<String>,
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Reading> {
+    let File { reading } = toml::from_str(include_str!("readings.toml")).unwrap();
+    reading
+}
+
+/// Plays some readings at once, each on another node.
+pub(crate) fn play(readings: &[Reading]) -> Outcome {
+    let healthy = Sim::new(Plan { nodes: NODES, seed: 1, faults: Faults::Given(Vec::new()), ..Plan::default() });
+    // Nodes that are at work, and those next to one another in turn, so that none makes up half of a rack.
+    let works = |n: &u32| healthy.job(*n, healthy.plan().start).is_some_and(|job| job.gpus == healthy.plan().gpus);
+    let at_work: Vec<u32> = (0..NODES).filter(works).collect();
+    assert!(at_work.len() >= readings.len(), "{} nodes are at work", at_work.len());
+    let faults = readings.iter().zip(&at_work).map(|(reading, node)| reading.fault(*node));
+    let names: BTreeMap<String, String> =
+        readings.iter().zip(&at_work).map(|(reading, node)| (healthy.name(*node), reading.rule.clone())).collect();
+    let mut play = Play::new(NODES, 1, Faults::Given(faults.collect()));
+    let mut outcome = Outcome { found: BTreeMap::new(), others: Vec::new() };
+    for _ in 0..WATCHED {
+        play.step();
+        for incident in play.open() {
+            let is_its = |node: &String| names.get(node).is_some_and(|rule| *rule == incident.rule);
+            if incident.nodes.iter().all(is_its) {
+                outcome.found.entry(incident.rule).or_insert(play.seconds - FIRST.as_secs() as u32);
+                continue;
+            }
+            let words = format!("{}: {} ({})", incident.subject, incident.reason, incident.rule);
+            if !outcome.others.contains(&words) {
+                outcome.others.push(words);
+            }
+        }
+    }
+    outcome
+}
+
+impl Reading {
+    fn fault(&self, node: u32) -> Fault {
+        let all = Scope::SAMPLED.into_iter().flat_map(|scope| (0..).zip(scope.metrics()).map(move |it| (scope, it)));
+        let mut named = all.filter(|(_, (_, metric))| metric.key == *self.metric);
+        let (scope, (row, metric)) = named.next().unwrap_or_else(|| panic!("{} is no metric", self.metric));
+        let subject = match scope {
+            Scope::Node => Subject::Node(node),
+            Scope::Nic => Subject::Port(node, 1),
+            _ => Subject::Gpu(node, 2),
+        };
+        let ailment = Ailment::Reads(MetricId { scope, row }, Raw::new(self.value, metric.quantum));
+        Fault { ailment, subject, at: Duration::from_secs(FIRST.as_secs()) }
+    }
+}
