@@ -22,7 +22,7 @@ mod update;
 mod verdict;
 mod views;
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{collections::BTreeMap, future::poll_fn, io, task::Poll, time::Duration};
 
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
@@ -69,6 +69,8 @@ pub struct Settings {
     pub theme: String,
     /// The user's own themes: name and TOML text.
     pub themes: Vec<(String, String)>,
+    /// Other keys for some actions, by their names.
+    pub keys: BTreeMap<String, String>,
     /// How many colours the terminal shows.
     pub depth: Depth,
     /// Which characters it shows.
@@ -93,6 +95,7 @@ impl Default for Settings {
             title: "supertop".into(),
             theme: "dark".into(),
             themes: Vec::new(),
+            keys: BTreeMap::new(),
             depth: Depth::detect(var),
             symbols: Symbols::detect(var),
             zone: TimeZone::system(),
@@ -120,6 +123,9 @@ pub enum TuiError {
     /// The theme cannot be used.
     #[error(transparent)]
     Theme(#[from] ThemeError),
+    /// A key cannot be what it is to be.
+    #[error("keys: {0}")]
+    Keys(String),
     /// The terminal cannot be used.
     #[error("terminal: {0}")]
     Terminal(#[from] io::Error),

@@ -73,7 +73,8 @@ fn hub_settings(config: &Config) -> Result<hub::Settings> {
 }
 
 fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
-    let mut settings = tui::Settings { levels: config.levels().names().to_vec(), ..tui::Settings::default() };
+    let (keys, levels) = (config.keys.clone(), config.levels().names().to_vec());
+    let mut settings = tui::Settings { keys, levels, ..tui::Settings::default() };
     let Some(theme) = theme else { return Ok(settings) };
     if !theme.contains(['/', '.']) {
         settings.theme = theme;
@@ -100,7 +101,7 @@ fn show(target: Target, settings: tui::Settings) -> Result<ExitCode> {
     match exit {
         Ok(Exit::Quit) => Ok(ExitCode::SUCCESS),
         Ok(Exit::Signal(signal)) => Ok(ExitCode::from(128_u8.saturating_add(signal as u8))),
-        Err(error @ tui::TuiError::Theme(_)) => Err(Usage(error.to_string()).into()),
+        Err(error @ (tui::TuiError::Theme(_) | tui::TuiError::Keys(_))) => Err(Usage(error.to_string()).into()),
         Err(error) => Err(error.into()),
     }
 }

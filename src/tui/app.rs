@@ -10,15 +10,15 @@ use crate::{
         question::{Answer, News, Question, Reply},
     },
     tui::{
-        Settings,
+        Settings, TuiError,
         ask::Ask,
         command::{self, Command},
         draw::Look,
-        keymap::Keymap,
+        keymap::{Keymap, Keys},
         prompt::{Kind, Prompt},
         screen::{Asked, Screen, Step, gpu::Gpu, node::Node, of, overview::Overview, table::TableScreen},
         shared::Shared,
-        theme::{Theme, ThemeError},
+        theme::Theme,
         update::Effects,
         views::{self, Target},
     },
@@ -58,14 +58,16 @@ const IDLE: u32 = 2;
 
 impl App {
     /// The interface as it begins.
-    pub(crate) fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<App, ThemeError> {
+    pub(crate) fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<App, TuiError> {
         let theme = Theme::load(&settings.theme, &settings.themes, settings.depth)?;
         let look = Look { theme, symbols: settings.symbols };
-        let shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
+        let mut shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
+        shared.keys = Keys::with(&settings.keys).map_err(TuiError::Keys)?;
+        let keymap = Keymap::new(&shared.keys);
         let first = Box::new(Overview::new(settings.alone, &shared));
         let mut app = App {
             shared,
-            keymap: Keymap::default(),
+            keymap,
             prompt: None,
             commands: Vec::new(),
             stacks: vec![Vec::new()],

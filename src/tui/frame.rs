@@ -9,7 +9,7 @@ use crate::{
         action::Action,
         app::App,
         draw::{Pen, bar::spark, cut_end, cut_middle, symbols, width},
-        keymap::shown,
+        keymap::{Keys, shown},
         prompt::{Kind, Prompt},
         screen::{Objection, Screen},
         shared::Shared,
@@ -246,13 +246,13 @@ fn footer(pen: &mut Pen<'_>, app: &App) {
         let text = format!("{} marked", app.shared().marks.len());
         end = pen.right(pen.width().saturating_sub(1), 0, &text, Role::FooterNotice).saturating_sub(1);
     }
-    let at_root = app.crumbs().len() == 1;
+    let (at_root, keys) = (app.crumbs().len() == 1, &app.shared().keys);
     // Whatever else finds no room, the key that lists all keys does.
-    let help = app.screen().hints().contains(&Action::Help).then(|| Hint::of(Action::Help));
+    let help = app.screen().hints().contains(&Action::Help).then(|| Hint::of(Action::Help, keys));
     let room = end.saturating_sub(help.as_ref().map_or(0, |help| help.width() + 2));
     let mut x = 1;
     for action in app.screen().hints().iter().filter(|action| **action != Action::Help) {
-        let hint = Hint::of(*action);
+        let hint = Hint::of(*action, keys);
         if *action == Action::Back && at_root {
             continue;
         }
@@ -273,9 +273,8 @@ struct Hint {
 }
 
 impl Hint {
-    fn of(action: Action) -> Hint {
-        let row = action.row();
-        Hint { key: shown(row.keys.split(' ').next().unwrap_or(row.keys)), words: row.hint }
+    fn of(action: Action, keys: &Keys) -> Hint {
+        Hint { key: shown(keys.of(action).split(' ').next().unwrap_or_default()), words: action.row().hint }
     }
 
     fn width(&self) -> u16 {

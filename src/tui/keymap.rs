@@ -1,9 +1,14 @@
 //! From keys to actions: chords parsed from the action table, one or two keys long.
 //! The first key of two is remembered until the second comes or something else is pressed.
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::tui::action::{ACTIONS, Action};
+use crate::tui::{
+    action::{ACTIONS, Action},
+    theme::edits,
+};
 
 /// One key with its modifiers. Shift is part of the character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,21 +93,83 @@ pub(crate) struct Keymap {
     pending: Option<Chord>,
 }
 
+/// The keys of each action, as the table has them or as a person wants them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keys(Vec<String>);
+
+impl Default for Keys {
+    fn default() -> Self {
+        Keys(ACTIONS.iter().map(|row| row.keys.to_owned()).collect())
+    }
+}
+
+impl Keys {
+    /// The table's, with other ones for some actions by their names. Empty ones take an action's keys away.
+    ///
+    /// # Errors
+    /// What is wrong, in a line for that person: no such action, no such key, or a key that means two actions.
+    pub(crate) fn with(changes: &BTreeMap<String, String>) -> Result<Keys, String> {
+        let mut keys = Keys::default();
+        for (name, wanted) in changes {
+            let Some(row) = ACTIONS.iter().find(|row| row.name == name) else {
+                let nearest = ACTIONS.iter().map(|row| row.name).min_by_key(|known| edits(name, known));
+                return Err(format!("no action is called {name:?}; did you mean {:?}?", nearest.unwrap_or_default()));
+            };
+            if let Some(wrong) = sequences(wanted).find(|it| it.split(',').any(|key| Chord::parse(key).is_none())) {
+                return Err(format!(
+                    "{name}: {wrong:?} is no key; keys are written as k, G, ctrl-d, alt-x, enter or g,g"
+                ));
+            }
+            wanted.clone_into(&mut keys.0[row.action as usize]);
+        }
+        keys.conflict().map_or(Ok(keys), Err)
+    }
+
+    /// The keys of an action, as the table writes them.
+    pub(crate) fn of(&self, action: Action) -> &str {
+        &self.0[action as usize]
+    }
+
+    fn bindings(&self) -> impl Iterator<Item = (Vec<Chord>, Action)> {
+        let each = ACTIONS.iter().flat_map(|row| sequences(self.of(row.action)).map(|keys| (keys, row.action)));
+        // A test parses every key of the table, and what a person wants is read before it is taken.
+        each.filter_map(|(keys, action)| Some((keys.split(',').map(Chord::parse).collect::<Option<_>>()?, action)))
+    }
+
+    /// Two actions of which one's keys are the other's, or begin so: then only one of them could be meant.
+    fn conflict(&self) -> Option<String> {
+        let all: Vec<(Vec<Chord>, Action)> = self.bindings().collect();
+        let clash = |a: &[Chord], b: &[Chord]| b.starts_with(a);
+        all.iter().enumerate().find_map(|(at, (keys, action))| {
+            let others = all.iter().enumerate().filter(|(other, _)| *other != at);
+            let (_, (_, other)) = others.into_iter().find(|(_, (its, _))| clash(keys, its))?;
+            let [first, second] = [action, other].map(|action| action.row().name);
+            let written = sequences(self.of(*action))
+                .find(|it| it.split(',').map(Chord::parse).collect::<Option<Vec<Chord>>>().as_deref() == Some(keys));
+            Some(format!(
+                "{:?} means {first}, and {second} as well; give one of them another key, or none: \"\"",
+                written?
+            ))
+        })
+    }
+}
+
+fn sequences(keys: &str) -> impl Iterator<Item = &str> {
+    keys.split(' ').filter(|it| !it.is_empty())
+}
+
 impl Default for Keymap {
     fn default() -> Self {
-        let mut bindings = Vec::new();
-        for row in ACTIONS {
-            for keys in row.keys.split(' ') {
-                // A test parses every key of the table, so that none is lost here.
-                let chords: Option<Vec<Chord>> = keys.split(',').map(Chord::parse).collect();
-                bindings.extend(chords.map(|chords| (chords, row.action)));
-            }
-        }
-        Keymap { bindings, pending: None }
+        Keymap::new(&Keys::default())
     }
 }
 
 impl Keymap {
+    /// With these keys.
+    pub(crate) fn new(keys: &Keys) -> Keymap {
+        Keymap { bindings: keys.bindings().collect(), pending: None }
+    }
+
     /// What this key means after the one before it.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Meaning {
         let chord = Chord::of(key);
@@ -151,6 +218,29 @@ mod tests {
         assert_eq!(keymap.press(key("g")), Meaning::Pending);
         assert_eq!(keymap.press(key("g")), Meaning::Action(Action::Top));
         assert_eq!(keymap.press(key("ctrl-y")), Meaning::Nothing);
+    }
+
+    #[test]
+    fn a_person_gives_actions_other_keys() {
+        let with = |changes: &[(&str, &str)]| {
+            Keys::with(&changes.iter().map(|(name, keys)| ((*name).to_owned(), (*keys).to_owned())).collect())
+        };
+        let keys = with(&[("acknowledge", "ctrl-a"), ("copy", "a y,y"), ("quit", "")]).unwrap();
+        let mut keymap = Keymap::new(&keys);
+        assert_eq!(keymap.press(key("ctrl-a")), Meaning::Action(Action::Acknowledge));
+        assert_eq!(keymap.press(key("a")), Meaning::Action(Action::Copy));
+        assert_eq!((keymap.press(key("y")), keymap.press(key("y"))), (Meaning::Pending, Meaning::Action(Action::Copy)));
+        assert_eq!(keymap.press(key("q")), Meaning::Nothing);
+        assert_eq!((keys.of(Action::Copy), keys.of(Action::Up)), ("a y,y", "k up"));
+        let check = |changes: &[(&str, &str)], said: &str| {
+            let problem = with(changes).expect_err("a mistake");
+            assert!(problem.contains(said), "{problem}");
+        };
+        check(&[("aknowledge", "a")], "did you mean \"acknowledge\"?");
+        check(&[("copy", "ctl-a")], "copy: \"ctl-a\" is no key");
+        check(&[("copy", "a")], "\"a\" means acknowledge, and copy as well");
+        check(&[("copy", "g")], "\"g\" means copy, and top as well");
+        assert_eq!(with(&[]), Ok(Keys::default()), "the table has no conflicts");
     }
 
     #[test]

@@ -6,7 +6,10 @@ use jiff::tz::TimeZone;
 
 use crate::{
     model::{Time, question::Link, series::Series, state::Census, table::Table},
-    tui::draw::{Look, cell::Reading},
+    tui::{
+        draw::{Look, cell::Reading},
+        keymap::Keys,
+    },
 };
 
 /// Spans of time that graphs can show, with the step in which each is asked for.
@@ -44,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) size: (u16, u16),
     /// Theme and characters.
     pub(crate) look: Look,
+    /// The keys of each action.
+    pub(crate) keys: Keys,
     /// The zone that times are shown in.
     pub(crate) zone: TimeZone,
     /// Place levels, widest first.
@@ -72,6 +77,7 @@ impl Shared {
             now,
             size,
             look,
+            keys: Keys::default(),
             zone,
             levels,
             census: None,

@@ -9,7 +9,7 @@ use crate::{
         question::{Link, News, Question, Reply},
     },
     tui::{
-        Settings, ThemeError,
+        Settings, TuiError,
         app::App,
         frame,
         update::{Draw, Input},
@@ -26,8 +26,8 @@ impl Still {
     /// The first screen of a terminal with so many columns and lines, linked to a hub that said nothing so far.
     ///
     /// # Errors
-    /// A theme with a mistake.
-    pub fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<Still, ThemeError> {
+    /// A theme or a key with a mistake.
+    pub fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<Still, TuiError> {
         let mut app = App::new(settings, size, now)?;
         app.update(Input::News(News::Link(Link::Up)), now);
         Ok(Still { app })

@@ -5,6 +5,8 @@ mod incidents;
 mod keys;
 mod screens;
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
@@ -32,6 +34,7 @@ fn settings() -> Settings {
         title: "supertop".into(),
         theme: "dark".into(),
         themes: Vec::new(),
+        keys: BTreeMap::new(),
         depth: Depth::True,
         symbols: Symbols::Braille,
         zone: TimeZone::UTC,

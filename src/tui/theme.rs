@@ -13,9 +13,32 @@ pub use colour::Depth;
 use colour::Paint;
 pub(crate) use role::Role;
 
-/// The themes that the binary brings: name and TOML text.
-pub const BUILTIN: &[(&str, &str)] =
-    &[("dark", include_str!("../../themes/dark.toml")), ("light", include_str!("../../themes/light.toml"))];
+macro_rules! themes {
+    ($($name:literal),* $(,)?) => {
+        /// The themes that the binary brings: name and TOML text.
+        pub const BUILTIN: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../themes/", $name, ".toml")))),*];
+    };
+}
+
+themes!(
+    "catppuccin-frappe",
+    "catppuccin-latte",
+    "catppuccin-macchiato",
+    "catppuccin-mocha",
+    "dark",
+    "dracula",
+    "gruvbox-dark",
+    "gruvbox-light",
+    "light",
+    "mono",
+    "nord",
+    "safe-dark",
+    "safe-light",
+    "solarized-dark",
+    "solarized-light",
+    "terminal",
+    "tokyo-night",
+);
 
 /// What is wrong with a theme.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -330,7 +353,7 @@ mod tests {
         check("[palette]\na = '#12'\n[roles]\nwarn = 'a'", "\"#12\"");
         check("[paleta]\n", "paleta");
         check("inherits = 'own'", "inherits from itself");
-        check("inherits = 'nobody'", "dark, light, own");
+        check("inherits = 'nobody'", "light, mono, nord, own");
         check("[ramps]\ncold = []", "cold");
     }
 }

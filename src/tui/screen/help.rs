@@ -86,7 +86,7 @@ impl Screen for Help {
         self.go(i32::from(self.top));
     }
 
-    fn draw(&self, pen: &mut Pen<'_>, _: &Shared) {
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let wide = pen.width();
         let names = if wide >= 60 { 20 } else { 12 };
         for (y, line) in self.all().iter().skip(usize::from(self.top)).take(usize::from(pen.height())).enumerate() {
@@ -97,7 +97,10 @@ impl Screen for Help {
                     pen.text(1, y, title, Role::PanelTitle);
                     continue;
                 }
-                Line::Key(row) => (row.keys.split(' ').map(shown).collect::<Vec<_>>().join(" "), row.help),
+                Line::Key(row) => {
+                    let keys = shared.keys.of(row.action);
+                    (keys.split(' ').map(shown).collect::<Vec<_>>().join(" "), row.help)
+                }
                 Line::Command(usage, help) => ((*usage).to_owned(), *help),
             };
             pen.text(2, y, &cut_end(&left, names), Role::Accent);
