@@ -121,35 +121,74 @@ fn a_process_belongs_to_the_job_of_its_cgroup_or_else_of_its_environment() {
     assert_eq!((&*moved.job, &*moved.step), ("12", "batch"), "a cgroup is not the process's to choose, and may change");
 }
 
-/// What `/proc/PID/cgroup` holds under each system: with cgroup v1 Slurm's were recorded of jobs of 22.05, Podman's and
-/// Docker's of containers of 4.3 and 20.10; the others are as the kernel and the runtimes are documented to write them.
+/// A system's tree of `/proc` and of cgroups, under `tests/cgroups`, with one process in it. Recorded were batch and step
+/// of jobs of Slurm 22.05 (cgroup v1, and v2 as of `slurmd -N gpu001`), containers of Docker 20.10 and Podman 4.3 (v1 and
+/// v2), and a container that containerd 1.6 made for a pod as a kubelet asks for it (v1). The others are as the kernel and the
+/// runtimes are documented to write them.
+struct Recorded {
+    folder: PathBuf,
+    pid: String,
+}
+
+impl Recorded {
+    fn of(system: &str) -> Recorded {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cgroups").join(system);
+        let mut pids = std::fs::read_dir(folder.join("proc")).expect(system).flatten();
+        let pid = pids.next().expect("a process").file_name().into_string().unwrap();
+        Recorded { folder, pid }
+    }
+
+    fn cgroup(&self) -> String {
+        std::fs::read_to_string(self.folder.join("proc").join(&self.pid).join("cgroup")).unwrap()
+    }
+
+    /// Whether the process is in each cgroup that `/proc` says.
+    fn is_whole(&self) -> bool {
+        let lines = self.cgroup();
+        let is_alone = lines.lines().count() == 1;
+        lines.lines().filter_map(|line| line.split_once(':')).all(|(_, rest)| {
+            let (controllers, path) = rest.split_once(':').unwrap();
+            let hierarchy = match controllers.trim_start_matches("name=") {
+                "" if is_alone => "",
+                "" => "unified",
+                other => other,
+            };
+            let cgroup = self.folder.join("sys/fs/cgroup").join(hierarchy).join(path.trim_start_matches('/'));
+            let members = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+            path == "/" || members.lines().any(|pid| pid == self.pid)
+        })
+    }
+}
+
 #[test]
 fn a_process_is_known_by_the_cgroup_of_every_system() {
     const ID: &str = "3f4e1c2b5a69788796a5b4c3d2e1f0ffeeddccbbaa998877665544332211000a";
     const UID: &str = "7d5c9c0a-2f0f-4a51-9a5e-0c8f2f3f7c11";
-    macro_rules! of {
-        ($system:literal) => {
-            include_str!(concat!("../../../../tests/cgroups/", $system))
-        };
-    }
     // Job, step, pod and container.
     let systems = [
-        (of!("slurm-v1-batch"), ["3", "batch", "", ""]),
-        (of!("slurm-v1-step"), ["3", "0", "", ""]),
-        (of!("slurm-v1-controllers"), ["4711", "batch", "", ""]),
-        (of!("slurm-v2"), ["4711", "0", "", ""]),
-        (of!("slurm-v2-extern"), ["4711", "extern", "", ""]),
-        (of!("kubernetes-containerd"), ["", "", UID, ID]),
-        (of!("kubernetes-crio"), ["", "", UID, ID]),
-        (of!("kubernetes-cgroupfs"), ["", "", UID, ID]),
-        (of!("docker-v2"), ["", "", "", ID]),
-        (of!("docker-v1"), ["", "", "", "6d419ec15d0fc2f3ef4571a15ca6777ef7b4751e6d804fcacd23b9d4162a2c85"]),
-        (of!("podman-v1"), ["", "", "", "d9020d55c004fa0ef0c5f53e4db03d7b927090503e2171bc6ff95bb81f48ce46"]),
-        (of!("podman-rootless"), ["", "", "", ID]),
-        (of!("login"), ["", "", "", ""]),
+        ("slurm-v1-batch", ["3", "batch", "", ""]),
+        ("slurm-v1-step", ["3", "0", "", ""]),
+        ("slurm-v1-controllers", ["4711", "batch", "", ""]),
+        ("slurm-v2-batch", ["1", "batch", "", ""]),
+        ("slurm-v2-step", ["1", "0", "", ""]),
+        ("slurm-v2", ["4711", "0", "", ""]),
+        ("slurm-v2-extern", ["4711", "extern", "", ""]),
+        ("kubernetes-containerd-v1", ["", "", UID, "aec1f55d7ae34c5632e8b7a15681d331bcf5b9f08104785b88e330f75b162aca"]),
+        ("kubernetes-containerd", ["", "", UID, ID]),
+        ("kubernetes-crio", ["", "", UID, ID]),
+        ("docker-v1", ["", "", "", "6d419ec15d0fc2f3ef4571a15ca6777ef7b4751e6d804fcacd23b9d4162a2c85"]),
+        ("docker-v2-cgroupfs", ["", "", "", "c41c9250f142eab146e8c3cca255453d3f164888e5a778c1af2b274b487cfab2"]),
+        ("docker-v2", ["", "", "", ID]),
+        ("podman-v1", ["", "", "", "d9020d55c004fa0ef0c5f53e4db03d7b927090503e2171bc6ff95bb81f48ce46"]),
+        ("podman-v2", ["", "", "", "69c7043bd0f851c07f6a42f27a31d64e3f5245715d0cd6a115a0118c64976b2f"]),
+        ("podman-rootless", ["", "", "", ID]),
+        ("login", ["", "", "", ""]),
     ];
+    let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cgroups")).unwrap();
+    assert_eq!(folders.count(), systems.len(), "every tree is looked at");
     let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let pid = child.id();
+    // The process that is there stands for the recorded one: sysinfo looks at this machine.
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join(format!("proc/{pid}"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -157,17 +196,19 @@ fn a_process_is_known_by_the_cgroup_of_every_system() {
     let watchlist = Watchlist::default();
     watchlist.set([pid]);
     let mut processes = Processes::with(root.path(), watchlist, clock).unwrap();
-    let told = systems.each_ref().map(|(cgroup, _)| {
-        std::fs::write(folder.join("cgroup"), cgroup).unwrap();
+    let told = systems.map(|(system, expected)| {
+        let recorded = Recorded::of(system);
+        assert!(recorded.is_whole(), "{system}");
+        std::fs::write(folder.join("cgroup"), recorded.cgroup()).unwrap();
         hand.advance(Duration::from_mins(2));
         let list = processes.collect(Time::from_millis(0)).processes.unwrap();
-        list.into_iter().find(|process| process.pid == pid).unwrap().workload
+        (system, expected, list.into_iter().find(|process| process.pid == pid).unwrap().workload)
     });
     child.kill().unwrap();
     child.wait().unwrap();
-    for (workload, (cgroup, expected)) in told.iter().zip(&systems) {
+    for (system, expected, workload) in told {
         let got = [&workload.job, &workload.step, &workload.pod, &workload.container].map(String::as_str);
-        assert_eq!(&got, expected, "{cgroup}");
+        assert_eq!(got, expected, "{system}");
     }
 }
 
