@@ -9,10 +9,11 @@ use crate::model::{
 };
 
 /// Metrics that no machine changes from second to second, and whose next value is as good as the last.
-const STILL: [MetricId; 24] = [
+const STILL: [MetricId; 32] = [
     gpu::MEM_TOTAL,
     gpu::POWER_LIMIT,
     gpu::TEMP_LIMIT,
+    gpu::TEMP_MEM_LIMIT,
     gpu::CLOCK_SM_MAX,
     gpu::CLOCK_MEM,
     gpu::PSTATE,
@@ -21,18 +22,25 @@ const STILL: [MetricId; 24] = [
     gpu::PCIE_GEN_MAX,
     gpu::PCIE_WIDTH_MAX,
     gpu::PCIE_REPLAY,
+    gpu::PCIE_REPLAY_MINUTE,
     gpu::NVLINK_LINKS,
     gpu::NVLINK_ERRORS,
+    gpu::NVLINK_ERRORS_MINUTE,
     gpu::ECC_SBE,
+    gpu::ECC_SBE_MINUTE,
     gpu::REMAP_CORR,
     nic::RATE,
     nic::ERRORS,
+    nic::ERRORS_HOUR,
     nic::LINK_DOWNED,
+    nic::LINK_DOWNED_HOUR,
     node::CORES,
     node::MEM_TOTAL,
     node::SWAP_USED,
     node::PSI_MEM,
     node::EDAC_CE,
+    node::EDAC_CE_HOUR,
+    node::ZOMBIES,
     node::CLOCK_OFFSET,
 ];
 
