@@ -71,6 +71,10 @@ pub struct Settings {
     pub themes: Vec<(String, String)>,
     /// Other keys for some actions, by their names.
     pub keys: BTreeMap<String, String>,
+    /// Saved views: name and query, for `alt-1` on.
+    pub views: Vec<(String, String)>,
+    /// Whether clicks and the wheel are taken; the terminal then selects text with Shift only.
+    pub mouse: bool,
     /// How many colours the terminal shows.
     pub depth: Depth,
     /// Which characters it shows.
@@ -96,6 +100,8 @@ impl Default for Settings {
             theme: "dark".into(),
             themes: Vec::new(),
             keys: BTreeMap::new(),
+            views: Vec::new(),
+            mouse: true,
             depth: Depth::detect(var),
             symbols: Symbols::detect(var),
             zone: TimeZone::system(),
@@ -126,6 +132,9 @@ pub enum TuiError {
     /// A key cannot be what it is to be.
     #[error("keys: {0}")]
     Keys(String),
+    /// A saved view cannot be gone to.
+    #[error("view {0}: {1}")]
+    View(String, String),
     /// The terminal cannot be used.
     #[error("terminal: {0}")]
     Terminal(#[from] io::Error),
@@ -140,9 +149,10 @@ const BATCH: usize = 1000;
 /// # Errors
 /// A theme with a mistake, before the terminal is touched; a terminal that cannot be read or written.
 pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
+    let takes_mouse = settings.mouse;
     let app = App::new(settings, crossterm::terminal::size()?, now())?;
     let mut signals = Signals::new()?;
-    let guard = Guard::new()?;
+    let guard = Guard::new(takes_mouse)?;
     let paper = Paper::new(io::stdout(), crossterm::terminal::size()?);
     let mut face = Face { app, terminal: Terminal::new(paper)? };
     face.ask(&port);
@@ -207,7 +217,8 @@ impl Face {
                 self.terminal.backend_mut().resize((width, height));
                 self.update(Input::Resize(width, height))
             }
-            Event::Mouse(_) | Event::FocusGained | Event::FocusLost => Effects::default(),
+            Event::Mouse(mouse) => self.update(Input::Mouse(mouse)),
+            Event::FocusGained | Event::FocusLost => Effects::default(),
         }
     }
 

@@ -27,6 +27,10 @@ pub(super) struct Config {
     pub(super) hub: Option<String>,
     /// The theme: a name from the themes that come along, or a file.
     pub(super) theme: Option<String>,
+    /// `[[view]]`: views to go to by name, and by `alt-1` on in their order.
+    pub(super) view: Vec<ViewConfig>,
+    /// Whether clicks and the wheel are taken, which they are if nothing is said.
+    pub(super) mouse: Option<bool>,
     /// `[keys]`: other keys for actions, by their names: `copy = "y ctrl-y"`; none with `""`.
     pub(super) keys: BTreeMap<String, String>,
     /// `[agent]`
@@ -41,6 +45,16 @@ pub(super) struct Config {
     pub(super) commands: BTreeMap<String, health::Templates>,
     /// `[xid]`: how much XIDs matter, where that is not as NVIDIA's table has it: `63 = "info"`.
     pub(super) xid: BTreeMap<String, Severity>,
+}
+
+/// `[[view]]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ViewConfig {
+    /// What it is called after `:`.
+    pub(super) name: String,
+    /// What is asked.
+    pub(super) query: String,
 }
 
 /// `[energy]`

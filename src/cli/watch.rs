@@ -73,8 +73,9 @@ fn hub_settings(config: &Config) -> Result<hub::Settings> {
 }
 
 fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
-    let (keys, levels) = (config.keys.clone(), config.levels().names().to_vec());
-    let mut settings = tui::Settings { keys, levels, ..tui::Settings::default() };
+    let (keys, levels, mouse) = (config.keys.clone(), config.levels().names().to_vec(), config.mouse.unwrap_or(true));
+    let views = config.view.iter().map(|view| (view.name.clone(), view.query.clone())).collect();
+    let mut settings = tui::Settings { keys, views, mouse, levels, ..tui::Settings::default() };
     let Some(theme) = theme else { return Ok(settings) };
     if !theme.contains(['/', '.']) {
         settings.theme = theme;
@@ -101,7 +102,9 @@ fn show(target: Target, settings: tui::Settings) -> Result<ExitCode> {
     match exit {
         Ok(Exit::Quit) => Ok(ExitCode::SUCCESS),
         Ok(Exit::Signal(signal)) => Ok(ExitCode::from(128_u8.saturating_add(signal as u8))),
-        Err(error @ (tui::TuiError::Theme(_) | tui::TuiError::Keys(_))) => Err(Usage(error.to_string()).into()),
+        Err(error @ (tui::TuiError::Theme(_) | tui::TuiError::Keys(_) | tui::TuiError::View(..))) => {
+            Err(Usage(error.to_string()).into())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -73,6 +73,15 @@ actions! {
     View7 "view-7" "nics" "7", "Goes to the network ports.";
     View8 "view-8" "events" "8", "Goes to the events.";
     View9 "view-9" "mounts" "9", "Goes to the mounted filesystems.";
+    Saved1 "saved-1" "saved 1" "alt-1", "Goes to the first view of your configuration.";
+    Saved2 "saved-2" "saved 2" "alt-2", "Goes to the second view of your configuration.";
+    Saved3 "saved-3" "saved 3" "alt-3", "Goes to the third view of your configuration.";
+    Saved4 "saved-4" "saved 4" "alt-4", "Goes to the fourth view of your configuration.";
+    Saved5 "saved-5" "saved 5" "alt-5", "Goes to the fifth view of your configuration.";
+    Saved6 "saved-6" "saved 6" "alt-6", "Goes to the sixth view of your configuration.";
+    Saved7 "saved-7" "saved 7" "alt-7", "Goes to the seventh view of your configuration.";
+    Saved8 "saved-8" "saved 8" "alt-8", "Goes to the eighth view of your configuration.";
+    Saved9 "saved-9" "saved 9" "alt-9", "Goes to the ninth view of your configuration.";
     HistoryBack "history-back" "before" "[", "Goes to the view that was left last.";
     HistoryForward "history-forward" "after" "]", "Goes forward again in the history of views.";
     Help "help" "all keys" "?", "Lists the keys of this screen.";
@@ -94,6 +103,19 @@ impl Action {
         Action::View7,
         Action::View8,
         Action::View9,
+    ];
+
+    /// The saved views, in their order.
+    pub(crate) const SAVED: [Action; 9] = [
+        Action::Saved1,
+        Action::Saved2,
+        Action::Saved3,
+        Action::Saved4,
+        Action::Saved5,
+        Action::Saved6,
+        Action::Saved7,
+        Action::Saved8,
+        Action::Saved9,
     ];
 
     /// Its row in the table.

@@ -16,7 +16,7 @@ use crate::{
         draw::Look,
         keymap::{Keymap, Keys},
         prompt::{Kind, Prompt},
-        screen::{Asked, Screen, Step, gpu::Gpu, node::Node, of, overview::Overview, table::TableScreen},
+        screen::{Asked, Objection, Screen, Step, gpu::Gpu, node::Node, of, overview::Overview, table::TableScreen},
         shared::Shared,
         theme::Theme,
         update::Effects,
@@ -62,6 +62,10 @@ impl App {
         let theme = Theme::load(&settings.theme, &settings.themes, settings.depth)?;
         let look = Look { theme, symbols: settings.symbols };
         let mut shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
+        for (name, query) in &settings.views {
+            let wrong = |objection: Objection| TuiError::View(name.clone(), objection.message);
+            command::parse(query, &settings.levels).map_err(wrong)?;
+        }
         shared.keys = Keys::with(&settings.keys).map_err(TuiError::Keys)?;
         let keymap = Keymap::new(&shared.keys);
         let first = Box::new(Overview::new(settings.alone, &shared));
@@ -382,8 +386,25 @@ impl App {
         Some(Remark { incident, verb, text, by })
     }
 
+    /// Goes to the saved view at this position.
+    pub(super) fn saved(&mut self, at: usize) -> Effects {
+        if let Some(query) = self.settings.views.get(at).map(|(_, query)| query.clone()) {
+            return self.run(&query);
+        }
+        self.say(format!("no view {} is saved: [[view]] in config.toml, with name and query", at + 1));
+        Effects::default()
+    }
+
+    /// Names of saved views.
+    pub(super) fn saved_names(&self) -> impl Iterator<Item = &str> {
+        self.settings.views.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
     pub(super) fn run(&mut self, line: &str) -> Effects {
+        if let Some(at) = self.settings.views.iter().position(|(name, query)| name == line.trim() && query != line) {
+            return self.saved(at);
+        }
         let command = match command::parse(line, &self.shared.levels) {
             Ok(command) => command,
             Err(objection) => {

@@ -195,7 +195,8 @@ mod tests {
 
     fn key(text: &str) -> KeyEvent {
         let chord = Chord::parse(text).unwrap();
-        let modifiers = if chord.control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+        let held = [(chord.control, KeyModifiers::CONTROL), (chord.alt, KeyModifiers::ALT)];
+        let modifiers = held.into_iter().filter(|(is, _)| *is).map(|(_, it)| it).collect();
         KeyEvent::new(chord.code, modifiers)
     }
 

@@ -95,6 +95,11 @@ pub(crate) trait Screen {
     /// Acts.
     fn act(&mut self, action: Action, shared: &Shared) -> Step;
 
+    /// Takes a click on this cell of its own: into what was chosen before it goes.
+    fn click(&mut self, _at: (u16, u16), _shared: &Shared) -> Step {
+        Step::Unhandled
+    }
+
     /// Takes note of another size, or of another screen having been on top.
     fn arrange(&mut self, shared: &Shared);
 

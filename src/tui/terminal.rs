@@ -9,7 +9,7 @@ use std::{
 };
 
 use crossterm::{
-    cursor, event, execute,
+    cursor, event, execute, style,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
 
@@ -17,13 +17,18 @@ pub(crate) use paper::Paper;
 
 /// Whether the terminal is ours now: what was taken is given back once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether it tells us of its mouse: of presses and the wheel, in a form that knows no largest column.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// Holds the terminal; dropping it gives the terminal back.
 pub(crate) struct Guard;
 
 impl Guard {
     /// Takes the terminal over for this thread, and has a panic of it give the terminal back before it is reported.
-    pub(crate) fn new() -> io::Result<Guard> {
+    pub(crate) fn new(takes_mouse: bool) -> io::Result<Guard> {
+        MOUSE.store(takes_mouse, Ordering::SeqCst);
         let (report, owner) = (std::panic::take_hook(), thread::current().id());
         std::panic::set_hook(Box::new(move |panic| after_panic(owner, || report(panic))));
         take()?;
@@ -53,13 +58,16 @@ fn after_panic(owner: ThreadId, report: impl FnOnce()) {
 pub(crate) fn take() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+    let mouse = if MOUSE.load(Ordering::SeqCst) { MOUSE_ON } else { "" };
+    execute!(stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide, style::Print(mouse))
 }
 
 /// Gives the terminal back as it was. A terminal that is gone is no reason to stop.
 pub(crate) fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        let _ = execute!(stdout(), event::DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+        let mouse = if MOUSE.load(Ordering::SeqCst) { MOUSE_OFF } else { "" };
+        let stdout = &mut stdout();
+        let _ = execute!(stdout, style::Print(mouse), event::DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
         let _ = terminal::disable_raw_mode();
     }
 }
@@ -97,7 +105,7 @@ mod tests {
     #[test]
     fn a_panic_is_reported_on_the_screen_that_was_there_before() {
         if std::env::var_os(PANICS).is_some() {
-            let _guard = Guard::new().unwrap();
+            let _guard = Guard::new(true).unwrap();
             stdout().write_all(b"drawn by the program").unwrap();
             stdout().flush().unwrap();
             panic!("the drawing failed");

@@ -7,7 +7,7 @@ mod screens;
 
 use std::collections::BTreeMap;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::tz::TimeZone;
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 
@@ -35,6 +35,8 @@ fn settings() -> Settings {
         theme: "dark".into(),
         themes: Vec::new(),
         keys: BTreeMap::new(),
+        views: vec![("hot".into(), "gpus where temp > 80 sort -temp".into())],
+        mouse: true,
         depth: Depth::True,
         symbols: Symbols::Braille,
         zone: TimeZone::UTC,
@@ -111,6 +113,16 @@ impl Stage {
             self.settle();
         }
         effects
+    }
+
+    fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
+        let modifiers = KeyModifiers::NONE;
+        self.app.update(Input::Mouse(MouseEvent { kind, column, row, modifiers }), self.hub.now);
+        self.settle();
+    }
+
+    fn click(&mut self, column: u16, row: u16) {
+        self.mouse(MouseEventKind::Down(MouseButton::Left), column, row);
     }
 
     fn write(&mut self, text: &str) {

@@ -1,7 +1,7 @@
 //! From what happened to what changes: keys become actions, actions and news change the state, and what the state cannot do
 //! itself is handed back as effects.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::{
     model::{Time, hostlist::Hostlist, incident::Remark, question::News},
@@ -15,11 +15,18 @@ use crate::{
     },
 };
 
+/// Rows that one notch of the wheel moves by.
+const WHEEL: usize = 3;
+/// Lines above a screen.
+const HEAD: u16 = 2;
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse did something.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The terminal has another size.
@@ -79,6 +86,7 @@ impl App {
         match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             Input::Key(_) => Effects::default(),
+            Input::Mouse(event) => self.mouse(event),
             Input::Paste(text) => Effects::redraw(self.paste(&text)),
             Input::Resize(width, height) => {
                 self.shared.size = (width, height);
@@ -92,6 +100,28 @@ impl App {
             }
             Input::News(news) => Effects::redraw(self.hear(news)),
         }
+    }
+
+    /// The wheel moves as keys do; a click is the screen's to understand.
+    fn mouse(&mut self, MouseEvent { kind, column, row, .. }: MouseEvent) -> Effects {
+        let scrolls = |action| (0..WHEEL).map(move |_| action);
+        let actions = match kind {
+            _ if self.prompt.is_some() => return Effects::default(),
+            MouseEventKind::ScrollUp => scrolls(Action::Up),
+            MouseEventKind::ScrollDown => scrolls(Action::Down),
+            MouseEventKind::Down(MouseButton::Left) => {
+                let Some(y) = row.checked_sub(HEAD).filter(|y| *y < self.shared.body().1) else {
+                    return Effects::default();
+                };
+                let (screen, shared) = self.screen_mut();
+                let step = screen.click((column, y), shared);
+                return Effects::redraw(self.take(step));
+            }
+            _ => return Effects::default(),
+        };
+        let mut effects = Effects::default();
+        actions.for_each(|action| effects.add(self.act(action)));
+        effects
     }
 
     fn key(&mut self, key: KeyEvent) -> Effects {
@@ -139,6 +169,11 @@ impl App {
             Action::HistoryBack | Action::HistoryForward => self.travel(action == Action::HistoryBack),
             Action::Mark => self.mark(),
             Action::Unmark => !std::mem::take(&mut self.shared.marks).is_empty(),
+            _ if let Some(at) = Action::SAVED.iter().position(|saved| *saved == action) => {
+                let mut effects = self.saved(at);
+                effects.add(Effects::redraw(true));
+                return effects;
+            }
             _ => match Action::VIEWS.iter().position(|view| *view == action) {
                 Some(at) => {
                     let view = self.views().swap_remove(at);
@@ -263,9 +298,11 @@ impl App {
 
     fn complete(&mut self) {
         let themes = self.themes();
+        let saved: Vec<String> = self.saved_names().map(str::to_owned).collect();
         let levels = self.shared.levels.clone();
         let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.kind == Kind::Command) else { return };
-        let fitting = command::completions(prompt.left(), &levels, &themes);
+        let mut fitting = command::completions(prompt.left(), &levels, &themes);
+        fitting.extend(saved.into_iter().filter(|name| name.starts_with(prompt.left()) && name != prompt.left()));
         let common = command::common(&fitting);
         match fitting.as_slice() {
             [] => {}

@@ -154,6 +154,13 @@ impl Sheet {
             .collect()
     }
 
+    /// The key of the column at this cell of the header, if one can sort by it.
+    pub(crate) fn column_at(&self, x: u16, width: u16, sorted: Option<&Sort>) -> Option<String> {
+        let mut placed = self.shown.iter().zip(self.places(width, sorted));
+        let there = placed.find(|(_, place)| place.as_ref().is_some_and(|place| place.contains(&x)));
+        there.filter(|(column, _)| column.sorts()).map(|(column, _)| column.key.clone())
+    }
+
     /// Whether a first sort by the column is from the largest down.
     pub(crate) fn descends(&self, key: &str) -> bool {
         self.shown.iter().any(|column| column.key == key && column.descends)

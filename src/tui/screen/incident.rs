@@ -60,8 +60,11 @@ impl Incident {
         };
         let seconds = |key| self.number(key).map(|value| Unit::Seconds.text(value)).unwrap_or_default();
         let is_over = self.text("incident.stage") == "cleared";
+        // Of what nodes report, so many reports; of what is asked, so many things that have it.
+        let is_told = ["gpu.xid", "switch.sxid"].contains(&self.text("incident.rule"));
+        let words = if is_told { "reports" } else { "affected" };
         let times = self.number("incident.count").filter(|n| *n > 1.0);
-        let times = times.map(|n| format!(" · {} times", grouped(n as i64))).unwrap_or_default();
+        let times = times.map(|n| format!(" · {} {words}", grouped(n as i64))).unwrap_or_default();
         let stage = if is_over {
             format!("over, seen {} ago", seconds("incident.seen"))
         } else {

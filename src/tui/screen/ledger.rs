@@ -126,6 +126,25 @@ impl Ledger {
         self.list.restart();
     }
 
+    /// Takes a click on this cell, counted from its header: that sorts by the column there, a row is chosen. Says whether
+    /// the row was the chosen one already.
+    pub(crate) fn click(&mut self, (x, y): (u16, u16), width: u16) -> bool {
+        if y == 0 {
+            if let Some(key) = self.sheet.column_at(x, width, self.ask.sort.first()) {
+                self.sort_by(key);
+            }
+            return false;
+        }
+        let line = usize::from(y - 1);
+        let (top, rows) = self.list.visible();
+        let clicked: Vec<bool> = rows.map(|(_, is_chosen)| is_chosen).collect();
+        let Some(is_chosen) = clicked.get(line) else { return false };
+        if !is_chosen {
+            self.list.go(top + line as u64);
+        }
+        *is_chosen
+    }
+
     fn move_sort(&mut self, width: u16, by: isize) {
         let first = self.ask.sort.first();
         let keys = self.sheet.sortable(width, first);

@@ -85,6 +85,13 @@ impl Overview {
         }
     }
 
+    /// Where its parts are.
+    fn layout(&self, body: (u16, u16)) -> Layout {
+        // The widest part that the grid could have says how many lines it needs.
+        let widest = Layout::of(body, u16::MAX / 4);
+        Layout::of(body, self.grid.lines(widest.grid.width, widest.grid.height.saturating_sub(2)))
+    }
+
     fn open(&self, shared: &Shared) -> Step {
         let incident = || self.problems.chosen().map(|id| Target::Incident(id.into()));
         match if self.in_problems { incident() } else { self.grid.target(shared) } {
@@ -294,17 +301,25 @@ impl Screen for Overview {
         Step::Changed
     }
 
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let Layout { grid, problems, .. } = self.layout(shared.body());
+        let is_in = |area: Rect| area.contains((x, y).into());
+        let again = match () {
+            () if is_in(grid) => self.grid.click(x - grid.x, (y - grid.y).wrapping_sub(1)),
+            () if is_in(problems) => self.problems.click((y - problems.y).wrapping_sub(1)),
+            () => return Step::Same,
+        };
+        let was_in_problems = std::mem::replace(&mut self.in_problems, is_in(problems));
+        if again && was_in_problems == self.in_problems { self.open(shared) } else { Step::Changed }
+    }
+
     fn arrange(&mut self, shared: &Shared) {
         if shared.no_gpus() == self.top_is_gpus {
             self.top_is_gpus = !shared.no_gpus();
             self.top = top_table(self.top_is_gpus, &self.inside, shared);
             self.places = places_table(&self.inside, shared);
         }
-        let body = shared.body();
-        // The widest part that the grid could have says how many lines it needs.
-        let widest = Layout::of(body, u16::MAX / 4);
-        let lines = self.grid.lines(widest.grid.width, widest.grid.height.saturating_sub(2));
-        let layout = Layout::of(body, lines);
+        let layout = self.layout(shared.body());
         self.grid.place(layout.grid.width, layout.grid.height.saturating_sub(2), shared);
         self.problems.set_height(layout.problems.height.saturating_sub(1));
         self.top.set_height(layout.top.height.saturating_sub(1));
@@ -314,10 +329,7 @@ impl Screen for Overview {
     }
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
-        let body = (pen.width(), pen.height());
-        let widest = Layout::of(body, u16::MAX / 4);
-        let lines = self.grid.lines(widest.grid.width, widest.grid.height.saturating_sub(2));
-        let layout = Layout::of(body, lines);
+        let layout = self.layout((pen.width(), pen.height()));
         let mut part = |area: Rect, draw: &dyn Fn(&mut Pen<'_>)| {
             if area.width > 0 && area.height > 0 {
                 draw(&mut pen.part(area.x, area.y, area.width, area.height));

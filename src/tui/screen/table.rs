@@ -324,6 +324,11 @@ impl Screen for TableScreen {
         }
     }
 
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let Some(y) = y.checked_sub(1) else { return Step::Same };
+        if self.ledger.click((x, y), shared.size.0) { self.open(shared) } else { Step::Changed }
+    }
+
     fn arrange(&mut self, shared: &Shared) {
         self.arrange_in(shared.body().1);
     }
@@ -345,6 +350,19 @@ impl Screen for TableScreen {
     }
 
     fn hints(&self) -> &'static [Action] {
+        if self.ledger.ask.view == "incidents" {
+            return &[
+                Action::Open,
+                Action::Back,
+                Action::Acknowledge,
+                Action::Filter,
+                Action::SortBy,
+                Action::Faults,
+                Action::Command,
+                Action::NextView,
+                Action::Help,
+            ];
+        }
         &[
             Action::Open,
             Action::Back,

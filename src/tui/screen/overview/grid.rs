@@ -220,6 +220,16 @@ impl Grid {
         moved
     }
 
+    /// Puts the cursor on the cell that is drawn here, below the title. Says whether it was there already.
+    pub(super) fn click(&mut self, x: u16, y: u16) -> bool {
+        let width = self.placed.cell_width.max(1);
+        let is_it = |cell: &(u16, u16)| cell.1 == y && (cell.0..cell.0 + width).contains(&x);
+        let Some(at) = self.placed.cells.iter().position(is_it) else { return false };
+        let was = std::mem::replace(&mut self.cursor, at);
+        self.pinned = self.row().map(|row| row.id.clone());
+        was == at
+    }
+
     /// The cell nearest to the cursor on the next line up or down that has one.
     fn across(&self, by: i32) -> usize {
         let Some(&(x, y)) = self.placed.cells.get(self.cursor) else { return self.cursor };

@@ -93,6 +93,17 @@ impl Problems {
         self.cursor != before
     }
 
+    /// Puts the cursor on this line of the list. Says whether it was there already.
+    pub(super) fn click(&mut self, line: u16) -> bool {
+        let to = self.top.saturating_add(usize::from(line));
+        if usize::from(line) >= self.height || to >= self.all.len() {
+            return false;
+        }
+        let was = self.cursor;
+        self.go(to);
+        was == to
+    }
+
     /// The number of the incident under the cursor.
     pub(super) fn chosen(&self) -> Option<&str> {
         self.all.get(self.cursor).map(|problem| &*problem.id)
