@@ -155,11 +155,9 @@ impl Ledger {
             let whole = self.slots.get(usize::from(reading.slot)).is_some_and(|slot| slot.gpu.parent.is_none());
             whole && [gpu::XID, gpu::XID_AGE].contains(&reading.metric)
         };
-        self.slots
-            .iter()
-            .enumerate()
-            .flat_map(cells)
-            .filter(move |reading| !xid(reading) && !gpu::OF_THE_HUB.contains(&reading.metric))
+        self.slots.iter().enumerate().flat_map(cells).filter(move |reading| {
+            !xid(reading) && !gpu::OF_THE_HUB.contains(&reading.metric) && !gpu::RISES.contains(&reading.metric)
+        })
     }
 
     /// The whole GPUs: slot, PCI address, and why NVML does not deliver their XIDs.

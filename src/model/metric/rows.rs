@@ -166,6 +166,8 @@ pub mod gpu {
             "Energy that the GPU took in this hour, UTC; along time, in the hour in which a step begins, for a day.", "gpu.energy, or else gpu.power × time";
     }
 
+    /// What no driver says: how much counters rose, as the agent saw them.
+    pub const RISES: [MetricId; 3] = [ECC_SBE_MINUTE, PCIE_REPLAY_MINUTE, NVLINK_ERRORS_MINUTE];
     /// What agents don't say, and the hub's own meters do.
     pub const OF_THE_HUB: [MetricId; 2] = [ENERGY_TODAY, ENERGY_HOUR];
 }
