@@ -24,7 +24,7 @@ use self::{
     track::{Finding, Sight, Tracks},
 };
 use crate::{
-    fleet::{Fleet, Gpu},
+    fleet::Fleet,
     model::{
         hostlist::Hostlist,
         incident::{Incident, Record, Remark, Rule, Severity, Stage, Subject},
@@ -299,9 +299,9 @@ fn works(fleet: &Fleet, part: &Subject, now: Time) -> bool {
     let utils = fleet.row(node, gpu::UTIL, now);
     match part {
         Subject::Gpu { bus, index, .. } => {
-            let is_it =
-                |gpu: &Gpu| if bus.is_empty() { *gpu.index == **index } else { gpu.bus.eq_ignore_ascii_case(bus) };
-            let slot = fleet.node(node).inventory.gpus.iter().position(|gpu| gpu.parent.is_none() && is_it(gpu));
+            let inventory = &fleet.node(node).inventory;
+            let by_index = || inventory.gpus.iter().position(|gpu| *gpu.index == **index);
+            let slot = if bus.is_empty() { by_index() } else { inventory.gpu_at(bus) };
             slot.and_then(|slot| utils.get(slot)).is_some_and(is_busy)
         }
         _ => !utils.is_empty() && utils.iter().all(is_busy),

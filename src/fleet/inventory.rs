@@ -96,6 +96,11 @@ impl Inventory {
         self.gpus.iter().position(|gpu| gpu.parent.is_some()).unwrap_or(self.gpus.len())
     }
 
+    /// The slot of the whole GPU at a PCI address, in either case.
+    pub fn gpu_at(&self, bus: &str) -> Option<usize> {
+        self.gpus.iter().position(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus))
+    }
+
     /// The model of all GPUs and instances, where it is one.
     pub(super) fn model_of_all(&self) -> Option<&Name> {
         let first = self.gpus.first().map(|gpu| &gpu.model);

@@ -226,8 +226,7 @@ impl Errors {
 
 /// The job that has a GPU, if there is one and only one.
 fn job_of(fleet: &Fleet, (node, is_switch, bus): &Place) -> String {
-    let gpus = &fleet.node(*node).inventory.gpus;
-    let slot = gpus.iter().position(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus));
+    let slot = fleet.node(*node).inventory.gpu_at(bus);
     let Some(slot) = slot.filter(|_| !is_switch) else { return String::new() };
     let mut jobs = fleet.jobs_of(*node).filter(|(_, share)| share.slots.contains(slot as u16));
     let only = jobs.next().filter(|_| jobs.next().is_none());
@@ -363,9 +362,9 @@ fn subject(fleet: &Fleet, (node, is_switch, bus): &Place) -> Subject {
     if *is_switch {
         return Subject::Part { node: name, part: format!("switch {bus}") };
     }
-    let gpus = &fleet.node(node).inventory.gpus;
-    let index = gpus.iter().find(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus));
-    Subject::Gpu { node: name, index: index.map_or_else(|| bus.clone(), |gpu| gpu.index.to_string()), bus: bus.clone() }
+    let inventory = &fleet.node(node).inventory;
+    let index = inventory.gpu_at(bus).map(|slot| inventory.gpus[slot].index.to_string());
+    Subject::Gpu { node: name, index: index.unwrap_or_else(|| bus.clone()), bus: bus.clone() }
 }
 
 #[cfg(test)]

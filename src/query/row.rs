@@ -226,7 +226,7 @@ fn reach_troubled(snapshot: &Snapshot<'_>, slot: u32, scope: Scope, visit: &mut 
 /// The slot of the GPU that an event is about.
 pub(super) fn subject_gpu(node: &Node, subject: &Subject) -> Option<usize> {
     let Subject::Gpu { bus } = subject else { return None };
-    node.inventory.gpus.iter().position(|gpu| gpu.parent.is_none() && gpu.bus.eq_ignore_ascii_case(bus))
+    node.inventory.gpu_at(bus)
 }
 
 /// How many things of `scope` a node has; of GPUs, whole ones.

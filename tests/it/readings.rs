@@ -1,6 +1,6 @@
 //! Readings that rules judge, of a table: each as its rule's basis has it, and one that comes near.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use supertop::{
@@ -78,15 +78,13 @@ pub(crate) fn play(readings: &[Reading]) -> Outcome {
 
 impl Reading {
     fn fault(&self, node: u32) -> Fault {
-        let all = Scope::SAMPLED.into_iter().flat_map(|scope| (0..).zip(scope.metrics()).map(move |it| (scope, it)));
-        let mut named = all.filter(|(_, (_, metric))| metric.key == *self.metric);
-        let (scope, (row, metric)) = named.next().unwrap_or_else(|| panic!("{} is no metric", self.metric));
-        let subject = match scope {
+        let id = MetricId::find(&self.metric).unwrap_or_else(|| panic!("{} is no metric", self.metric));
+        let subject = match id.scope {
             Scope::Node => Subject::Node(node),
             Scope::Nic => Subject::Port(node, 1),
             _ => Subject::Gpu(node, 2),
         };
-        let ailment = Ailment::Reads(MetricId { scope, row }, Raw::new(self.value, metric.quantum));
-        Fault { ailment, subject, at: Duration::from_secs(FIRST.as_secs()) }
+        let ailment = Ailment::Reads(id, Raw::new(self.value, id.builtin().unwrap().quantum));
+        Fault { ailment, subject, at: FIRST }
     }
 }

@@ -99,10 +99,10 @@ fn reading(Entry { metric, value, .. }: &Entry) -> Result<Ailment, String> {
     let (Some(key), Some(value)) = (metric, value) else {
         return Err(format!("{READS}: it needs a metric and a value"));
     };
-    let all = Scope::SAMPLED.into_iter().flat_map(|scope| (0..).zip(scope.metrics()).map(move |it| (scope, it)));
-    let found = all.into_iter().find(|(_, (_, metric))| metric.key == *key);
-    let (scope, (row, metric)) = found.ok_or_else(|| format!("{READS}: `{key}` is no metric that nodes tell"))?;
-    Ok(Ailment::Reads(MetricId { scope, row }, Raw::new(*value, metric.quantum)))
+    let found = MetricId::find(key).filter(|id| Scope::SAMPLED.contains(&id.scope));
+    let told = found.and_then(|id| Some((id, id.builtin()?)));
+    let (id, metric) = told.ok_or_else(|| format!("{READS}: `{key}` is no metric that nodes tell"))?;
+    Ok(Ailment::Reads(id, Raw::new(*value, metric.quantum)))
 }
 
 #[cfg(test)]
