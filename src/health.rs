@@ -7,6 +7,7 @@ mod book;
 mod errors;
 mod fold;
 mod nvlink5;
+mod programs;
 mod rule;
 mod track;
 mod words;
@@ -175,7 +176,7 @@ impl Health {
                 self.heard = number;
                 self.errors.hear(fleet, happening);
             }
-            self.errors.findings(fleet, &self.rules, now)
+            self.errors.findings(fleet, &self.rules)
         });
         let turns = self.watches.iter().map(|watch| watch.tracks.turns()).sum();
         let Folded { again, turns: before, of_errors: others } = &self.folded;

@@ -210,7 +210,8 @@ impl Open {
     /// Whether it has become another one than its last line says: numbers alone are no reason to write.
     fn is_other(&self, incident: &Incident, parts: &[Subject]) -> bool {
         let Open { incident: old, parts: its, .. } = self;
-        (&old.rule, old.severity, &old.subject) != (&incident.rule, incident.severity, &incident.subject)
+        (&old.rule, old.severity, old.stage, &old.subject)
+            != (&incident.rule, incident.severity, incident.stage, &incident.subject)
             || its != parts
     }
 }

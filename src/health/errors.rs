@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     nvlink5,
+    programs::{APPS, Owner, Programs, of_job},
     track::Finding,
     xid::{self, Meaning, Remedy},
 };
@@ -18,8 +19,6 @@ use crate::{
 
 /// The rule of XIDs.
 const XID: &str = "gpu.xid";
-/// The rule of what programs cause again and again on one GPU.
-const APPS: &str = "gpu.xid.apps";
 /// The rule of SXids.
 const SXID: &str = "switch.sxid";
 
@@ -35,16 +34,13 @@ const CODES: usize = 16;
 /// GPUs and switches of one node of which anything is kept, and events of one that is not heard of yet.
 const PLACES: usize = 64;
 const WAITING: usize = 256;
-/// Jobs that had XIDs of programs on one GPU, of which it is then the GPU's fault; and within how long.
-const SUSPECT: usize = 3;
-const WITHIN: Duration = Duration::from_hours(24);
-/// GPUs of a job from which on such XIDs are the job's.
-const SEVERAL: usize = 2;
+/// How long who had a GPU is asked for: after a hub's start, its scheduler may tell of it later than the nodes do.
+const TOLD_WITHIN: Duration = Duration::from_mins(10);
 /// The number whose text says what is to be done.
 const VERDICT: u32 = 154;
 
 /// A GPU or a switch of a node: whether it is a switch, and its PCI address.
-type Place = (NodeId, bool, String);
+pub(super) type Place = (NodeId, bool, String);
 
 /// What one GPU or switch reported since its machine was started.
 #[derive(Clone, Debug)]
@@ -59,8 +55,8 @@ struct Matter {
     remedy: Remedy,
     /// What the driver said itself, which beats the table, and when.
     verdict: Option<(Remedy, Severity, Time)>,
-    /// The job that had the GPU when the first of them came.
-    job: String,
+    /// Who had the GPU when the last one of a program came; nothing where nobody knows.
+    owner: Option<Owner>,
 }
 
 /// A number, how often it came, and the kernel's line of it.
@@ -79,8 +75,8 @@ pub(super) struct Errors {
     matters: BTreeMap<Place, Matter>,
     /// Events of nodes that have not said since when they run: whether these are over is not known.
     waiting: BTreeMap<NodeId, Vec<Happening>>,
-    /// The jobs that had XIDs of programs on each GPU lately, and when each had the last.
-    apps: BTreeMap<Place, Vec<(String, Time)>>,
+    /// Whose programs had XIDs on each GPU lately.
+    programs: Programs,
     /// How much an XID matters where the site says so.
     severities: BTreeMap<u32, Severity>,
 }
@@ -139,7 +135,6 @@ impl Errors {
         }
         let of_node = (*node, false, String::new())..=(*node, true, char::MAX.to_string());
         let place = (*node, is_switch, bus);
-        let job = job_of(fleet, &place);
         if !self.matters.contains_key(&place) && self.matters.range(of_node).count() >= PLACES {
             return;
         }
@@ -156,17 +151,20 @@ impl Errors {
             severity: Severity::Info,
             remedy: Remedy::Watch,
             verdict: None,
-            job: job.clone(),
+            owner: None,
         };
-        if !is_switch && xid::OF_PROGRAMS.contains(&number) && number != xid::CONSEQUENCE && !job.is_empty() {
-            let jobs = self.apps.entry(place.clone()).or_default();
-            jobs.retain(|(other, last)| *other != job && time.since(*last) < WITHIN);
-            jobs.push((job.clone(), time));
+        let is_of_program = !is_switch && xid::OF_PROGRAMS.contains(&number);
+        let owner = if is_of_program { Owner::of(fleet, *node, &place.2, time) } else { None };
+        if let Some(owner) = owner.as_ref().filter(|_| number != xid::CONSEQUENCE) {
+            self.programs.note(&place, owner, time);
         }
         let matter = self.matters.entry(place).or_insert_with(new);
-        if matter.boot != boot {
+        // What another job's program does is another matter.
+        let is_of_another = owner.is_some() && matter.owner.is_some() && owner != matter.owner;
+        if matter.boot != boot || (is_of_another && matter.is_of_programs()) {
             *matter = new();
         }
+        matter.owner = owner.or(matter.owner.take());
         matter.hear(number, &event.text, time, (severity, remedy), number == VERDICT && !is_switch, new);
         if let (Some(decoded), Some(code)) = (decoded, matter.codes.iter_mut().find(|code| code.number == number)) {
             code.look = decoded.look;
@@ -175,14 +173,28 @@ impl Errors {
 
     /// Forgets what is over: what mattered little and is some time ago, and what a new start of the machine has mended.
     pub(super) fn forget(&mut self, fleet: &Fleet, now: Time) {
-        self.apps.retain(|_, jobs| jobs.iter().any(|(_, last)| now.since(*last) < WITHIN));
+        self.programs.forget(now);
+        // A job's are over together: what is left of them would be another trouble.
+        let mut of_jobs: BTreeMap<String, (Time, Severity)> = BTreeMap::new();
+        for ((node, _, bus), matter) in self.matters.iter_mut().filter(|(_, matter)| matter.is_of_programs()) {
+            if matter.owner.is_none() && now.since(matter.last) < TOLD_WITHIN {
+                matter.owner = Owner::of(fleet, *node, bus, matter.last);
+            }
+            if let Some(owner) = &matter.owner {
+                let (last, severity) = of_jobs.entry(owner.job.clone()).or_insert((matter.last, matter.severity));
+                (*last, *severity) = (matter.last.max(*last), matter.severity.max(*severity));
+            }
+        }
         self.matters.retain(|(node, ..), matter| {
-            let stays_for = match matter.severity() {
+            let of_job = matter.owner.as_ref().filter(|_| matter.is_of_programs());
+            let of_job = of_job.and_then(|owner| of_jobs.get(&owner.job)).copied();
+            let (last, severity) = of_job.unwrap_or((matter.last, matter.severity()));
+            let stays_for = match severity {
                 Severity::Crit => None,
                 Severity::Warn => Some(WARN_FOR),
                 Severity::Info => Some(INFO_FOR),
             };
-            *matter.boot == *fleet.node(*node).boot_id && stays_for.is_none_or(|span| now.since(matter.last) < span)
+            *matter.boot == *fleet.node(*node).boot_id && stays_for.is_none_or(|span| now.since(last) < span)
         });
     }
 
@@ -193,85 +205,25 @@ impl Errors {
 
     /// Whether a rule is one of events.
     pub(super) fn is_rule(id: &str) -> bool {
-        [XID, SXID].contains(&id)
+        [XID, SXID, APPS].contains(&id)
     }
 
     /// What they come to.
-    pub(super) fn findings(&self, fleet: &Fleet, rules: &[Rule], now: Time) -> Vec<Finding> {
+    pub(super) fn findings(&self, fleet: &Fleet, rules: &[Rule]) -> Vec<Finding> {
         let rule = |id: &str| rules.iter().find(|rule| rule.id == id && !rule.is_muted);
         let mut findings = Vec::new();
-        let mut of_jobs: BTreeMap<&str, Vec<(&Place, &Matter)>> = BTreeMap::new();
+        let mut of_jobs: BTreeMap<&str, Vec<Finding>> = BTreeMap::new();
         for (place, matter) in &self.matters {
-            if !place.1 && matter.is_of_programs() && !matter.job.is_empty() {
-                of_jobs.entry(&matter.job).or_default().push((place, matter));
-            } else if let Some(rule) = rule(if place.1 { SXID } else { XID }) {
-                findings.push(matter.finding(rule, subject(fleet, place), place.1));
+            let Some(rule) = rule(if place.1 { SXID } else { XID }) else { continue };
+            let finding = matter.finding(rule, subject(fleet, place), place.1);
+            match matter.owner.as_ref().filter(|_| matter.is_of_programs()) {
+                Some(owner) => of_jobs.entry(&owner.job).or_default().push(finding),
+                None => findings.push(finding),
             }
         }
-        for (job, some) in of_jobs {
-            let Some(rule) = rule(XID) else { break };
-            let each = some.iter().map(|(place, matter)| matter.finding(rule, subject(fleet, place), false));
-            if some.len() < SEVERAL {
-                findings.extend(each);
-            } else {
-                findings.extend(each.reduce(joined).map(|all| of_job(job, some.len(), all)));
-            }
-        }
-        let recent = |jobs: &[(String, Time)]| jobs.iter().filter(|(_, last)| now.since(*last) < WITHIN).count();
-        let suspects = self.apps.iter().filter(|(_, jobs)| recent(jobs) >= SUSPECT);
-        findings.extend(suspects.filter_map(|(place, jobs)| Some(suspect(rule(APPS)?, subject(fleet, place), jobs))));
+        findings.extend(of_jobs.into_iter().flat_map(|(job, each)| of_job(job, each)));
+        findings.extend(rule(APPS).into_iter().flat_map(|rule| self.programs.suspects(rule, |it| subject(fleet, it))));
         findings
-    }
-}
-
-/// The job that has a GPU, if there is one and only one.
-fn job_of(fleet: &Fleet, (node, is_switch, bus): &Place) -> String {
-    let slot = fleet.node(*node).inventory.gpu_at(bus);
-    let Some(slot) = slot.filter(|_| !is_switch) else { return String::new() };
-    let mut jobs = fleet.jobs_of(*node).filter(|(_, share)| share.slots.contains(slot as u16));
-    let only = jobs.next().filter(|_| jobs.next().is_none());
-    only.and_then(|(number, _)| fleet.job(number as usize)).map_or_else(String::new, |job| job.id.to_string())
-}
-
-/// Two findings of one job as one.
-fn joined(mut all: Finding, other: Finding) -> Finding {
-    (all.since, all.seen) = (all.since.min(other.since), all.seen.max(other.seen));
-    all.count += other.count;
-    all.evidence.extend(other.evidence);
-    all.evidence.truncate(CODES);
-    all
-}
-
-/// What a job's program did to many of its GPUs: its user's matter, and not the operator's.
-fn of_job(job: &str, gpus: usize, all: Finding) -> Finding {
-    Finding {
-        kin: String::new(),
-        severity: Severity::Info,
-        subject: Subject::Job { job: job.to_owned() },
-        reason: format!("on {gpus} of its GPUs: {}", all.reason),
-        action: "tell its user: the program is to be mended, or just started again; the GPUs are not at fault".into(),
-        commands: Vec::new(),
-        ..all
-    }
-}
-
-/// A GPU on which several jobs' programs had such XIDs.
-fn suspect(rule: &Rule, subject: Subject, jobs: &[(String, Time)]) -> Finding {
-    let times = || jobs.iter().map(|(_, last)| *last);
-    let names: Vec<&str> = jobs.iter().map(|(job, _)| &**job).collect();
-    Finding {
-        rule: rule.id.clone(),
-        kin: String::new(),
-        severity: rule.severity,
-        subject,
-        since: times().min().unwrap_or_default(),
-        seen: times().max().unwrap_or_default(),
-        count: jobs.len() as u32,
-        reason: format!("programs of {} jobs had XIDs on it within a day: {}", jobs.len(), names.join(", ")),
-        evidence: Vec::new(),
-        action: rule.action.clone(),
-        commands: rule.commands.clone(),
-        under: rule.under.clone(),
     }
 }
 
@@ -385,7 +337,7 @@ mod tests {
             severity: Severity::Info,
             remedy: Remedy::Watch,
             verdict: None,
-            job: String::new(),
+            owner: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{rule::Commands, track::Finding, words::commands};
 use crate::{
-    fleet::{Fleet, Job, NOWHERE, natural},
+    fleet::{Fleet, NOWHERE, natural},
     model::{
         hostlist::Hostlist,
         incident::{Severity, Subject},
@@ -53,8 +53,10 @@ pub(super) fn fold(
         matter.finding.reason.insert_str(0, &matter.words);
         if let Subject::Job { job } = &matter.finding.subject {
             let job = fleet.find_job(job).and_then(|number| fleet.job(number as usize));
-            let nodes = job.into_iter().flat_map(Job::held).map(|share| fleet.name(share.node).to_owned());
-            matter.nodes = nodes.collect();
+            // Of one that has ended, those that it had last.
+            let holds = job.is_some_and(|job| job.held().next().is_some());
+            let shares = job.into_iter().flat_map(|job| &job.shares).filter(|share| share.is_held || !holds);
+            matter.nodes = shares.map(|share| fleet.name(share.node).to_owned()).collect();
         }
         matter.nodes.sort_by(|a, b| natural(a, b));
         matter.nodes.dedup();

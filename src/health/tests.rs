@@ -11,12 +11,13 @@ use super::{
     Health, Rules,
     book::{Book, Proof},
     fold::{Matter, fold},
+    programs::{Owner, Programs},
     track::Finding,
 };
 use crate::{
-    fleet::{Fleet, Settings},
+    fleet::{Fleet, NodeId, Settings},
     model::{
-        incident::{Incident, Remark, Severity, Stage, Subject, Verb},
+        incident::{Incident, Remark, Rule, Severity, Stage, Subject, Verb},
         job,
         place::Label,
         report::{self, Event, EventKind, Introduction, Inventory},
@@ -338,8 +339,8 @@ fn what_a_program_does_to_many_gpus_is_its_users_matter_and_to_one_gpu_again_and
         schedule(&mut fleet, &[(job, &[("n01", &[3])])], at(seconds));
         xid(&mut fleet, "n01", 3, 43, seconds + 1);
         xid(&mut fleet, "n01", 3, 45, seconds + 1);
-        open(&fleet, seconds + 1);
     }
+    // Whoever looks later finds the jobs that had it then.
     let all = open(&fleet, 22);
     assert!(all.contains(&"warn gpu.xid.apps n01:3 3".to_owned()), "{all:?}");
 }
@@ -383,4 +384,47 @@ fn what_proves_itself_goes_on_doing_so_after_a_restart_and_not_for_ever() {
     assert_eq!(next.incidents()[0].stage, Stage::Verifying);
     next.update(Vec::new(), &proof, at(90_000));
     assert_eq!(next.incidents()[0].stage, Stage::Cleared, "nobody has used it for a day");
+}
+
+#[test]
+fn one_program_that_fails_again_and_again_is_no_gpus_fault() {
+    let run = |name: &str, id: &str, gpus: &[(NodeId, &str)], seconds: i64, programs: &mut Programs| {
+        for (node, bus) in gpus {
+            let owner = Owner { job: id.into(), program: name.into() };
+            programs.note(&(*node, false, (*bus).to_owned()), &owner, at(seconds));
+        }
+    };
+    let (here, there) = (NodeId::at(0), NodeId::at(1));
+    let suspects = |programs: &Programs| -> Vec<String> {
+        let rule = Rule { id: "gpu.xid.apps".into(), ..Rule::default() };
+        let subject = |place: &(NodeId, bool, String)| gpu(&format!("n{}", place.0.index()), 0);
+        programs.suspects(&rule, subject).into_iter().map(|it| format!("{} {}", it.subject, it.reason)).collect()
+    };
+    let mut programs = Programs::default();
+    for (task, seconds) in ["7_1", "7_2", "7_3", "7_4"].into_iter().zip(0..) {
+        run("ann/sweep", task, &[(here, "a")], seconds, &mut programs);
+    }
+    assert_eq!(suspects(&programs), [""; 0], "tasks of one program");
+    run("ann/large", "8", &[(here, "a"), (there, "a")], 5, &mut programs);
+    run("bob/x", "9", &[(here, "a")], 6, &mut programs);
+    assert_eq!(suspects(&programs), [""; 0], "one of the three failed elsewhere, too");
+    run("eve/y", "10", &[(here, "a")], 7, &mut programs);
+    let said = "n0:0 3 programs had XIDs on it within a day and nowhere else, of jobs 10, 9, 7_4, 7_3, 7_2, 7_1";
+    assert_eq!(suspects(&programs), [said]);
+    programs.forget(at(86_400 + 6));
+    assert_eq!(suspects(&programs), [""; 0], "a day later");
+}
+
+#[test]
+fn what_comes_back_while_it_proves_itself_is_written_down_as_open() {
+    let (fleet, mut book) = (fleet(4), Book::default());
+    let (verify, work) = (|_: &Incident| Duration::from_secs(10), |_: &[Subject]| false);
+    let proof = Proof { is_open: &|_| false, verify: &verify, work: &work };
+    let mut stages = Vec::new();
+    for (is_there, second) in [(true, 0), (false, 5), (true, 9), (true, 10)] {
+        let findings = is_there.then(|| finding("a", gpu("n01", 1), Severity::Crit, &[])).into_iter().collect();
+        book.update(fold(findings, &fleet, &BTreeMap::default(), &|_, _| false), &proof, at(second));
+        stages.push(book.take_unsaved().into_iter().map(|record| record.incident.stage).collect::<Vec<_>>());
+    }
+    assert_eq!(stages, [vec![Stage::Open], vec![Stage::Verifying], vec![Stage::Open], vec![]]);
 }
