@@ -120,6 +120,9 @@ impl Keys {
                     "{name}: {wrong:?} is no key; keys are written as k, G, ctrl-d, alt-x, enter or g,g"
                 ));
             }
+            if let Some(long) = sequences(wanted).find(|it| it.split(',').count() > 2) {
+                return Err(format!("{name}: {long:?} is more than two keys"));
+            }
             wanted.clone_into(&mut keys.0[row.action as usize]);
         }
         keys.conflict().map_or(Ok(keys), Err)
@@ -239,6 +242,7 @@ mod tests {
         };
         check(&[("aknowledge", "a")], "did you mean \"acknowledge\"?");
         check(&[("copy", "ctl-a")], "copy: \"ctl-a\" is no key");
+        check(&[("top", "g,g,t")], "top: \"g,g,t\" is more than two keys");
         check(&[("copy", "a")], "\"a\" means acknowledge, and copy as well");
         check(&[("copy", "g")], "\"g\" means copy, and top as well");
         assert_eq!(with(&[]), Ok(Keys::default()), "the table has no conflicts");

@@ -3,6 +3,8 @@
 mod hub;
 mod incidents;
 mod keys;
+mod mouse;
+mod saved;
 mod screens;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,5 @@
 //! Each action through its key, on a fleet that stands still.
 
-use crossterm::event::MouseEventKind;
-
 use super::*;
 use crate::tui::{
     action::{ACTIONS, Action},
@@ -474,60 +472,4 @@ fn counted_drops_are_shown() {
     }
     stage.app.update(Input::News(News::Reply(Box::new(reply))), stage.hub.now);
     assert!(stage.screen().lines().nth(1).unwrap().contains("▲ 2 refused: oversized frame"));
-}
-
-#[test]
-fn the_mouse_chooses_sorts_and_goes_in() {
-    let mut stage = stage();
-    let at = |stage: &Stage, text: &str| {
-        let screen = stage.screen();
-        let (y, line) = screen.lines().enumerate().find(|(_, line)| line.contains(text)).expect(text);
-        (line[..line.find(text).expect(text)].chars().count() as u16, y as u16)
-    };
-    stage.press("2");
-    let chosen = |stage: &Stage| stage.app.screen().subject();
-    let first = chosen(&stage);
-    let (x, y) = at(&stage, "UTIL");
-    stage.click(x, y + 3);
-    let third = chosen(&stage);
-    assert_ne!(first, third);
-    stage.mouse(MouseEventKind::ScrollDown, x, y + 3);
-    assert_ne!(chosen(&stage), third, "the wheel moves on");
-    stage.click(x, y);
-    let sorted = stage.screen();
-    stage.click(x, y);
-    assert_ne!(stage.screen(), sorted, "the other way round");
-    stage.click(x, y + 2);
-    let name = chosen(&stage).expect("a row");
-    assert!(!stage.screen().lines().next().expect("a header").contains(&name));
-    stage.click(x, y + 2);
-    assert!(stage.screen().lines().next().expect("a header").contains(&name), "into what is chosen");
-    stage.press("esc 1");
-    let (x, y) = at(&stage, "■");
-    stage.click(x + 4, y);
-    let cell = chosen(&stage).expect("a cell");
-    stage.click(x + 4, y);
-    assert!(stage.screen().lines().next().expect("a header").contains(&cell), "{}", stage.screen());
-}
-
-#[test]
-fn saved_views_are_gone_to_by_name_and_by_place() {
-    let mut stage = stage();
-    let alt = |stage: &mut Stage, c: char| {
-        let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT);
-        stage.app.update(Input::Key(key), stage.hub.now);
-        stage.settle();
-    };
-    alt(&mut stage, '1');
-    assert!(stage.screen().contains("· where temp > 80"), "{}", stage.screen());
-    stage.press("1");
-    alt(&mut stage, '2');
-    assert!(stage.screen().contains("no view 2 is saved"), "{}", stage.screen());
-    stage.press(":");
-    stage.write("hot");
-    stage.press("enter");
-    assert!(stage.screen().contains("· where temp > 80"), "{}", stage.screen());
-    let wrong = Settings { views: vec![("x".into(), "gpuss where temp > 80".into())], ..settings() };
-    let Err(problem) = App::new(wrong, SIZE, stage.hub.now) else { panic!("it has a mistake") };
-    assert!(problem.to_string().starts_with("view x: "), "{problem}");
 }
