@@ -14,14 +14,14 @@ mod words;
 mod xid;
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
 use self::{
     book::{Book, Proof},
     errors::Errors,
-    rule::{Commands, SHORT, compares, gate, over, placeholders, question},
+    rule::{Commands, SHORT, compares, gate, group, group_at, over, placeholders, question, sizes},
     track::{Finding, Sight, Tracks},
 };
 use crate::{
@@ -241,12 +241,12 @@ impl Watch {
     ) -> Result<(), Complaint> {
         let (words, more) = (placeholders(&rule.reason).count(), placeholders(&rule.action).count());
         let first = table.columns.len().saturating_sub(words + more);
-        let is_common = |share| access.look(|fleet| table.total as f64 > at_most(share, &rule.view, fleet));
-        if rule.rare.is_some_and(is_common) {
-            self.tracks.over(|_| true, rule, now);
-            return Ok(());
-        }
-        let found = table.rows.iter().map(|row| {
+        let common = match group(rule).zip(rule.rare) {
+            Some((group, share)) => common(access, rule, (&group, share), table, now).await?,
+            None => HashSet::new(),
+        };
+        let (ordinary, rare): (Vec<&Row>, Vec<&Row>) = table.rows.iter().partition(|row| common.contains(&*row.id));
+        let found = rare.into_iter().map(|row| {
             let cells = |from, count| words::cells(&table.columns, row, from, count);
             let reason = words::fill(&rule.reason, &cells(first, words));
             let action = words::fill(&rule.action, &cells(first + words, more));
@@ -254,6 +254,8 @@ impl Watch {
             (name(&subject), Sight { subject, reason, action })
         });
         self.tracks.found(found, rule, hold, now);
+        let ordinary: HashSet<String> =
+            ordinary.into_iter().map(|row| name(&subject(&rule.view, table, row))).collect();
         let unseen = self.tracks.unseen(now);
         if unseen.is_empty() {
             return Ok(());
@@ -283,7 +285,10 @@ impl Watch {
         let asked: HashSet<&str> = asked.into_iter().map(|(name, ..)| &**name).collect();
         let dropped: HashSet<&str> = dropped.into_iter().map(|(name, ..)| &**name).collect();
         let is_over = |name: &str| {
-            dropped.contains(name) || ended.contains(name) || (asked.contains(name) && !there.contains(name))
+            ordinary.contains(name)
+                || dropped.contains(name)
+                || ended.contains(name)
+                || (asked.contains(name) && !there.contains(name))
         };
         self.tracks.over(is_over, rule, now);
         Ok(())
@@ -309,14 +314,35 @@ fn works(fleet: &Fleet, part: &Subject, now: Time) -> bool {
     }
 }
 
-/// Of how many rows of a view something can be so that is rare. Of a small fleet's, one node with all that it has is few.
-fn at_most(share: f64, view: &str, fleet: &Fleet) -> f64 {
-    let (all, of_node) = match view {
-        "gpus" => (fleet.all_gpus(), 8.0),
-        "nics" => (fleet.all_nics(), 8.0),
-        _ => (fleet.nodes().len() as u64, 1.0),
+/// Ids of the rows that are no exception: of their peers, more than a share have it, or as many as not.
+async fn common(
+    access: &impl Access,
+    rule: &Rule,
+    (group, share): (&str, f64),
+    table: &Table,
+    now: Time,
+) -> Result<HashSet<String>, Complaint> {
+    if table.rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let peers = query::parse(&sizes(&rule.view, group))?;
+    let peers = ask(access, &[&peers], now).await.remove(0)?;
+    let text = |row: &Row, at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default().to_owned();
+    let of_peers = |row: &Row| text(row, group_at(&rule.view));
+    let mut found: HashMap<String, usize> = HashMap::new();
+    for row in &table.rows {
+        *found.entry(of_peers(row)).or_default() += 1;
+    }
+    let count = |row: &Row| peers.column("count").and_then(|at| row.cells.get(at)?.number()).unwrap_or(0.0);
+    let sizes: HashMap<String, f64> = peers.rows.iter().map(|row| (text(row, 0), count(row))).collect();
+    // Of few peers, one node with all that it has of them is not many.
+    let of_node = if rule.view == "gpus" { 8.0 } else { 1.0 };
+    let is_common = |row: &&Row| {
+        let group = of_peers(row);
+        let (found, size) = (found[&group] as f64, sizes.get(&group).copied().unwrap_or(0.0));
+        found > of_node + share * size || found * 2.0 >= size || table.total > table.rows.len() as u64
     };
-    of_node + share * all as f64
+    Ok(table.rows.iter().filter(is_common).map(|row| row.id.clone()).collect())
 }
 
 /// The answers to some questions, asked together.

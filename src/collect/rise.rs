@@ -39,7 +39,8 @@ pub(super) struct Rises {
 struct Track {
     /// As it was seen last.
     count: Option<i32>,
-    /// How much it has risen since it was first seen; what it counts anew after a reset is on top.
+    /// How much it has risen since it was first seen. A fall is a reset, or one of several that it sums up: nobody knows
+    /// what is new of the rest.
     risen: u64,
     /// How much it had risen at some times, the earliest first.
     marks: VecDeque<(Time, u64)>,
@@ -59,6 +60,11 @@ impl Rises {
                     Some(count) => {
                         track.rise(count, now, within).map_or(Gap::Unknown.into(), |n| Raw::new(n as f64, 1.0))
                     }
+                    // It stands at its end, and what it rose by is forgotten in time as of any other.
+                    None if raw == Raw::SATURATED && track.count.is_some() => {
+                        let count = track.count.unwrap_or(0);
+                        track.rise(count, now, within).map_or(raw, |n| Raw::new(n as f64, 1.0))
+                    }
                     None => raw,
                 };
                 values.set(rise, slot, risen);
@@ -71,7 +77,7 @@ impl Track {
     /// How much it rose within so long, or since it was first seen; nothing when that is now.
     fn rise(&mut self, count: i32, now: Time, within: Duration) -> Option<u64> {
         let before = self.count.replace(count)?;
-        let by = if count >= before { count - before } else { count };
+        let by = count.saturating_sub(before).max(0);
         if self.marks.is_empty() {
             self.marks.push_back((now, 0));
         }
@@ -117,8 +123,25 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_no_fall() {
-        assert_eq!(play(&[(0, 40), (1, 42), (2, 3)]), [None, Some(2), Some(5)]);
+    fn a_fall_is_no_rise() {
+        assert_eq!(play(&[(0, 40), (1, 42), (2, 3), (3, 4)]), [None, Some(2), Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn a_counter_at_its_end_has_risen_and_does_so_no_more() {
+        let mut rises = Rises::default();
+        let mut told = |second, raw| {
+            let mut values = Values::new(1, 0);
+            values.set(gpu::ECC_SBE, 0, raw);
+            rises.add(1, at(second), &mut values);
+            values.get(gpu::ECC_SBE_MINUTE, 0)
+        };
+        assert_eq!(told(0, Raw::SATURATED), Raw::SATURATED, "nobody saw it rise");
+        told(1, Raw::new(3.0, 1.0));
+        assert_eq!(told(2, Raw::new(9.0, 1.0)), Raw::new(6.0, 1.0));
+        assert_eq!(told(3, Raw::SATURATED), Raw::new(6.0, 1.0));
+        let later: Vec<Raw> = (4..80).map(|second| told(second, Raw::SATURATED)).collect();
+        assert_eq!(later.last(), Some(&Raw::new(0.0, 1.0)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Entry {
     pub every: Option<String>,
     /// How long it may be false in between.
     pub gap: Option<String>,
-    /// Of which share of the view's rows it can be so at most, from 0 to 1.
+    /// Of which share of its peers it can be so at most, from 0 to 1.
     pub rare: Option<f64>,
     /// The condition under which it ends.
     pub clear: Option<String>,
@@ -208,6 +208,9 @@ fn check(rule: &Rule, all: &[Rule], commands: &Commands) -> Result<(), String> {
     if rule.rare.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
         return Err("`rare` is a share, from 0 to 1".into());
     }
+    if rule.rare.is_some() && group(rule).is_none() {
+        return Err("`rare` is of peers, and `when` compares with none".into());
+    }
     if rule.reason.is_empty() || rule.when.is_empty() {
         return Err("it needs view, when and reason".into());
     }
@@ -223,11 +226,47 @@ const MOST_NODES: usize = 250_000;
 /// What is asked for what has it: their names, and what the reason names.
 pub(super) fn question(rule: &Rule) -> String {
     let mut keys = identity(&rule.view).to_owned();
+    if let Some(group) = group(rule) {
+        keys.extend([",", &group]);
+    }
     for key in placeholders(&rule.reason).chain(placeholders(&rule.action)) {
         keys.extend([",", key]);
     }
     let most = if rule.view == "nodes" { MOST_NODES } else { MOST };
     format!("{} where {} show {keys} limit {most}", rule.view, rule.when)
+}
+
+/// What makes the peers among whom a rule's finding is to be rare.
+pub(super) fn group(rule: &Rule) -> Option<String> {
+    rule.rare?;
+    by(&query::parse_condition(&rule.when).ok()?)
+}
+
+/// Where among the columns of a rule's question that stands.
+pub(super) fn group_at(view: &str) -> usize {
+    identity(view).split(',').count()
+}
+
+fn by(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().find_map(by),
+        Expr::Not(inner) => by(inner),
+        Expr::Compare(left, _, right) => by_of(left).or_else(|| by_of(right)),
+        _ => None,
+    }
+}
+
+fn by_of(operand: &Operand) -> Option<String> {
+    match operand {
+        Operand::Peers(_, _, by) => Some(by.to_string()),
+        Operand::Arithmetic(left, _, right) => by_of(left).or_else(|| by_of(right)),
+        _ => None,
+    }
+}
+
+/// What is asked to know how many peers there are in each group.
+pub(super) fn sizes(view: &str, group: &str) -> String {
+    format!("{view} by {group} show {group},count")
 }
 
 /// What is asked to know which of some things have it no longer, and which of them are still there.
@@ -363,6 +402,7 @@ mod tests {
         check("[[rule]]\nid = 'host.disk'\nunder = ['host.dosk']", "`host.dosk`, which is no rule");
         check("[[rule]]\nid = 'host.disk'\ndo = ['jump']", "`jump`, which is none of [commands]");
         check("[[rule]]\nid = 'host.disk'\nrare = 5", "`rare` is a share");
+        check("[[rule]]\nid = 'host.disk'\nrare = 0.1", "compares with none");
         check("[[rule]]\nmute = true", "a rule has no id");
         check("[commands]\nreset = ['a; b']", "`a; b` is two commands");
     }

@@ -233,7 +233,7 @@ pub struct Rule {
     pub every: Option<Duration>,
     /// How long it may be false in between without beginning anew.
     pub gap: Duration,
-    /// Of which share of the view's rows it can be so: what more of them have is no exception, and raises nothing.
+    /// Of which share of its peers it can be so: what more of them have is no exception, and raises nothing.
     pub rare: Option<f64>,
     /// The condition under which it ends; empty for the opposite of `when`.
     pub clear: String,

@@ -176,16 +176,22 @@ fn slurm_drains_a_node_of_which_something_is_critical_and_no_other() {
         let mock = Library::new(control);
         let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
         let mut command = std::process::Command::new(&script);
-        command.env("PATH", path).env("SUPERTOP_NVML", mock.path()).env("SLURMD_NODENAME", "gpu017");
+        command
+            .env("PATH", path)
+            .env("SUPERTOP_NVML", mock.path())
+            .env("SLURMD_NODENAME", "gpu017")
+            .env("RUNTIME_DIRECTORY", dir.path());
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         std::fs::read_to_string(&said).unwrap_or_default()
     };
     let idle = "NodeName=gpu017 State=IDLE ThreadsPerCore=1";
+    assert_eq!(run("gpu 3 lost", idle), "", "once may be a service that still starts");
     let drained = run("gpu 3 lost", idle);
     assert!(drained.starts_with("update nodename=gpu017 state=drain reason=supertop: "), "{drained}");
     assert!(drained.contains("lost"), "{drained}");
     assert_eq!(run("gpu 3 set persistence 0", idle), "", "a warning holds no node");
+    assert_eq!(run("gpu 3 lost", idle), "", "it was well in between");
     let by_hand = "NodeName=gpu017 State=IDLE+DRAIN ThreadsPerCore=1 Reason=cabling";
     assert_eq!(run("gpu 3 lost", by_hand), "", "whoever drained it keeps the word");
 }

@@ -1,8 +1,8 @@
 //! The health engine over simulated fleets: each fault is found, named, and told what to do about it; nothing else is.
 
 use supertop::{
-    collect::sim::{Ailment, Faults, scenario},
-    model::incident::Severity,
+    collect::sim::{Ailment, FIRST, Fault, Faults, Subject, scenario},
+    model::{Raw, incident::Severity, metric::gpu},
 };
 
 use crate::{
@@ -128,4 +128,24 @@ fn readings_that_come_near_raise_nothing() {
     let outcome = readings::play(&all);
     assert_eq!((outcome.found.len(), outcome.others), (0, vec![]));
     assert!(all.len() > 10);
+}
+
+#[test]
+fn what_many_of_a_model_have_is_no_exception() {
+    let raised = |nodes: u32, sick: u32| {
+        let ailment = Ailment::Reads(gpu::ECC_ON, Raw::new(0.0, 1.0));
+        let fault = |n| Fault { ailment, subject: Subject::Node(n), at: FIRST };
+        let mut play = Play::new(nodes, 1, Faults::Given((0..sick).map(fault).collect()));
+        let mut found = std::collections::BTreeSet::new();
+        for _ in 0..420 {
+            play.step();
+            let open = play.open().into_iter().filter(|it| it.rule == "gpu.ecc.mode");
+            found.extend(open.flat_map(|it| it.nodes));
+        }
+        assert_eq!(problems(&play), [""; 0]);
+        found.len()
+    };
+    assert_eq!(raised(64, 1), 1);
+    assert_eq!(raised(64, 24), 0, "more than a tenth");
+    assert_eq!(raised(2, 1), 0, "of two, none is the exception");
 }

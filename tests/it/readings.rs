@@ -6,6 +6,7 @@ use serde::Deserialize;
 use supertop::{
     collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject},
     model::{
+        incident::{Severity, Stage},
         metric::{MetricId, Scope},
         raw::Raw,
     },
@@ -61,10 +62,14 @@ pub(crate) fn play(readings: &[Reading]) -> Outcome {
     let mut outcome = Outcome { found: BTreeMap::new(), others: Vec::new() };
     for _ in 0..WATCHED {
         play.step();
-        for incident in play.open() {
+        let all = play.health.incidents();
+        for incident in all.into_iter().filter(|it| it.stage == Stage::Open) {
             let is_its = |node: &String| names.get(node).is_some_and(|rule| *rule == incident.rule);
-            if incident.nodes.iter().all(is_its) {
+            if !incident.nodes.is_empty() && incident.nodes.iter().all(is_its) {
                 outcome.found.entry(incident.rule).or_insert(play.seconds - FIRST.as_secs() as u32);
+                continue;
+            }
+            if incident.severity == Severity::Info {
                 continue;
             }
             let words = format!("{}: {} ({})", incident.subject, incident.reason, incident.rule);

@@ -132,11 +132,12 @@ impl Processes {
     fn tell_state(&self, at: Duration, findings: &mut Findings) {
         let [blocked, zombies] = self.stuck.counts(at).map(|n| n as f64);
         let manages = f64::from(u8::from(self.manages_fabric));
+        let sees_all = !self.is_apart() && !self.is_kept_out();
         let all = [(node::BLOCKED, blocked), (node::ZOMBIES, zombies), (node::FABRIC_MANAGER, manages)];
         for (metric, value) in all {
             if metric == node::FABRIC_MANAGER && !self.has_switches {
                 findings.gap(metric, 0, Gap::Absent);
-            } else if self.is_apart() {
+            } else if !sees_all {
                 findings.gap(metric, 0, Gap::Unsupported);
             } else {
                 findings.read(metric, 0, value);
@@ -191,6 +192,18 @@ impl Processes {
         space.is_ok_and(|space| space.as_os_str() != FIRST_NAMESPACE)
     }
 
+    /// Whether others' processes are hidden from this agent.
+    fn is_kept_out(&self) -> bool {
+        let mounts = source::text(&self.root.join("proc/self/mountinfo")).unwrap_or_default();
+        let hides = mounts.lines().any(|line| {
+            let hidden = |options: &str| {
+                options.split(',').any(|o| o.starts_with("hidepid=") && !o.ends_with("=0") && !o.ends_with("=off"))
+            };
+            line.split_once(" - proc ").is_some_and(|(_, right)| right.split(' ').any(hidden))
+        });
+        hides && !rustix::process::geteuid().is_root()
+    }
+
     /// What this agent cannot see of others' processes.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -199,15 +212,8 @@ impl Processes {
                         only what they use of GPUs is known";
             notes.push(format!("{HIDDEN_PROCESSES}{note}"));
         }
-        let mounts = source::text(&self.root.join("proc/self/mountinfo")).unwrap_or_default();
-        let hides = mounts.lines().any(|line| {
-            let hidden = |options: &str| {
-                options.split(',').any(|o| o.starts_with("hidepid=") && !o.ends_with("=0") && !o.ends_with("=off"))
-            };
-            line.split_once(" - proc ").is_some_and(|(_, right)| right.split(' ').any(hidden))
-        });
         let note = "other users' processes are hidden from this agent (hidepid)";
-        if hides && !rustix::process::geteuid().is_root() {
+        if self.is_kept_out() {
             notes.push(format!("{HIDDEN_PROCESSES}{note}"));
         }
         notes

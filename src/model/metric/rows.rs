@@ -233,9 +233,9 @@ pub mod node {
         FABRIC_MANAGER "node.fabricmanager" "FABMGR" One 6 / 1.0, Min LowIsBad Gauge,
             "1 while the fabric manager runs; for machines with NVSwitches of their own.", "/proc/PID/comm, /sys/bus/pci/devices";
         OOM "node.oom" "OOM" One 5 / 1.0, Sum HighIsBad Counter,
-            "Processes that the kernel has ended since boot because memory had run out.", "/proc/vmstat (oom_kill)";
+            "Processes that the kernel has ended since boot because memory had run out, the machine's or what a job may use.", "/proc/vmstat (oom_kill)";
         OOM_HOUR "node.oom.hour" "OOM/h" One 5 / 1.0, Sum HighIsBad Gauge,
-            "Processes that the kernel ended in the last hour because memory had run out.", "node.oom, as the agent saw it rise";
+            "Processes that the kernel ended in the last hour because memory had run out, the machine's or what a job may use.", "node.oom, as the agent saw it rise";
         EDAC_CE "node.edac.ce" "EDACCE" One 6 / 1.0, Sum HighIsBad Counter,
             "Host memory errors that were corrected since boot.", "/sys/devices/system/edac/mc";
         EDAC_CE_HOUR "node.edac.ce.hour" "EDAC/h" One 6 / 1.0, Sum HighIsBad Gauge,
