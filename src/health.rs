@@ -44,7 +44,7 @@ pub use self::rule::{Entry, Rules, Site, Templates, takes_more};
 /// How often the engine looks: no rule is asked more often.
 const TURN: Duration = Duration::from_secs(1);
 /// Rules that have to hold for long are asked less often: so many times while they have to, and within these bounds.
-const TIMES: u32 = 6;
+const TIMES: u32 = 3;
 const MOST_OFTEN: Duration = Duration::from_secs(2);
 const LEAST_OFTEN: Duration = Duration::from_secs(20);
 const OF_PEERS: Duration = Duration::from_secs(5);
