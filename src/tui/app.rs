@@ -16,7 +16,10 @@ use crate::{
         draw::Look,
         keymap::{Keymap, Keys},
         prompt::{Kind, Prompt},
-        screen::{Asked, Objection, Screen, Step, gpu::Gpu, node::Node, of, overview::Overview, table::TableScreen},
+        screen::{
+            Asked, Objection, Screen, Step, compare::Compare, gpu::Gpu, node::Node, of, overview::Overview,
+            table::TableScreen,
+        },
         shared::Shared,
         theme::Theme,
         update::Effects,
@@ -434,6 +437,8 @@ impl App {
             Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
             Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
             Command::Bench => self.switch(Box::new(TableScreen::bench(&self.shared))),
+            Command::Compare(names) if names.is_empty() => self.compare(None),
+            Command::Compare(names) => self.compare(Some(names)),
             Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
             Command::Mine => {
                 self.switch(of(Target::Jobs("job.user".into(), self.settings.user.clone()), &[], &self.shared));
@@ -450,6 +455,15 @@ impl App {
             Command::Theme(name) => self.change_theme(&name),
         }
         Effects::default()
+    }
+
+    /// Shows these things side by side, or those that are marked.
+    pub(super) fn compare(&mut self, names: Option<Vec<String>>) {
+        let names = names.unwrap_or_else(|| self.shared.marks.iter().cloned().collect());
+        match Compare::new(names.iter().map(String::as_str)) {
+            Ok(screen) => self.push(Box::new(screen)),
+            Err(words) => self.say(words),
+        }
     }
 
     /// Lists the keys of the screen on top.

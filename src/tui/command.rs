@@ -42,6 +42,11 @@ pub(crate) static COMMANDS: &[Row] = &[
         help: "Hears nothing of an incident for some time, four hours unless you say.",
     },
     Row { name: "reopen", usage: "reopen [NUMBER]", help: "Takes back what was said of an incident." },
+    Row {
+        name: "compare",
+        usage: "compare [NAME …]",
+        help: "Shows nodes or GPUs side by side, the marked ones unless you name some.",
+    },
     Row { name: "mine", usage: "mine", help: "Goes to your own jobs." },
     Row {
         name: "where",
@@ -71,6 +76,8 @@ pub(crate) enum Command {
     Job(String),
     /// To the nodes that the scheduler holds back, or should.
     Bench,
+    /// Things side by side; those that are marked where none are named.
+    Compare(Vec<String>),
     /// To the jobs of whoever looks.
     Mine,
     /// Says something of an incident; of the one under the cursor where no number is given.
@@ -104,6 +111,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         },
         "job" => Command::Job(given("a job's id")?),
         "bench" => Command::Bench,
+        "compare" => Command::Compare(rest.split_whitespace().map(String::from).collect()),
         "mine" => Command::Mine,
         "ack" | "silence" | "reopen" => said(name, rest),
         "where" | "filter" => Command::Where(rest.into()),
@@ -222,6 +230,7 @@ mod tests {
         check("silence 17 2h", say(Verb::Silence(Duration::from_hours(2)), Some(17), ""));
         check("silence 30m burn-in", say(Verb::Silence(Duration::from_mins(30)), None, "burn-in"));
         check("silence 17 burn-in", say(Verb::Silence(SILENCE), Some(17), "burn-in"));
+        check("compare gpu001:3 gpu002:3", Command::Compare(vec!["gpu001:3".into(), "gpu002:3".into()]));
         check("reopen 17", say(Verb::Reopen, Some(17), ""));
     }
 

@@ -2,6 +2,7 @@
 //! The frame around them, the prompt and the keymap are the same for all and live elsewhere.
 
 mod bench;
+pub(crate) mod compare;
 pub(crate) mod gpu;
 pub(crate) mod help;
 pub(crate) mod incident;

@@ -154,6 +154,10 @@ impl App {
             Action::Quit => self.pop(),
             Action::Back => self.back(),
             Action::Command => self.open_prompt(Kind::Command),
+            Action::Compare => {
+                self.compare(None);
+                true
+            }
             Action::Acknowledge => self.open_acknowledgement(),
             Action::Filter => self.open_prompt(Kind::Filter),
             Action::Help => {

@@ -97,6 +97,27 @@ pub(crate) fn draw(pen: &mut Pen<'_>, column: &Column, cell: &Cell, reading: &Re
     }
 }
 
+/// The cell's whole text with its unit, gaps in words, and the role that its value calls for.
+pub(crate) fn whole(column: &Column, cell: &Cell) -> (String, Role) {
+    let judged = |health: Health| if health == Health::Fine { Role::Table } else { health.role() };
+    match cell {
+        Cell::Gap(Gap::Failed) => ("failed".into(), Role::Warn),
+        Cell::Gap(gap) => (gap.word().into(), Role::Faint),
+        Cell::Number(value) => {
+            let text = match column.unit {
+                Some(unit) if unit != Unit::One => unit.text(*value),
+                _ => cell.show(column),
+            };
+            (text, judged(grade(&column.key, *value)))
+        }
+        Cell::Flags(names) => {
+            let worst = names.iter().map(|name| grade_word(&column.key, name)).max().unwrap_or_default();
+            (cell.show(column), judged(worst))
+        }
+        _ => (cell.show(column), Role::Table),
+    }
+}
+
 /// The style that the value itself calls for.
 fn style(pen: &Pen<'_>, column: &Column, cell: &Cell, plain: Style) -> Style {
     let health = match cell {

@@ -371,6 +371,7 @@ impl Screen for TableScreen {
             Action::Faults,
             Action::Command,
             Action::Mark,
+            Action::Compare,
             Action::Copy,
             Action::NextView,
             Action::Help,

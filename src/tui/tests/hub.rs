@@ -54,7 +54,9 @@ impl Hub {
         /// What was made up once is the same for every test.
         static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
         // Of a question about one node, only that node is made up.
-        let only = asked.split_once("node = 'gpu").and_then(|(_, rest)| rest.get(..3)?.parse::<usize>().ok());
+        let is_of_one = asked.matches("node = 'gpu").count() == 1;
+        let named = asked.split_once("node = 'gpu").filter(|_| is_of_one);
+        let only = named.and_then(|(_, rest)| rest.get(..3)?.parse::<usize>().ok());
         let key = (self.nodes, self.gpus, self.now, format!("{view} {only:?}"));
         let made = MADE.lock().unwrap().get(&key).cloned();
         if let Some(things) = made {

@@ -395,6 +395,27 @@ fn help_lists_every_action() {
 }
 
 #[test]
+fn what_is_marked_is_compared() {
+    let mut stage = stage();
+    stage.press("3 c");
+    assert!(stage.app.notice().is_some_and(|notice| notice.contains("mark two nodes or GPUs")));
+    stage.press("space space space c");
+    assert_eq!(trail(&stage), "gpus › compare gpus");
+    let marks: Vec<String> = stage.app.shared().marks.iter().cloned().collect();
+    let screen = stage.screen();
+    assert!(marks.iter().all(|name| screen.contains(name)) && screen.contains("COMPARE 3 gpus"), "{screen}");
+    assert!(screen.contains("power.limit") && screen.contains("serial"), "{screen}");
+    stage.press("!");
+    let odd = stage.screen();
+    assert!(odd.contains("only these; ! shows all") && !odd.contains("power.limit"), "{odd}");
+    stage.press("l enter");
+    assert_eq!(trail(&stage), format!("gpus › compare gpus › {}", marks[1]));
+    stage.press("esc esc");
+    stage.press(": c o m p a r e space g p u 0 0 1 space g p u 0 0 2 enter");
+    assert_eq!(trail(&stage), "gpus › compare nodes");
+}
+
+#[test]
 fn redraw_and_suspend_are_left_to_the_loop() {
     let mut stage = stage();
     let effects = stage.press("ctrl-l");

@@ -108,6 +108,11 @@ fn gpu() {
 }
 
 #[test]
+fn comparison() {
+    check("compare", 256, 8, "3 ! space space space c");
+}
+
+#[test]
 fn process() {
     check("process", 256, 8, "3 enter enter");
 }
@@ -194,6 +199,7 @@ fn every_screen_draws_at_every_size() {
         (40, 2, "m"),
         (40, 2, "2 j s"),
         (40, 2, "2 enter"),
+        (40, 2, "2 space space c"),
         (40, 2, "3 enter"),
         (40, 2, "3 enter enter"),
         (40, 2, "2 ?"),

@@ -1,15 +1,10 @@
 //! All metrics of a GPU by what they are about, those that it does not have included.
 
 use crate::{
-    model::{
-        Unit,
-        raw::Gap,
-        table::{Cell, Column, Table},
-    },
+    model::table::{Cell, Column, Table},
     tui::{
-        draw::{Pen, cut_end, width},
+        draw::{Pen, cell, cut_end, width},
         theme::Role,
-        verdict::{Health, grade, grade_word},
     },
 };
 
@@ -81,33 +76,13 @@ impl Line<'_> {
             Line::Title(name) => {
                 pen.text(0, 0, name, Role::PanelTitle);
             }
-            Line::Metric(column, cell) => {
+            Line::Metric(column, value) => {
                 let name = column.key.strip_prefix("gpu.").unwrap_or(&column.key);
-                let (value, role) = value(column, cell);
+                let (value, role) = cell::whole(column, value);
                 let room = WIDE.saturating_sub(width(name) + 1);
                 pen.text(0, 0, name, Role::Dim);
                 pen.right(WIDE, 0, &cut_end(&value, room), role);
             }
         }
-    }
-}
-
-fn value(column: &Column, cell: &Cell) -> (String, Role) {
-    let judged = |health: Health| if health == Health::Fine { Role::Table } else { health.role() };
-    match cell {
-        Cell::Gap(Gap::Failed) => ("failed".into(), Role::Warn),
-        Cell::Gap(gap) => (gap.word().into(), Role::Faint),
-        Cell::Number(value) => {
-            let text = match column.unit {
-                Some(unit) if unit != Unit::One => unit.text(*value),
-                _ => cell.show(column),
-            };
-            (text, judged(grade(&column.key, *value)))
-        }
-        Cell::Flags(names) => {
-            let worst = names.iter().map(|name| grade_word(&column.key, name)).max().unwrap_or_default();
-            (cell.show(column), judged(worst))
-        }
-        _ => (cell.show(column), Role::Table),
     }
 }
