@@ -51,7 +51,8 @@ impl Chart<'_> {
         }
     }
 
-    fn graph<'l>(&self, line: &'l Line) -> Graph<'l> {
+    /// The graph of one of its curves.
+    pub(crate) fn graph<'l>(&self, line: &'l Line) -> Graph<'l> {
         let unit = line.column.unit.unwrap_or(Unit::One);
         let curves: Vec<&[Option<f64>]> =
             self.lines.iter().filter_map(|(_, l)| l.map(|l| l.values.as_slice())).collect();

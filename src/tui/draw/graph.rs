@@ -23,9 +23,7 @@ impl Graph<'_> {
     /// Draws it over the whole of `pen`, with the scale at its right where there is room for one.
     pub(crate) fn draw(&self, pen: &mut Pen<'_>) {
         let (width, height) = (pen.width(), pen.height());
-        let scale = [self.unit.cell(self.range.1), self.unit.cell(self.range.0)];
-        let scale_width = scale.iter().map(|s| super::width(s)).max().unwrap_or(0) + 1;
-        let plot = if width > scale_width + 10 { width - scale_width } else { width };
+        let (scale, plot) = (self.scale(), self.plot(width));
         if plot < width && height > 0 {
             pen.right(width, 0, &scale[0], Role::GraphAxis);
             if height > 1 {
@@ -34,6 +32,16 @@ impl Graph<'_> {
         }
         let mut plot = pen.part(0, 0, plot, height);
         if pen_uses_braille(&plot) { self.braille(&mut plot) } else { self.blocks(&mut plot) }
+    }
+
+    /// What of so many columns the values take.
+    pub(crate) fn plot(&self, width: u16) -> u16 {
+        let scale = self.scale().iter().map(|s| super::width(s)).max().unwrap_or(0) + 1;
+        if width > scale + 10 { width - scale } else { width }
+    }
+
+    fn scale(&self) -> [String; 2] {
+        [self.unit.cell(self.range.1), self.unit.cell(self.range.0)]
     }
 
     fn shares(&self, columns: usize) -> Vec<Option<f64>> {

@@ -1,4 +1,8 @@
-//! One incident: why, what to do, whom it hits, and what speaks for it.
+//! One incident: why, what to do, whom it hits, what speaks for it, and what its subject did beside its peers.
+
+mod evidence;
+
+use evidence::Evidence;
 
 use super::{Asked, Screen, Step, replace_table};
 use crate::{
@@ -23,6 +27,11 @@ const KEYS: &str = "incident,incident.severity,incident.stage,incident.subject,i
                     incident.since,incident.age,incident.seen,incident.count,incident.nodes,incident.hosts,\
                     incident.note,incident.action,incident.commands,incident.evidence,job,job.user,sched,sched.reason,model,bus,serial";
 
+/// The number of the question for all that.
+const FACTS: u32 = 0;
+/// Columns from which on the curves stand beside the words.
+const WIDE: u16 = 160;
+
 /// Where texts begin.
 const INDENT: u16 = 10;
 
@@ -30,13 +39,14 @@ const INDENT: u16 = 10;
 pub(crate) struct Incident {
     id: String,
     facts: Option<Table>,
+    evidence: Evidence,
     trouble: Option<String>,
 }
 
 impl Incident {
     /// The screen of the incident with this number.
     pub(crate) fn new(id: &str) -> Self {
-        Incident { id: id.into(), facts: None, trouble: None }
+        Incident { id: id.into(), facts: None, evidence: Evidence::default(), trouble: None }
     }
 
     fn text(&self, key: &str) -> &str {
@@ -143,12 +153,17 @@ impl Screen for Incident {
         format!("incident {}", self.id)
     }
 
-    fn asks(&self, _: &Shared) -> Vec<Asked> {
-        vec![Asked::every(1, 0, format!("incidents where incident = {} show {KEYS} limit 1", quoted(&self.id)))]
+    fn asks(&self, shared: &Shared) -> Vec<Asked> {
+        let text = format!("incidents where incident = {} show {KEYS} limit 1", quoted(&self.id));
+        let more = self.evidence.asks(self.target().as_ref(), shared);
+        std::iter::once(Asked::every(1, FACTS, text)).chain(more).collect()
     }
 
-    fn heard(&mut self, _: u32, answer: Result<Answer, Complaint>, _: &Shared) -> Step {
+    fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, _: &Shared) -> Step {
         Step::when(match answer {
+            Ok(answer) if part != FACTS => self.evidence.heard(part, answer),
+            // Without its curves, it is said all the same.
+            Err(_) if part != FACTS => false,
             Ok(Answer::Table(table)) => replace_table(&mut self.facts, table),
             Ok(Answer::Series(_)) => false,
             Err(complaint) => {
@@ -170,14 +185,16 @@ impl Screen for Incident {
 
     fn arrange(&mut self, _: &Shared) {}
 
-    fn draw(&self, pen: &mut Pen<'_>, _: &Shared) {
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         if self.facts.as_ref().is_none_or(|table| table.rows.is_empty()) {
             let gone = if self.facts.is_some() { "there is no such incident any more" } else { "asking the hub …" };
             pen.text(1, 0, self.trouble.as_deref().unwrap_or(gone), Role::Dim);
             return;
         }
         self.headline(pen);
-        let room = pen.width().saturating_sub(INDENT + 1);
+        let (wide, high) = (pen.width(), pen.height());
+        let words = if wide >= WIDE { wide / 2 } else { wide };
+        let room = words.saturating_sub(INDENT + 1);
         let mut y = 2;
         for (title, role, lines) in self.parts() {
             // Commands belong to what they do.
@@ -188,6 +205,9 @@ impl Screen for Incident {
                 y += 1;
             }
         }
+        let (x, y) = if wide >= WIDE { (words + 1, 2) } else { (1, y + 1) };
+        let mut part = pen.part(x, y, wide.saturating_sub(x), high.saturating_sub(y));
+        self.evidence.draw(&mut part, self.target().as_ref(), shared);
     }
 
     fn hints(&self) -> &'static [Action] {
@@ -196,6 +216,8 @@ impl Screen for Incident {
             Action::Back,
             Action::Acknowledge,
             Action::Copy,
+            Action::ZoomIn,
+            Action::ZoomOut,
             Action::Command,
             Action::NextView,
             Action::Help,

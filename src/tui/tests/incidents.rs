@@ -31,6 +31,20 @@ fn a_takes_note_of_the_incident_under_the_cursor() {
 }
 
 #[test]
+fn an_incident_shows_its_subject_beside_its_peers() {
+    let mut stage = Stage::new(256, 8, (200, 50));
+    stage.press(": i n c i d e n t s enter G enter");
+    let screen = stage.screen();
+    assert_eq!(stage.app.screen().subject().as_deref(), Some("gpu030:1"), "{screen}");
+    for title in ["UTIL", "POWER", "SM CLOCK", "TEMP", "peers "] {
+        assert!(screen.lines().any(|line| line.split(title).count() > 1), "{title}: {screen}");
+    }
+    let asked: Vec<String> = stage.app.questions().into_iter().map(|question| question.query).collect();
+    assert!(asked.iter().any(|it| it.starts_with("gpus where node = 'gpu030' show gpu.util")), "{asked:?}");
+    assert!(asked.iter().any(|it| it.starts_with("events where event.subject = 'gpu030:1'")), "{asked:?}");
+}
+
+#[test]
 fn commands_say_something_of_an_incident() {
     let mut stage = stage();
     stage.press(":");
