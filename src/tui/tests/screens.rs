@@ -161,17 +161,55 @@ fn styles_of_the_nodes() {
     insta::assert_snapshot!("nodes-styles", styles(&stage.buffer()));
 }
 
+/// The styles that a buffer has, each once, in the order in which they are met.
+fn legend(buffer: &Buffer) -> String {
+    styles(buffer).lines().filter(|line| line.contains(" on ")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn styles_of_the_nodes_in_every_theme() {
+    let mut all = String::new();
+    for (theme, _) in crate::tui::theme::BUILTIN {
+        for depth in [Depth::True, Depth::Indexed] {
+            let mut stage = Stage::with(Settings { theme: (*theme).into(), depth, ..settings() }, 256, 8, (80, 24));
+            stage.press("2 j");
+            writeln!(all, "# {theme}, {depth:?}\n{}", legend(&stage.buffer())).unwrap();
+        }
+    }
+    insta::assert_snapshot!("themes", all);
+}
+
+#[test]
+fn the_nodes_in_sixteen_colours_and_in_ascii() {
+    let plain = Settings { depth: Depth::Sixteen, symbols: Symbols::Ascii, ..settings() };
+    let mut stage = Stage::with(plain, 256, 8, (80, 24));
+    stage.press("2 j");
+    insta::assert_snapshot!("nodes-sixteen-ascii", format!("{}\n{}", stage.screen(), styles(&stage.buffer())));
+}
+
+#[test]
+fn overview_on_a_wall() {
+    let mut stage = Stage::new(2048, 8, (400, 120));
+    insta::assert_snapshot!("overview-400x120", stage.screen());
+    stage.press("2");
+    let rows = stage.screen().lines().filter(|line| line.contains("gpu")).count();
+    assert!(rows >= 110, "{rows} nodes are shown on 120 lines");
+    stage.press("enter");
+    insta::assert_snapshot!("node-400x120", stage.screen());
+}
+
 #[test]
 fn colours_stay_within_the_terminals_depth() {
     let allowed = |depth: Depth, colour: Color| match colour {
         Color::Reset => true,
         Color::Rgb(..) => depth == Depth::True,
         Color::Indexed(_) => depth == Depth::Indexed,
-        _ => depth == Depth::Sixteen,
+        // A theme may take the terminal's own sixteen, however many it has.
+        _ => depth != Depth::Mono,
     };
     for depth in [Depth::Mono, Depth::Sixteen, Depth::Indexed, Depth::True] {
-        for theme in ["dark", "light"] {
-            let theme = theme.to_owned();
+        for (theme, _) in crate::tui::theme::BUILTIN {
+            let theme = (*theme).to_owned();
             let mut stage = Stage::with(Settings { theme, depth, ..settings() }, 48, 4, (120, 40));
             for keys in ["m", "2 j", "s", "esc enter", "enter", "?"] {
                 stage.press(keys);
