@@ -10,6 +10,7 @@ mod ask;
 mod command;
 mod draw;
 mod frame;
+mod habits;
 mod keymap;
 mod list;
 mod prompt;
@@ -44,6 +45,7 @@ use crate::model::{
 pub use action::keys_as_markdown;
 use app::App;
 pub use draw::Symbols;
+pub use habits::Habits;
 pub use still::Still;
 use terminal::{Guard, Paper};
 pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
@@ -71,6 +73,8 @@ pub struct Settings {
     pub themes: Vec<(String, String)>,
     /// Other keys for some actions, by their names.
     pub keys: BTreeMap<String, String>,
+    /// What is wanted of tables, as it was when this ended the last time.
+    pub habits: Habits,
     /// Saved views: name and query, for `alt-1` on.
     pub views: Vec<(String, String)>,
     /// Whether clicks and the wheel are taken; the terminal then selects text with Shift only.
@@ -89,6 +93,8 @@ pub struct Settings {
     pub user: String,
     /// A command to begin with, as after `:`.
     pub start: Option<String>,
+    /// What is to be said at first; empty for nothing.
+    pub notice: String,
 }
 
 impl Default for Settings {
@@ -100,6 +106,7 @@ impl Default for Settings {
             theme: "dark".into(),
             themes: Vec::new(),
             keys: BTreeMap::new(),
+            habits: Habits::default(),
             views: Vec::new(),
             mouse: true,
             depth: Depth::detect(var),
@@ -110,6 +117,7 @@ impl Default for Settings {
             // Who became root to look is still who has jobs.
             user: var("SUDO_USER").or_else(|| var("USER")).unwrap_or_default(),
             start: None,
+            notice: String::new(),
         }
     }
 }
@@ -121,6 +129,15 @@ pub enum Exit {
     Quit,
     /// A signal asked for it: its number.
     Signal(i32),
+}
+
+/// How it ended, and what is to be kept for the next time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How.
+    pub exit: Exit,
+    /// What is wanted of tables now.
+    pub habits: Habits,
 }
 
 /// Why it could not go on.
@@ -148,7 +165,7 @@ const BATCH: usize = 1000;
 ///
 /// # Errors
 /// A theme with a mistake, before the terminal is touched; a terminal that cannot be read or written.
-pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
+pub async fn run(mut port: Port, settings: Settings) -> Result<End, TuiError> {
     let takes_mouse = settings.mouse;
     let app = App::new(settings, crossterm::terminal::size()?, now())?;
     let mut signals = Signals::new()?;
@@ -191,7 +208,7 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<Exit, TuiError> {
         face.carry_out(&effects)?;
     };
     drop(guard);
-    Ok(exit)
+    Ok(End { exit, habits: face.app.shared().habits.clone() })
 }
 
 fn now() -> Time {

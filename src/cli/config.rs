@@ -215,6 +215,12 @@ pub(super) fn default_path() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.config_dir().join("supertop/config.toml"))
 }
 
+/// Where a person's wishes of tables are kept.
+pub(super) fn tables_path() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("supertop/tables.toml"))
+}
+
 /// The folder for what outlives a hub's restart.
 pub(super) fn default_state() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {

@@ -10,7 +10,7 @@ use super::{
     args::{Demo, Global, Watch},
     attach::{self, Inside, Target},
     block_on,
-    config::Config,
+    config::{Config, tables_path},
     runtime,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     hub::{self, wall_clock},
     link,
     model::job::Scheduler,
-    tui::{self, Exit, Port},
+    tui::{self, Exit, Habits, Port},
 };
 
 /// Replies that may wait for the screen: a few per question.
@@ -75,7 +75,8 @@ fn hub_settings(config: &Config) -> Result<hub::Settings> {
 fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
     let (keys, levels, mouse) = (config.keys.clone(), config.levels().names().to_vec(), config.mouse.unwrap_or(true));
     let views = config.view.iter().map(|view| (view.name.clone(), view.query.clone())).collect();
-    let mut settings = tui::Settings { keys, views, mouse, levels, ..tui::Settings::default() };
+    let (habits, notice) = remembered();
+    let mut settings = tui::Settings { keys, habits, views, mouse, levels, notice, ..tui::Settings::default() };
     let Some(theme) = theme else { return Ok(settings) };
     if !theme.contains(['/', '.']) {
         settings.theme = theme;
@@ -89,6 +90,28 @@ fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
     Ok(settings)
 }
 
+/// What was wanted of tables the last time; and what is wrong with the file that has it, which is no reason to stop.
+fn remembered() -> (Habits, String) {
+    let Some(path) = tables_path() else { return Default::default() };
+    match std::fs::read_to_string(&path).map(|text| Habits::from_toml(&text)) {
+        Ok(Ok(habits)) => (habits, String::new()),
+        Ok(Err(problem)) => (Habits::default(), format!("{} is left aside: {problem}", path.display())),
+        // There is none yet, or it is nobody's to read.
+        Err(_) => Default::default(),
+    }
+}
+
+/// Keeps what is wanted of tables. Where that cannot be, it is said.
+fn remember(habits: &Habits) {
+    let Some(path) = tables_path() else { return };
+    let new = path.with_extension("new");
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = folder.and_then(|()| std::fs::write(&new, habits.to_toml()));
+    if let Err(error) = written.and_then(|()| std::fs::rename(&new, &path)) {
+        eprintln!("supertop: what you chose of tables is not remembered: {}: {error}", path.display());
+    }
+}
+
 /// Draws on this thread; another one holds the link, so that a slow terminal holds up nothing else.
 fn show(target: Target, settings: tui::Settings) -> Result<ExitCode> {
     let (questions, asked) = watch::channel(Vec::new());
@@ -98,8 +121,14 @@ fn show(target: Target, settings: tui::Settings) -> Result<ExitCode> {
     thread::Builder::new().name("link".into()).spawn(move || {
         link.block_on(client::keep(|| target.dial(), asked, said, sender));
     })?;
-    let exit = runtime()?.block_on(tui::run(Port { questions, remarks, news }, settings));
-    match exit {
+    let before = settings.habits.clone();
+    let end = runtime()?.block_on(tui::run(Port { questions, remarks, news }, settings));
+    if let Ok(tui::End { habits, .. }) = &end
+        && *habits != before
+    {
+        remember(habits);
+    }
+    match end.map(|end| end.exit) {
         Ok(Exit::Quit) => Ok(ExitCode::SUCCESS),
         Ok(Exit::Signal(signal)) => Ok(ExitCode::from(128_u8.saturating_add(signal as u8))),
         Err(error @ (tui::TuiError::Theme(_) | tui::TuiError::Keys(_) | tui::TuiError::View(..))) => {

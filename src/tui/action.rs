@@ -55,6 +55,7 @@ actions! {
     SortReverse "sort-reverse" "reverse" "I", "Reverses the sort.";
     Mark "mark" "mark" "space", "Marks the row and moves on, or takes its mark away.";
     Unmark "unmark" "unmark" "U", "Takes all marks away.";
+    Columns "columns" "columns" "ctrl-w", "Chooses, orders and sizes the columns of the table.";
     Compare "compare" "compare" "c", "Shows the marked nodes or GPUs side by side, metric by metric.";
     Acknowledge "acknowledge" "ack" "a", "Takes note of the incident under the cursor, with a word of yours.";
     Copy "copy" "copy" "y", "Copies the marked names, or the one under the cursor, to the terminal's clipboard.";

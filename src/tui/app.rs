@@ -11,14 +11,15 @@ use crate::{
     },
     tui::{
         Settings, TuiError,
-        ask::Ask,
+        ask::{Ask, sorted},
         command::{self, Command},
         draw::Look,
+        habits::Habit,
         keymap::{Keymap, Keys},
         prompt::{Kind, Prompt},
         screen::{
-            Asked, Objection, Screen, Step, compare::Compare, gpu::Gpu, node::Node, of, overview::Overview,
-            table::TableScreen,
+            Asked, Objection, Screen, Step, columns::Columns, compare::Compare, gpu::Gpu, node::Node, of,
+            overview::Overview, table::TableScreen,
         },
         shared::Shared,
         theme::Theme,
@@ -71,6 +72,7 @@ impl App {
         }
         shared.keys = Keys::with(&settings.keys).map_err(TuiError::Keys)?;
         let keymap = Keymap::new(&shared.keys);
+        shared.habits = settings.habits.clone();
         let first = Box::new(Overview::new(settings.alone, &shared));
         let mut app = App {
             shared,
@@ -84,6 +86,9 @@ impl App {
             settings,
         };
         app.push(first);
+        if !app.settings.notice.is_empty() {
+            app.say(app.settings.notice.clone());
+        }
         if let Some(start) = app.settings.start.clone() {
             app.run(&start);
         }
@@ -275,6 +280,11 @@ impl App {
                 self.stacks[self.at].pop();
                 self.push(screen);
             }
+            Step::Back => return self.pop(),
+            Step::Wish(view, habit) => {
+                self.shared.habits.set(&view, habit);
+                self.arrange();
+            }
             Step::Say(words) => self.say(words),
         }
         true
@@ -464,6 +474,24 @@ impl App {
             Ok(screen) => self.push(Box::new(screen)),
             Err(words) => self.say(words),
         }
+    }
+
+    /// Chooses the columns of the table on top.
+    pub(super) fn choose_columns(&mut self) {
+        let chooser = self.screen().manner().and_then(|(view, _)| Columns::new(view, &self.shared));
+        match chooser {
+            Some(screen) => self.push(Box::new(screen)),
+            None => self.say("there are no columns to choose here"),
+        }
+    }
+
+    /// Remembers what the table on top is sorted by.
+    pub(super) fn note_sort(&mut self) {
+        let Some((view, sort)) = self.screen().manner().map(|(view, sort)| (view.to_owned(), sort)) else { return };
+        let usual = sorted(&views::ask(&view, &self.shared.levels).sort);
+        let habit = self.shared.habits.of(&view);
+        let sort = if sort == usual { String::new() } else { sort };
+        self.shared.habits.set(&view, Habit { sort, ..habit });
     }
 
     /// Lists the keys of the screen on top.

@@ -75,8 +75,7 @@ impl Ask {
             let _ = write!(text, " by {}", self.by);
         }
         if !self.sort.is_empty() {
-            let keys = self.sort.iter().map(|s| format!("{}{}", if s.descending { "-" } else { "" }, s.key));
-            let _ = write!(text, " sort {}", keys.collect::<Vec<_>>().join(","));
+            let _ = write!(text, " sort {}", sorted(&self.sort));
         }
         if !self.show.is_empty() {
             let _ = write!(text, " show {}", self.show);
@@ -120,6 +119,12 @@ pub(crate) fn parse_sort(words: &str) -> Vec<Sort> {
         None => Sort { key: key.into(), descending: false },
     })
     .collect()
+}
+
+/// As a `sort` clause has them.
+pub(crate) fn sorted(sort: &[Sort]) -> String {
+    let keys = sort.iter().map(|s| format!("{}{}", if s.descending { "-" } else { "" }, s.key));
+    keys.collect::<Vec<_>>().join(",")
 }
 
 /// `text` cut at the words that begin clauses: pairs of such a word and what follows it.

@@ -2,6 +2,7 @@
 //! The frame around them, the prompt and the keymap are the same for all and live elsewhere.
 
 mod bench;
+pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod gpu;
 pub(crate) mod help;
@@ -21,7 +22,7 @@ use crate::{
         series::Series,
         table::Table,
     },
-    tui::{action::Action, draw::Pen, shared::Shared, views::Target},
+    tui::{action::Action, draw::Pen, habits::Habit, shared::Shared, views::Target},
 };
 
 /// One question of a screen.
@@ -55,6 +56,10 @@ pub(crate) enum Step {
     Open(Box<dyn Screen>),
     /// Another screen takes this one's place.
     Replace(Box<dyn Screen>),
+    /// Back to the screen before.
+    Back,
+    /// Something is wanted of a view from now on.
+    Wish(String, Habit),
     /// Something to tell the user.
     Say(String),
     /// This screen has no such action.
@@ -145,6 +150,11 @@ pub(crate) trait Screen {
 
     /// What the hub said of the user's condition.
     fn objection(&self) -> Option<&Objection> {
+        None
+    }
+
+    /// The view whose columns can be chosen, and what it is sorted by; nothing where a screen is not as its view is.
+    fn manner(&self) -> Option<(&str, String)> {
         None
     }
 

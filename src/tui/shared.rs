@@ -8,6 +8,7 @@ use crate::{
     model::{Time, question::Link, series::Series, state::Census, table::Table},
     tui::{
         draw::{Look, cell::Reading},
+        habits::Habits,
         keymap::Keys,
     },
 };
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) size: (u16, u16),
     /// Theme and characters.
     pub(crate) look: Look,
+    /// What is wanted of each table.
+    pub(crate) habits: Habits,
     /// The keys of each action.
     pub(crate) keys: Keys,
     /// The zone that times are shown in.
@@ -77,6 +80,7 @@ impl Shared {
             now,
             size,
             look,
+            habits: Habits::default(),
             keys: Keys::default(),
             zone,
             levels,

@@ -46,6 +46,8 @@ fn settings() -> Settings {
         alone: false,
         user: "u1042".into(),
         start: None,
+        habits: crate::tui::Habits::default(),
+        notice: String::new(),
     }
 }
 

@@ -83,7 +83,8 @@ impl App {
     /// Takes one event in.
     pub(crate) fn update(&mut self, input: Input, now: Time) -> Effects {
         self.shared.now = now;
-        match input {
+        let is_by_hand = matches!(input, Input::Key(_) | Input::Mouse(_));
+        let effects = match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             Input::Key(_) => Effects::default(),
             Input::Mouse(event) => self.mouse(event),
@@ -99,7 +100,11 @@ impl App {
                 Effects::redraw(true)
             }
             Input::News(news) => Effects::redraw(self.hear(news)),
+        };
+        if is_by_hand {
+            self.note_sort();
         }
+        effects
     }
 
     /// The wheel moves as keys do; a click is the screen's to understand.
@@ -154,6 +159,10 @@ impl App {
             Action::Quit => self.pop(),
             Action::Back => self.back(),
             Action::Command => self.open_prompt(Kind::Command),
+            Action::Columns => {
+                self.choose_columns();
+                true
+            }
             Action::Compare => {
                 self.compare(None);
                 true
@@ -172,6 +181,7 @@ impl App {
             Action::NextView | Action::PreviousView => self.turn(action == Action::PreviousView),
             Action::HistoryBack | Action::HistoryForward => self.travel(action == Action::HistoryBack),
             Action::Mark => self.mark(),
+            Action::Unmark if self.screen().filter().is_none() => self.on_screen(action),
             Action::Unmark => !std::mem::take(&mut self.shared.marks).is_empty(),
             _ if let Some(at) = Action::SAVED.iter().position(|saved| *saved == action) => {
                 let mut effects = self.saved(at);
@@ -225,7 +235,9 @@ impl App {
     }
 
     fn mark(&mut self) -> bool {
-        let Some(subject) = self.screen().subject().filter(|_| self.screen().filter().is_some()) else { return false };
+        let Some(subject) = self.screen().subject().filter(|_| self.screen().filter().is_some()) else {
+            return self.on_screen(Action::Mark);
+        };
         if !self.shared.marks.remove(&subject) {
             self.shared.marks.insert(subject);
         }

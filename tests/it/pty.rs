@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write},
     num::NonZero,
+    path::Path,
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -21,11 +22,22 @@ pub(crate) struct Terminal {
     screen: vt100::Parser,
     /// Bytes that were drawn, all told.
     pub(crate) bytes: usize,
+    /// Goes with it.
+    state: Option<tempfile::TempDir>,
 }
 
 impl Terminal {
-    /// Starts `program` in a terminal of this size, with no environment of the person who runs this.
+    /// Starts `program` in a terminal of this size, with no environment of the person who runs this. What it remembers
+    /// of tables is gone with the terminal.
     pub(crate) fn start(program: &str, args: &[&str], rows: u16, cols: u16) -> Terminal {
+        let state = tempfile::tempdir().expect("a folder");
+        let mut terminal = Terminal::start_in(program, args, rows, cols, state.path());
+        terminal.state = Some(state);
+        terminal
+    }
+
+    /// As [`Terminal::start`], with this folder for what it remembers.
+    pub(crate) fn start_in(program: &str, args: &[&str], rows: u16, cols: u16, state: &Path) -> Terminal {
         let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(program);
@@ -33,6 +45,7 @@ impl Terminal {
         for name in ["SUPERTOP_HUB", "SUPERTOP_NVML", "NO_COLOR", "XDG_CONFIG_HOME"] {
             command.env_remove(name);
         }
+        command.env("XDG_STATE_HOME", state);
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env("LC_ALL", "C.UTF-8");
@@ -49,7 +62,7 @@ impl Terminal {
             }
         });
         let screen = vt100::Parser::new(cells(rows), cells(cols), 0);
-        Terminal { master: pair.master, child, keys, output, screen, bytes: 0 }
+        Terminal { master: pair.master, child, keys, output, screen, bytes: 0, state: None }
     }
 
     /// Types.

@@ -42,6 +42,37 @@ fn a_demo_is_moved_sorted_filtered_and_drilled_to_a_process_and_back() {
 }
 
 #[test]
+fn what_is_chosen_of_tables_is_there_the_next_time() {
+    let state = tempfile::tempdir().expect("a folder");
+    let file = state.path().join("supertop/tables.toml");
+    let again = || Terminal::start_in(env!("CARGO_BIN_EXE_supertop"), &["demo", "--nodes", "8"], 30, 120, state.path());
+    let end = |mut terminal: Terminal| {
+        terminal.press("q");
+        assert_eq!(terminal.finish(), 0);
+    };
+    let mut terminal = again();
+    terminal.await_screen("a screen", |s| s.contains("8 up"));
+    terminal.press("q");
+    assert_eq!(terminal.finish(), 0);
+    assert!(!file.exists(), "nothing was chosen");
+    let mut terminal = again();
+    terminal.await_screen("a screen", |s| s.contains("8 up"));
+    terminal.press("2I");
+    terminal.await_screen("the sort the other way round", |s| s.contains("STATE▴"));
+    end(terminal);
+    assert!(std::fs::read_to_string(&file).expect("a file").contains("[nodes]"));
+    let mut terminal = again();
+    terminal.await_screen("a screen", |s| s.contains("8 up"));
+    terminal.press("2");
+    terminal.await_screen("the sort as it was left", |s| s.contains("STATE▴"));
+    end(terminal);
+    std::fs::write(&file, "[nodes]\nsorted = 'node'").expect("a file");
+    let mut terminal = again();
+    terminal.await_screen("what is wrong with it", |s| s.contains("tables.toml is left aside: unknown field `sorted`"));
+    end(terminal);
+}
+
+#[test]
 fn a_typo_in_the_filter_is_named() {
     let mut terminal = start(&["demo", "--nodes", "8"], 24, 80);
     // Keys that come before the terminal is raw are not what they were.

@@ -1,7 +1,11 @@
 //! A table on screen: header, rows, their marks and health, and the columns that fit.
 //! Numbers end below each other and are never cut: a column that has no room for its widest number is not there.
 
-use std::{borrow::Cow, collections::BTreeSet, ops::Range};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use ratatui::style::Style;
 
@@ -59,6 +63,8 @@ pub(crate) struct Sheet {
     shown: Vec<Shown>,
     /// What is known of columns that the newest answer does not have.
     others: Vec<Shown>,
+    /// Cells of some columns, as a person wants them.
+    pub(crate) widths: BTreeMap<String, u16>,
 }
 
 /// Cells that a column is taken to need until one has seen it: most need more, and what is left over then brings in more.
@@ -115,7 +121,7 @@ impl Sheet {
             let known = self.shown.iter().chain(&self.others).find(|column| column.key == *key);
             let is_sorted = sorted.is_some_and(|sort| names(&sort.key, key));
             let unknown = Wish { width: LEAST, rank: if is_sorted { 0 } else { *rank }, most: LEAST };
-            known.map_or(unknown, |column| column.wish(sorted))
+            known.map_or(unknown, |column| self.wish(column, sorted))
         };
         let places = fit(&wanted.iter().map(wish).collect::<Vec<_>>(), width.saturating_sub(MARGIN));
         let left_out = wanted.into_iter().zip(places).filter(|(_, place)| place.is_none());
@@ -123,9 +129,17 @@ impl Sheet {
         left_out.map(|((key, _), _)| &**key).collect()
     }
 
+    /// What a column wants, or what a person wants of it: of numbers never less than they take.
+    fn wish(&self, column: &Shown, sorted: Option<&Sort>) -> Wish {
+        let wish = column.wish(sorted);
+        let Some(&cells) = self.widths.get(&column.key) else { return wish };
+        let cells = if column.numeric { cells.max(wish.width) } else { cells };
+        Wish { width: cells, most: cells, ..wish }
+    }
+
     /// Where the columns stand within `width` cells.
     fn places(&self, width: u16, sorted: Option<&Sort>) -> Vec<Option<Range<u16>>> {
-        let wishes: Vec<Wish> = self.shown.iter().map(|column| column.wish(sorted)).collect();
+        let wishes: Vec<Wish> = self.shown.iter().map(|column| self.wish(column, sorted)).collect();
         let mut places = fit(&wishes, width.saturating_sub(MARGIN));
         for place in places.iter_mut().flatten() {
             *place = place.start + MARGIN..place.end + MARGIN;

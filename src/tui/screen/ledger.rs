@@ -53,6 +53,18 @@ impl Ledger {
         ledger
     }
 
+    /// Takes on which columns a person wants of its view, and how wide.
+    pub(crate) fn take_on(&mut self, shared: &Shared) {
+        let wanted = shared.habits.columns(&self.ask.view, &shared.levels);
+        let keys: Vec<&str> = wanted.iter().map(|(key, _)| &**key).filter(|key| *key != views::WHY).collect();
+        self.ask.show = keys.join(",");
+        self.wanted = wanted;
+        self.sheet.widths = shared.habits.of(&self.ask.view).widths;
+        if let Some(table) = self.list.table() {
+            self.sheet.learn(table, &self.wanted, &shared.reading());
+        }
+    }
+
     /// The question's text for the window that is needed now, without the columns for which there is
     /// no room.
     pub(crate) fn text(&self, shared: &Shared) -> String {

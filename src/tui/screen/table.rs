@@ -12,7 +12,7 @@ use crate::{
     },
     tui::{
         action::Action,
-        ask::{Ask, parse_sort, quoted},
+        ask::{Ask, parse_sort, quoted, sorted},
         draw::{Pen, cut_end, width},
         shared::Shared,
         theme::Role,
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct TableScreen {
     crumb: String,
     ledger: Ledger,
+    /// Whether its columns and its sort are those of its view, as a person wants them.
+    is_plain: bool,
     objection: Option<Objection>,
     /// Whether it is the bench, of which commands are copied.
     is_bench: bool,
@@ -38,7 +40,9 @@ const MARKED: u32 = 1;
 impl TableScreen {
     /// The table that answers `ask`.
     pub(crate) fn new(ask: Ask, shared: &Shared) -> Self {
+        let is_plain = ask.by.is_empty() && ask.show == views::ask(&ask.view, &shared.levels).show;
         TableScreen {
+            is_plain,
             crumb: ask.view.clone(),
             ledger: Ledger::new(ask, shared),
             objection: None,
@@ -49,7 +53,9 @@ impl TableScreen {
 
     /// The view `name` as it begins.
     pub(crate) fn view_of(name: &str, shared: &Shared) -> Self {
-        Self::new(views::ask(name, &shared.levels), shared)
+        let mut ask = views::ask(name, &shared.levels);
+        ask.sort = shared.habits.sort(name).unwrap_or(ask.sort);
+        Self::new(ask, shared)
     }
 
     /// What is inside a place: the places of the next narrower level, or nodes.
@@ -81,6 +87,7 @@ impl TableScreen {
         wanted.insert(2, (APART.into(), 0));
         let mut screen = TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) };
         screen.ledger.wanted = wanted;
+        screen.is_plain = false;
         screen
     }
 
@@ -101,6 +108,7 @@ impl TableScreen {
             ..Ask::default()
         };
         let mut screen = TableScreen { crumb: "bench".into(), is_bench: true, ..Self::new(ask, shared) };
+        screen.is_plain = false;
         screen.ledger.wanted = bench::COLUMNS.map(|(key, rank)| (key.into(), rank)).into();
         screen
     }
@@ -330,6 +338,9 @@ impl Screen for TableScreen {
     }
 
     fn arrange(&mut self, shared: &Shared) {
+        if self.is_plain {
+            self.ledger.take_on(shared);
+        }
         self.arrange_in(shared.body().1);
     }
 
@@ -372,6 +383,7 @@ impl Screen for TableScreen {
             Action::Command,
             Action::Mark,
             Action::Compare,
+            Action::Columns,
             Action::Copy,
             Action::NextView,
             Action::Help,
@@ -416,6 +428,12 @@ impl Screen for TableScreen {
 
     fn objection(&self) -> Option<&Objection> {
         self.objection.as_ref()
+    }
+
+    fn manner(&self) -> Option<(&str, String)> {
+        // Inside of something, one sorts for once.
+        let Ask { view, scope, sort, .. } = &self.ledger.ask;
+        (self.is_plain && scope.is_empty()).then(|| (&**view, sorted(sort)))
     }
 
     fn sort(&mut self, words: &str) -> bool {

@@ -416,6 +416,44 @@ fn what_is_marked_is_compared() {
 }
 
 #[test]
+fn columns_are_chosen_ordered_and_sized_and_all_of_it_is_remembered() {
+    let mut stage = stage();
+    // What is at its right end depends on how much the others take.
+    let header = |stage: &Stage| -> String {
+        let screen = stage.screen();
+        let line = screen.lines().nth(3).unwrap_or_default().replace(['▾', '▴'], " ");
+        line.split_whitespace().take(5).collect::<Vec<_>>().join(" ")
+    };
+    stage.press("3");
+    let before = header(&stage);
+    assert!(before.contains("INDEX UTIL") || before.contains("GPU UTIL"), "{before}");
+    // The third one goes, and the second moves behind what is then the third.
+    stage.press("ctrl-w j j space k > l l l");
+    assert_eq!(trail(&stage), "gpus › columns");
+    stage.press("enter");
+    assert_eq!(trail(&stage), "gpus");
+    let after = header(&stage);
+    assert!(!after.contains(" UTIL"), "{before}\n{after}");
+    assert!(
+        stage.app.questions().iter().any(|it| it.query.starts_with("gpus ") && it.query.contains("show node,gpu."))
+    );
+    // Sorted by another one, and by two.
+    stage.press(": s o r t space - t e m p , n o d e enter");
+    stage.press("2 3");
+    assert_eq!(header(&stage), after, "it is as it was left");
+    assert!(stage.app.questions().iter().any(|it| it.query.contains(" sort -temp,node ")));
+    let habits = stage.app.shared().habits.clone();
+    assert_eq!(habits.of("gpus").sort, "-temp,node");
+    let mut again = Stage::with(Settings { habits, ..settings() }, 256, 8, SIZE);
+    again.press("3");
+    assert_eq!(again.screen().lines().skip(2).collect::<Vec<_>>(), stage.screen().lines().skip(2).collect::<Vec<_>>());
+    again.press("ctrl-w U enter");
+    assert_eq!(header(&again), before);
+    again.press("1 ctrl-w");
+    assert!(again.app.notice().is_some_and(|notice| notice.contains("no columns to choose")));
+}
+
+#[test]
 fn redraw_and_suspend_are_left_to_the_loop() {
     let mut stage = stage();
     let effects = stage.press("ctrl-l");

@@ -108,6 +108,11 @@ fn gpu() {
 }
 
 #[test]
+fn columns() {
+    check("columns", 256, 8, "3 ctrl-w j j space k >");
+}
+
+#[test]
 fn comparison() {
     check("compare", 256, 8, "3 ! space space space c");
 }
@@ -238,6 +243,8 @@ fn every_screen_draws_at_every_size() {
         (40, 2, "2 j s"),
         (40, 2, "2 enter"),
         (40, 2, "2 space space c"),
+        (40, 2, "3 ctrl-w"),
+        (256, 2, ": i n c i d e n t s enter enter"),
         (40, 2, "3 enter"),
         (40, 2, "3 enter enter"),
         (40, 2, "2 ?"),

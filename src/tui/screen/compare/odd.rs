@@ -38,6 +38,7 @@ fn far(column: &Column, numbers: &[f64]) -> impl Fn(f64) -> bool + use<> {
     let middle = median(numbers.to_vec());
     let deviation = DEVIATIONS * median(numbers.iter().map(|number| (number - middle).abs()).collect());
     let most = numbers.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
+    let least = numbers.iter().fold(f64::INFINITY, |least, number| least.min(*number));
     let small = match column.unit {
         Some(Unit::Percent | Unit::Celsius) => SMALL,
         _ => 0.0,
@@ -47,9 +48,9 @@ fn far(column: &Column, numbers: &[f64]) -> impl Fn(f64) -> bool + use<> {
     let is_count = column.kind == Some(Kind::Counter);
     move |number| {
         let distance = (number - middle).abs();
-        let least = if is_pair { SHARE_OF_TWO * most / 2.0 } else { (SHARE * middle.abs()).max(FAR * deviation) };
-        let grows = is_count && if is_pair { number == most && middle * 2.0 > most } else { middle > 0.0 };
-        !few && !grows && distance > least.max(small)
+        let near = if is_pair { SHARE_OF_TWO * most / 2.0 } else { (SHARE * middle.abs()).max(FAR * deviation) };
+        let grows = is_count && if is_pair { least > 0.0 } else { middle > 0.0 };
+        !few && !grows && distance > near.max(small)
     }
 }
 
@@ -97,6 +98,8 @@ mod tests {
         check(Unit::Watts, Kind::Gauge, &[680.0, 700.0], "..");
         check(Unit::Watts, Kind::Gauge, &[700.0], ".");
         check(Unit::One, Kind::Counter, &[0.0, 0.0, 12.0], "..!");
+        check(Unit::One, Kind::Counter, &[0.0, 12.0], "!!");
+        check(Unit::Joules, Kind::Counter, &[5e6, 90e6], "..");
         check(Unit::Joules, Kind::Counter, &[5e6, 6e6, 90e6], "...");
     }
 
