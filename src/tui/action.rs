@@ -57,6 +57,7 @@ actions! {
     Unmark "unmark" "unmark" "U", "Takes all marks away.";
     Columns "columns" "columns" "ctrl-w", "Chooses, orders and sizes the columns of the table.";
     Compare "compare" "compare" "c", "Shows the marked nodes or GPUs side by side, metric by metric.";
+    Blast "blast" "blast" "b", "Shows what happened along time, in lanes: what broke first.";
     Acknowledge "acknowledge" "ack" "a", "Takes note of the incident under the cursor, with a word of yours.";
     Copy "copy" "copy" "y", "Copies the marked names, or the one under the cursor, to the terminal's clipboard.";
     Metric "metric" "metric" "m", "Colours the grid by the next metric.";

@@ -18,7 +18,7 @@ use crate::{
         keymap::{Keymap, Keys},
         prompt::{Kind, Prompt},
         screen::{
-            Asked, Objection, Screen, Step, columns::Columns, compare::Compare, gpu::Gpu, node::Node, of,
+            Asked, Objection, Screen, Step, blast::Blast, columns::Columns, compare::Compare, gpu::Gpu, node::Node, of,
             overview::Overview, table::TableScreen,
         },
         shared::Shared,
@@ -447,6 +447,7 @@ impl App {
             Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
             Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
             Command::Bench => self.switch(Box::new(TableScreen::bench(&self.shared))),
+            Command::Blast => self.push(Box::new(Blast::new(&self.shared))),
             Command::Compare(names) if names.is_empty() => self.compare(None),
             Command::Compare(names) => self.compare(Some(names)),
             Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),

@@ -42,6 +42,7 @@ pub(crate) static COMMANDS: &[Row] = &[
         help: "Hears nothing of an incident for some time, four hours unless you say.",
     },
     Row { name: "reopen", usage: "reopen [NUMBER]", help: "Takes back what was said of an incident." },
+    Row { name: "blast", usage: "blast", help: "Shows what happened along time: what broke first." },
     Row {
         name: "compare",
         usage: "compare [NAME …]",
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Job(String),
     /// To the nodes that the scheduler holds back, or should.
     Bench,
+    /// To what happened along time.
+    Blast,
     /// Things side by side; those that are marked where none are named.
     Compare(Vec<String>),
     /// To the jobs of whoever looks.
@@ -111,6 +114,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         },
         "job" => Command::Job(given("a job's id")?),
         "bench" => Command::Bench,
+        "blast" => Command::Blast,
         "compare" => Command::Compare(rest.split_whitespace().map(String::from).collect()),
         "mine" => Command::Mine,
         "ack" | "silence" | "reopen" => said(name, rest),
@@ -230,6 +234,7 @@ mod tests {
         check("silence 17 2h", say(Verb::Silence(Duration::from_hours(2)), Some(17), ""));
         check("silence 30m burn-in", say(Verb::Silence(Duration::from_mins(30)), None, "burn-in"));
         check("silence 17 burn-in", say(Verb::Silence(SILENCE), Some(17), "burn-in"));
+        check("blast", Command::Blast);
         check("compare gpu001:3 gpu002:3", Command::Compare(vec!["gpu001:3".into(), "gpu002:3".into()]));
         check("reopen 17", say(Verb::Reopen, Some(17), ""));
     }

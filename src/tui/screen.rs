@@ -2,6 +2,7 @@
 //! The frame around them, the prompt and the keymap are the same for all and live elsewhere.
 
 mod bench;
+pub(crate) mod blast;
 pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod gpu;

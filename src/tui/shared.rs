@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::tz::TimeZone;
 
 use crate::{
-    model::{Time, question::Link, series::Series, state::Census, table::Table},
+    model::{Time, question::Link, series::Series, state::Census, table::Table, time::span},
     tui::{
         draw::{Look, cell::Reading},
         habits::Habits,
@@ -105,6 +105,12 @@ impl Shared {
         Reading { now: self.now, zone: self.zone.clone() }
     }
 
+    /// The span of time that graphs show.
+    pub(crate) fn span(&self) -> Duration {
+        // A test reads all of them.
+        span(SPANS[self.span].0).unwrap_or_default()
+    }
+
     /// The clause that asks for values along time.
     pub(crate) fn over(&self) -> String {
         let (span, step, _) = SPANS[self.span];
@@ -139,5 +145,16 @@ impl Shared {
     /// Whether it is known that no node has a GPU.
     pub(crate) fn no_gpus(&self) -> bool {
         self.census.as_ref().is_some_and(|census| census.gpus == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_grow() {
+        let spans: Vec<Duration> = SPANS.iter().map(|(text, ..)| span(text).expect(text)).collect();
+        assert!(spans.windows(2).all(|two| two[0] < two[1]), "{spans:?}");
     }
 }

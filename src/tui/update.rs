@@ -159,6 +159,10 @@ impl App {
             Action::Quit => self.pop(),
             Action::Back => self.back(),
             Action::Command => self.open_prompt(Kind::Command),
+            Action::Blast => {
+                self.run("blast");
+                true
+            }
             Action::Columns => {
                 self.choose_columns();
                 true

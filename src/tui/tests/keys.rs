@@ -454,6 +454,27 @@ fn columns_are_chosen_ordered_and_sized_and_all_of_it_is_remembered() {
 }
 
 #[test]
+fn what_broke_first_is_in_the_first_lane() {
+    let mut stage = stage();
+    stage.press("b - - -");
+    assert_eq!(trail(&stage), "overview › blast");
+    let screen = stage.screen();
+    assert!(screen.contains("by kind") && screen.contains("gpu017:3"), "{screen}");
+    let last = |stage: &Stage| stage.screen().lines().nth(38).unwrap_or_default().to_owned();
+    assert!(last(&stage).contains("13:53:01  gpu017:3  XID"), "{}", last(&stage));
+    stage.press("right");
+    assert!(last(&stage).contains("gpu150:1"), "{}", last(&stage));
+    stage.press("m");
+    assert!(stage.screen().contains("by rack"));
+    stage.press("enter");
+    assert_eq!(trail(&stage), "overview › blast › gpu017:3");
+    stage.press("esc");
+    stage.write(":blast");
+    stage.press("enter M M");
+    assert!(stage.screen().contains("by rail"), "{}", stage.screen());
+}
+
+#[test]
 fn redraw_and_suspend_are_left_to_the_loop() {
     let mut stage = stage();
     let effects = stage.press("ctrl-l");

@@ -108,6 +108,11 @@ fn gpu() {
 }
 
 #[test]
+fn blast() {
+    check("blast", 256, 8, "b m - -");
+}
+
+#[test]
 fn columns() {
     check("columns", 256, 8, "3 ctrl-w j j space k >");
 }
@@ -244,6 +249,7 @@ fn every_screen_draws_at_every_size() {
         (40, 2, "2 enter"),
         (40, 2, "2 space space c"),
         (40, 2, "3 ctrl-w"),
+        (256, 2, "b"),
         (256, 2, ": i n c i d e n t s enter enter"),
         (40, 2, "3 enter"),
         (40, 2, "3 enter enter"),
