@@ -9,6 +9,7 @@ mod fold;
 mod nvlink5;
 mod programs;
 mod rule;
+mod suspect;
 mod track;
 mod words;
 mod xid;
@@ -189,6 +190,7 @@ impl Health {
         let open = self.book.subjects();
         let was = |rule: &str, subject: &Subject| open.contains(&(rule.to_owned(), subject.clone()));
         let mut matters = access.look(|fleet| fold::fold(findings, fleet, &self.commands, &was));
+        access.look(|fleet| matters.iter_mut().for_each(|it| suspect::accuse(it, fleet, &self.errors, now)));
         fold::worst_first(&mut matters);
         // Of events that a node's GPUs reported before the hub's restart it is not known yet whether they are over.
         let is_open = |incident: &Incident| {

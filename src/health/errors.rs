@@ -203,6 +203,15 @@ impl Errors {
         fleet.find(node).is_none_or(|node| fleet.node(node).boot_id.is_empty())
     }
 
+    /// The number of the XIDs of a node's GPU that matter and came since then, if there were any: the first one, unless
+    /// that is a consequence only.
+    pub(super) fn lately(&self, node: NodeId, bus: &str, since: Time) -> Option<u32> {
+        let matter = self.matters.get(&(node, false, bus.to_ascii_lowercase()))?;
+        let matters = matter.severity() >= Severity::Warn && matter.last >= since;
+        let cause = matter.codes.iter().find(|code| code.number != xid::CONSEQUENCE);
+        cause.or(matter.codes.first()).filter(|_| matters).map(|code| code.number)
+    }
+
     /// Whether a rule is one of events.
     pub(super) fn is_rule(id: &str) -> bool {
         [XID, SXID, APPS].contains(&id)

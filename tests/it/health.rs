@@ -1,8 +1,12 @@
 //! The health engine over simulated fleets: each fault is found, named, and told what to do about it; nothing else is.
 
 use supertop::{
-    collect::sim::{Ailment, FIRST, Fault, Faults, Subject, scenario},
-    model::{Raw, incident::Severity, metric::gpu},
+    collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject, scenario},
+    model::{
+        Raw,
+        incident::{Incident, Severity},
+        metric::gpu,
+    },
 };
 
 use crate::{
@@ -29,6 +33,16 @@ fn check(name: &str, nodes: u32, seconds: u32, (rule, severity): (&str, Severity
     assert!(incident.subject.to_string().starts_with(&subject), "{name}: {} is not {subject}", incident.subject);
     assert!(incident.reason.contains(reason), "{name}: {}", incident.reason);
     assert!(incident.action.contains(action), "{name}: {}", incident.action);
+}
+
+/// Plays faults for so long and says what is open then of a rule.
+fn open(faults: Faults, seconds: u32, rule: &str) -> (Play, Incident) {
+    let mut play = Play::new(64, 1, faults);
+    (0..seconds).for_each(|_| play.step());
+    let open = play.open();
+    let incident = open.iter().find(|it| it.rule == rule).cloned();
+    let incident = incident.unwrap_or_else(|| panic!("no {rule}: {open:#?}; rules: {:#?}", problems(&play)));
+    (play, incident)
 }
 
 /// What is wrong with rules.
@@ -93,6 +107,40 @@ fn stragglers_are_found() {
 #[test]
 fn hanging_jobs_are_found() {
     check("hang", 64, 220, ("job.hang", Severity::Warn), "busy and doing nothing", "rank");
+}
+
+#[test]
+fn a_straggler_is_the_suspect_of_its_job() {
+    let (play, incident) = open(scenario::named("straggler").unwrap(), 280, "gpu.straggler");
+    let Incident { evidence, .. } = &incident;
+    let first = evidence.first().map_or("", |line| line.as_str());
+    assert!(first.starts_with(&format!("{} slow: ", play.subject())) && first.contains(" MHz"), "{evidence:?}");
+    assert!(evidence.iter().skip(1).all(|line| line.ends_with("wait")), "nobody else is suspect: {evidence:?}");
+}
+
+#[test]
+fn a_hang_names_the_port_that_is_down() {
+    let Faults::One(ailment) = scenario::named("hang").unwrap() else { panic!("a hang is one fault") };
+    let sim = Sim::new(Plan { nodes: 64, seed: 1, faults: Faults::One(ailment), ..Plan::default() });
+    let hang = sim.faults()[0];
+    let Subject::JobOf(n) = hang.subject else { panic!("{hang:?}") };
+    let port = Fault { ailment: Ailment::PortDown, subject: Subject::Port(n, 3), at: FIRST };
+    let (_, incident) = open(Faults::Given(vec![hang, port]), 220, "job.hang");
+    let suspect = format!("{}:3 ", sim.name(n));
+    assert!(incident.evidence[0].starts_with(&suspect), "{incident:#?}");
+    assert!(incident.evidence[0].contains("port mlx5_3 is down"), "{incident:#?}");
+    assert!(
+        incident.reason.starts_with("busy and doing nothing") && incident.reason.contains(&suspect),
+        "{incident:#?}"
+    );
+    assert!(incident.action.contains(suspect.trim()), "{incident:#?}");
+}
+
+#[test]
+fn a_hang_without_an_odd_rank_accuses_nobody() {
+    let (_, incident) = open(scenario::named("hang").unwrap(), 220, "job.hang");
+    assert!(matches!(&incident.evidence[..], [line] if line.contains("none is odd")), "{incident:#?}");
+    assert!(!incident.action.contains("begin with"), "{incident:#?}");
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! Names who holds a job up: incidents of jobs that hang, and of GPUs that others wait for, list the suspects first.
+
+mod judge;
+mod peers;
+mod read;
+
+use std::collections::BTreeMap;
+
+use self::{
+    judge::{Ground, Judgement, Trouble, Verdict, judge},
+    read::Crew,
+};
+use super::{errors::Errors, fold::Matter};
+use crate::{
+    fleet::{Fleet, Job},
+    model::{hostlist::Hostlist, incident::Subject, time::Time},
+};
+
+/// Rules of jobs that do nothing.
+const HANGS: [&str; 3] = ["job.hang", "job.hang.long", "job.hang.idle"];
+/// The rule of GPUs that others wait for.
+const STRAGGLER: &str = "gpu.straggler";
+/// Suspects that one incident names, and jobs that it looks at.
+const NAMED: usize = 5;
+const JOBS: usize = 2;
+
+/// Adds to an incident about a job who holds it up: suspects to its evidence, and the only clear one to what it says.
+pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: Time) {
+    let trouble = match &*matter.finding.rule {
+        STRAGGLER => Trouble::Slow,
+        rule if HANGS.contains(&rule) => Trouble::Hang,
+        _ => return,
+    };
+    let mut lines = Vec::new();
+    for job in jobs(matter, fleet) {
+        let suspects = Suspects::of(fleet, errors, job, trouble, now);
+        if let Some(Suspect { name, verdict, cause, .. }) = suspects.only().filter(|_| trouble == Trouble::Hang) {
+            let said = format!("; {name} is {}: {cause}", in_a_sentence(*verdict));
+            // A hub that starts again has what the one before it said.
+            if !matter.finding.reason.contains(&said) {
+                matter.finding.reason.push_str(&said);
+                matter.finding.action.extend(["; begin with ", name.as_str()]);
+            }
+        }
+        lines.extend(suspects.lines());
+    }
+    matter.finding.evidence.splice(0..0, lines);
+}
+
+/// The jobs that a matter is about.
+fn jobs<'a>(matter: &Matter, fleet: &'a Fleet) -> Vec<&'a Job> {
+    let of_gpu = |node: &str, bus: &str| {
+        let node = fleet.find(node)?;
+        let slot = fleet.node(node).inventory.gpu_at(bus)? as u16;
+        fleet.jobs_of(node).find(|(_, share)| share.slots.contains(slot)).map(|(number, _)| number)
+    };
+    let mut numbers: Vec<u32> = Vec::new();
+    for part in &matter.parts {
+        let number = match part {
+            Subject::Job { job } => fleet.find_job(job),
+            Subject::Gpu { node, bus, .. } => of_gpu(node, bus),
+            _ => None,
+        };
+        if let Some(number) = number.filter(|number| !numbers.contains(number)) {
+            numbers.push(number);
+        }
+        if numbers.len() == JOBS {
+            break;
+        }
+    }
+    numbers.into_iter().filter_map(|number| fleet.job(number as usize)).collect()
+}
+
+/// GPUs of one node against which the same speaks.
+struct Suspect {
+    /// `gpu017:3`, or `gpu017:0-7`.
+    name: String,
+    verdict: Verdict,
+    ground: Ground,
+    cause: String,
+}
+
+/// What makes GPUs one suspect: how much it counts, their host, and the cause.
+type Alike = (usize, usize, String);
+
+/// Who holds a job up.
+struct Suspects {
+    /// The strongest first.
+    all: Vec<Suspect>,
+    /// GPUs that wait.
+    waiting: usize,
+}
+
+impl Suspects {
+    fn of(fleet: &Fleet, errors: &Errors, job: &Job, trouble: Trouble, now: Time) -> Suspects {
+        let Crew { nodes, ranks, hosts } = Crew::of(fleet, errors, job, now);
+        let judged = judge(&ranks, &hosts, trouble);
+        let waiting = judged.iter().filter(|judged| judged.verdict == Verdict::Waiting).count();
+        // Those of one node with the same cause are one.
+        let mut together: BTreeMap<Alike, (Verdict, Ground, Vec<u16>)> = BTreeMap::new();
+        for (rank, Judgement { verdict, ground, cause }) in ranks.iter().zip(judged) {
+            let Some(ground) = ground else { continue };
+            let same = together.entry((ground.order(trouble), rank.host, cause));
+            same.or_insert_with(|| (verdict, ground, Vec::new())).2.push(rank.slot);
+        }
+        let suspect = |((_, host, cause), (verdict, ground, slots)): (Alike, (_, _, Vec<u16>))| {
+            let node = nodes[host];
+            let gpus = &fleet.node(node).inventory.gpus;
+            let indices: Vec<&str> =
+                slots.iter().filter_map(|slot| Some(&*gpus.get(usize::from(*slot))?.index)).collect();
+            let list = Hostlist::fold(indices).to_string();
+            let name = format!("{}:{}", fleet.name(node), list.trim_matches(['[', ']']));
+            Suspect { name, verdict, ground, cause }
+        };
+        Suspects { all: together.into_iter().map(suspect).collect(), waiting }
+    }
+
+    /// The only one against which something clear speaks.
+    fn only(&self) -> Option<&Suspect> {
+        let mut clear = self.all.iter().filter(|suspect| suspect.ground.is_clear());
+        clear.next().filter(|_| clear.next().is_none())
+    }
+
+    /// At most a handful of lines.
+    fn lines(&self) -> Vec<String> {
+        let named = self.all.iter().take(NAMED);
+        let mut lines: Vec<String> =
+            named.map(|Suspect { name, verdict, cause, .. }| format!("{name} {}: {cause}", verdict.word())).collect();
+        match self.all.len().saturating_sub(NAMED) {
+            0 => {}
+            more => lines.push(format!("{more} more like these")),
+        }
+        match (self.waiting, lines.is_empty()) {
+            (0, _) => {}
+            (1, _) => lines.push("1 waits".to_owned()),
+            (waiting, true) => lines.push(format!("all {waiting} wait, and none is odd")),
+            (waiting, false) => lines.push(format!("{waiting} others wait")),
+        }
+        lines
+    }
+}
+
+/// A verdict where it stands in a sentence.
+fn in_a_sentence(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Link => "badly linked",
+        Verdict::Host => "held up by its host",
+        other => other.word(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
