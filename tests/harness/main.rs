@@ -12,13 +12,14 @@ use std::time::Instant;
 
 use play::Play;
 use readings::Reading;
-use supertop::collect::sim::{FIRST, Faults, scenario};
+use supertop::collect::sim::{Ailment, FIRST, Faults, scenario};
 
 /// Nodes of a scenario, and of the day without faults; power brakes and dead racks want some racks.
 const NODES: u32 = 256;
 const QUIET_NODES: u32 = 64;
 /// How long a fault is played after it began.
 const WATCHED: u32 = 330;
+const LONG: u32 = 1000;
 const DAY: u32 = 86_400;
 /// Seeds of which each makes another fleet, and another subject.
 const SEEDS: u64 = 3;
@@ -42,7 +43,7 @@ fn scenario(name: &str) {
         let node = subject.split([':', '/']).next().unwrap().to_owned();
         let mut first = None;
         let mut others = std::collections::BTreeSet::new();
-        for _ in 0..WATCHED {
+        for _ in 0..if name == Ailment::Stall.word() { LONG } else { WATCHED } {
             play.step();
             for incident in play.open() {
                 let its = incident.subject.to_string();

@@ -41,13 +41,17 @@ pub enum Ailment {
     DiskFull,
     /// The job's ranks wait for each other for good: busy, and doing nothing.
     Hang,
+    /// One rank of a job has ended, and all others wait for it for good: they hang.
+    RankGone,
+    /// The job's ranks wait for each other on their hosts: nothing runs on its GPUs any more.
+    Stall,
     /// A metric reads so, whatever its thing does.
     Reads(MetricId, Raw),
 }
 
 impl Ailment {
     /// Every kind of fault, apart from single readings.
-    pub const ALL: [Ailment; 12] = [
+    pub const ALL: [Ailment; 14] = [
         Ailment::OffBus,
         Ailment::MemoryError,
         Ailment::RemapPending,
@@ -60,6 +64,8 @@ impl Ailment {
         Ailment::PortDown,
         Ailment::DiskFull,
         Ailment::Hang,
+        Ailment::RankGone,
+        Ailment::Stall,
     ];
 
     /// Those that a seed draws: each has a thing or a rack. What befalls a whole job is told of by name only.
@@ -80,6 +86,8 @@ impl Ailment {
             Ailment::PortDown => "port-down",
             Ailment::DiskFull => "disk-full",
             Ailment::Hang => "hang",
+            Ailment::RankGone => "rank-gone",
+            Ailment::Stall => "stall",
             Ailment::Reads(..) => "reads",
         }
     }
@@ -165,7 +173,13 @@ impl Wards {
                 Subject::JobOf(_) => continue,
                 Subject::Rack(rack) => (rack.saturating_mul(RACK)..rack.saturating_add(1).saturating_mul(RACK), None),
             };
-            let case = |node| Case { node, ailment: fault.ailment, slot, at: plan.start + fault.at };
+            let at = plan.start + fault.at;
+            if fault.ailment == Ailment::RankGone {
+                // What it does to the others comes first, so that it has the last word on its own GPU.
+                let others = nodes.clone().filter(|n| *n < plan.nodes).filter_map(|n| job(n, at)).flatten();
+                cases.extend(others.map(|node| Case { node, ailment: Ailment::Hang, slot: None, at }));
+            }
+            let case = |node| Case { node, ailment: fault.ailment, slot, at };
             cases.extend((nodes.start..nodes.end.min(plan.nodes)).map(case));
         }
         cases.sort_by_key(|case| (case.node, case.at));
@@ -226,7 +240,7 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),
-        Ailment::Hang => (plan.gpus > 0).then_some(Subject::JobOf(n)),
+        Ailment::Hang | Ailment::Stall => (plan.gpus > 0).then_some(Subject::JobOf(n)),
         Ailment::PortDown => (sim.ports() > 0).then_some(n).map(|n| Subject::Port(n, (n % 7) as u16 % sim.ports())),
         _ => (plan.gpus > 0).then_some(n).map(|n| Subject::Gpu(n, (n % 5) as u16 % plan.gpus)),
     };
@@ -246,8 +260,10 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         }
         any.get_or_insert(n);
         let activity = sim.schedule.activity(n, plan.start + at);
+        // What waits on the host shows after a while, and only where hosts wait for each other.
+        let (nodes, seconds) = if ailment == Ailment::Stall { (2, 1100.0) } else { (1, 300.0) };
         let trains = activity.run().is_some_and(|run| matches!(run.kind, Kind::Training | Kind::Pipeline));
-        if trains && activity.works_for(300.0) {
+        if trains && activity.nodes() >= nodes && activity.works_for(seconds) {
             return of_node(n);
         }
     }
@@ -273,12 +289,15 @@ mod tests {
                 fault(Ailment::Silent, Subject::Node(99)),
                 fault(Ailment::Silent, Subject::Rack(u32::MAX)),
                 fault(Ailment::Hang, Subject::JobOf(8)),
+                fault(Ailment::RankGone, Subject::Gpu(20, 6)),
             ],
             |n, _| Some(n..n + 2),
         );
         let of = |n| wards.of(n).iter().map(|c| c.ailment).collect::<Vec<_>>();
         assert_eq!(of(7), [Ailment::OffBus, Ailment::Silent]);
         assert_eq!((of(6), of(8), of(9), of(10)), (vec![], vec![Ailment::Hang], vec![Ailment::Hang], vec![]));
+        assert_eq!((of(20), of(21)), (vec![Ailment::Hang, Ailment::RankGone], vec![Ailment::Hang]));
+        assert!(wards.of(20)[1].strikes(6) && !wards.of(20)[1].strikes(5));
         assert_eq!(of(31), []);
         assert_eq!((32..40).map(|n| of(n).len()).collect::<Vec<_>>(), [1; 8]);
         let (mut values, raw) = (Values::new(4, 0), Raw::new(5.0, 1.0));

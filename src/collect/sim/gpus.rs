@@ -173,6 +173,13 @@ impl Pulse {
                 self.spins = true;
                 (self.pcie, self.nvlink, self.throttle) = (0.0, 0.0, 0);
             }
+            Ailment::Stall if self.used => {
+                (self.load, self.clock, self.throttle) = (0.0, machine.clock_idle, IDLE);
+            }
+            Ailment::RankGone if self.used => {
+                (self.used, self.spins, self.load, self.memory) = (false, false, 0.0, 4.0);
+                (self.clock, self.throttle) = (machine.clock_idle, IDLE);
+            }
             Ailment::NarrowBus => self.pcie = 0.5,
             Ailment::LinkDown => self.nvlink = f64::from(machine.links - 1) / f64::from(machine.links),
             _ => {}
@@ -187,6 +194,7 @@ fn damping(case: &Case) -> Option<f64> {
         Ailment::PowerBrake => Some(0.5),
         Ailment::Straggler => Some(0.82),
         Ailment::Hang => Some(0.2),
+        Ailment::RankGone | Ailment::Stall => Some(0.0),
         _ => None,
     }
 }

@@ -159,7 +159,7 @@ fn write_ports(moment: &Moment, values: &mut Values) {
     let (sim, machine, load) = (moment.sim, moment.machine, &moment.load);
     let ports = usize::from(sim.ports());
     let data = match moment.profile {
-        Some(_) if moment.has(Ailment::Hang) => 0.0,
+        Some(_) if moment.has(Ailment::Hang) || moment.has(Ailment::Stall) => 0.0,
         Some(profile) if moment.activity.nodes() > 1 => profile.rdma * machine.port_rate * load.now,
         _ => 0.0,
     };

@@ -46,7 +46,8 @@ fn ranks(moment: &Moment) -> Vec<Process> {
     let mut values = sim.values();
     sim.sample(*n, *now, &mut values);
     let profile = run.kind.profile();
-    let lost = |slot: u16| moment.cases.iter().any(|case| case.ailment == Ailment::OffBus && case.strikes(slot));
+    let ends = |ailment| matches!(ailment, Ailment::OffBus | Ailment::RankGone);
+    let lost = |slot: u16| moment.cases.iter().any(|case| ends(case.ailment) && case.strikes(slot));
     let first = 20_000 + Dice::new(key(run.key, u64::from(*n))).below(900_000) as u32;
     let wobble = Jitter::<3>::new(moment.key(0x9a));
     let host = host::ram(machine, Some(profile), activity.loaded(), 0.0) - host::ram(machine, None, 0.0, 0.0);

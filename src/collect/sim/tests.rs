@@ -344,6 +344,33 @@ fn a_straggler_is_slower_than_its_peers_without_a_reason() {
 }
 
 #[test]
+fn a_rank_that_is_gone_leaves_the_others_spinning() {
+    let (sim, n) = with_fault(Ailment::RankGone);
+    let job = sim.job(n, at(&sim, 0.0)).expect("it trains");
+    let other = job.nodes.clone().find(|other| *other != n).expect("on several nodes");
+    for (node, slot, util, procs) in [(n, 2, 0.0, 0.0), (n, 3, 100.0, 1.0), (other, 2, 100.0, 1.0)] {
+        let values = sample(&sim, node, 60.0);
+        assert_eq!(
+            (number(&values, gpu::UTIL, slot), number(&values, gpu::PROCS, slot)),
+            (util, procs),
+            "{node}:{slot}"
+        );
+        assert!(number(&values, gpu::POWER, slot) < 0.4 * number(&values, gpu::POWER_LIMIT, slot), "{node}:{slot}");
+    }
+    let slots =
+        |n| sim.processes(n, at(&sim, 60.0)).list.into_iter().flat_map(|it| it.gpus).map(|it| it.slot).collect();
+    assert_eq!((slots(n), slots(other)), (vec![0, 1, 3, 4, 5, 6, 7], vec![0, 1, 2, 3, 4, 5, 6, 7]));
+}
+
+#[test]
+fn a_rank_that_stalls_is_there_and_runs_nothing() {
+    let (sim, n) = with_fault(Ailment::Stall);
+    let values = sample(&sim, n, 60.0);
+    assert_eq!((number(&values, gpu::UTIL, 2), number(&values, gpu::PROCS, 2)), (0.0, 1.0));
+    assert_eq!((number(&values, gpu::NVLINK_TX, 2), number(&values, node::IB_TX, 0) < 1e6), (0.0, true));
+}
+
+#[test]
 fn a_silent_node_is_silent_from_its_time_on() {
     let (sim, n) = with_fault(Ailment::Silent);
     assert!(!sim.silent(n, at(&sim, 9.9)) && sim.silent(n, at(&sim, 10.0)) && sim.silent(n, at(&sim, 1e6)));
