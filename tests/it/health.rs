@@ -1,7 +1,7 @@
 //! The health engine over simulated fleets: each fault is found, named, and told what to do about it; nothing else is.
 
 use supertop::{
-    collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject, scenario},
+    collect::sim::{Ailment, FIRST, Fault, Faults, Kind, Plan, Sim, Subject, scenario},
     model::{
         Raw,
         incident::{Incident, Severity},
@@ -60,10 +60,17 @@ fn every_rule_can_be_asked() {
 
 #[test]
 fn a_fleet_without_faults_raises_nothing() {
-    let mut play = Play::new(96, 1, Faults::Given(Vec::new()));
-    for _ in 0..600 {
-        play.step();
-        assert_eq!(play.open(), [], "after {} s", play.seconds);
+    let healthy = |seed| Play::new(96, seed, Faults::Given(Vec::new()));
+    // Stages take turns and requests come in bursts: that is what they are like.
+    let kinds = [Kind::Training, Kind::Pipeline, Kind::Serving];
+    let plays =
+        |play: &Play, kind: Kind| (0..96).filter_map(|n| play.sim.job(n, play.now())).any(|job| job.kind == kind);
+    let with_all = (2..50).map(healthy).find(|play| kinds.iter().all(|kind| plays(play, *kind)));
+    for mut play in [healthy(1), with_all.expect("a fleet with all kinds of jobs")] {
+        for _ in 0..600 {
+            play.step();
+            assert_eq!(play.open(), [], "after {} s", play.seconds);
+        }
     }
 }
 
@@ -141,6 +148,49 @@ fn a_hang_without_an_odd_rank_accuses_nobody() {
     let (_, incident) = open(scenario::named("hang").unwrap(), 220, "job.hang");
     assert!(matches!(&incident.evidence[..], [line] if line.contains("none is odd")), "{incident:#?}");
     assert!(!incident.action.contains("begin with"), "{incident:#?}");
+}
+
+#[test]
+fn the_odd_rank_of_a_hang_is_named() {
+    let (play, incident) = open(scenario::named("rank-gone").unwrap(), 220, "job.hang");
+    let suspect = format!("{} gone: no process", play.subject());
+    assert!(incident.evidence[0].starts_with(&suspect), "{incident:#?}");
+    assert!(incident.evidence[1].ends_with("others wait") && incident.evidence.len() == 2, "{incident:#?}");
+    let said = format!("; {} is gone", play.subject());
+    assert!(incident.reason.starts_with("busy and doing nothing") && incident.reason.contains(&said), "{incident:#?}");
+    assert!(incident.action.ends_with(&format!("begin with {}", play.subject())), "{incident:#?}");
+}
+
+/// The first node from this one on whose job trains on several nodes and goes on for half an hour.
+fn trains(sim: &Sim, from: u32) -> u32 {
+    let start = sim.plan().start;
+    let lasts = |n: &u32| {
+        let job = sim.job(*n, start);
+        job.is_some_and(|job| {
+            job.kind == Kind::Training && job.nodes.len() > 1 && job.ends.seconds_after(start) > 1800.0
+        })
+    };
+    (from..sim.plan().nodes).find(lasts).expect("a job that lasts")
+}
+
+#[test]
+fn a_hang_of_gpus_without_gpm_is_found_and_its_odd_rank() {
+    // The last of eight racks has A100s.
+    let plan = |faults| Plan { nodes: 256, seed: 1, faults, ..Plan::default() };
+    let sim = Sim::new(plan(Faults::Given(Vec::new())));
+    let n = trains(&sim, 224);
+    let fault = Fault { ailment: Ailment::RankGone, subject: Subject::Gpu(n, 5), at: FIRST };
+    let mut play = Play::new(256, 1, Faults::Given(vec![fault]));
+    (0..210).for_each(|_| play.step());
+    let open = play.open();
+    let [incident] = &open[..] else { panic!("{open:#?}") };
+    let suspect = format!("{}:5 gone", sim.name(n));
+    assert!(incident.rule == "job.hang" && incident.evidence[0].starts_with(&suspect), "{incident:#?}");
+}
+
+#[test]
+fn a_hang_at_low_utilisation_is_found() {
+    check("stall", 32, 930, ("job.hang.idle", Severity::Warn), "nothing runs", "on the host");
 }
 
 #[test]
