@@ -45,6 +45,8 @@ pub enum Ailment {
     RankGone,
     /// The job's ranks wait for each other on their hosts: nothing runs on its GPUs any more.
     Stall,
+    /// Another rank of the job is slow, and this one waits for it in each step. No fault of its own.
+    Waits,
     /// A metric reads so, whatever its thing does.
     Reads(MetricId, Raw),
 }
@@ -88,7 +90,19 @@ impl Ailment {
             Ailment::Hang => "hang",
             Ailment::RankGone => "rank-gone",
             Ailment::Stall => "stall",
+            Ailment::Waits => "waits",
             Ailment::Reads(..) => "reads",
+        }
+    }
+}
+
+impl Ailment {
+    /// What all other GPUs of its job have when one has this.
+    fn of_peers(self) -> Option<Ailment> {
+        match self {
+            Ailment::RankGone => Some(Ailment::Hang),
+            Ailment::Straggler | Ailment::Overheated => Some(Ailment::Waits),
+            _ => None,
         }
     }
 }
@@ -174,10 +188,11 @@ impl Wards {
                 Subject::Rack(rack) => (rack.saturating_mul(RACK)..rack.saturating_add(1).saturating_mul(RACK), None),
             };
             let at = plan.start + fault.at;
-            if fault.ailment == Ailment::RankGone {
-                // What it does to the others comes first, so that it has the last word on its own GPU.
-                let others = nodes.clone().filter(|n| *n < plan.nodes).filter_map(|n| job(n, at)).flatten();
-                cases.extend(others.map(|node| Case { node, ailment: Ailment::Hang, slot: None, at }));
+            if let (Some(ailment), Subject::Gpu(n, its)) = (fault.ailment.of_peers(), fault.subject) {
+                let nodes = Some(n).filter(|n| *n < plan.nodes).and_then(|n| job(n, at)).into_iter().flatten();
+                let on_its_node = (0..plan.gpus).filter(|slot| *slot != its);
+                cases.extend(on_its_node.map(|slot| Case { node: n, ailment, slot: Some(slot), at }));
+                cases.extend(nodes.filter(|it| *it != n).map(|node| Case { node, ailment, slot: None, at }));
             }
             let case = |node| Case { node, ailment: fault.ailment, slot, at };
             cases.extend((nodes.start..nodes.end.min(plan.nodes)).map(case));
@@ -296,8 +311,9 @@ mod tests {
         let of = |n| wards.of(n).iter().map(|c| c.ailment).collect::<Vec<_>>();
         assert_eq!(of(7), [Ailment::OffBus, Ailment::Silent]);
         assert_eq!((of(6), of(8), of(9), of(10)), (vec![], vec![Ailment::Hang], vec![Ailment::Hang], vec![]));
-        assert_eq!((of(20), of(21)), (vec![Ailment::Hang, Ailment::RankGone], vec![Ailment::Hang]));
-        assert!(wards.of(20)[1].strikes(6) && !wards.of(20)[1].strikes(5));
+        let strikes = |n, slot| wards.of(n).iter().filter(|case| case.strikes(slot)).map(|case| case.ailment).collect();
+        let [gone, other, elsewhere]: [Vec<_>; 3] = [strikes(20, 6), strikes(20, 5), strikes(21, 6)];
+        assert_eq!((gone, other, elsewhere), (vec![Ailment::RankGone], vec![Ailment::Hang], vec![Ailment::Hang]));
         assert_eq!(of(31), []);
         assert_eq!((32..40).map(|n| of(n).len()).collect::<Vec<_>>(), [1; 8]);
         let (mut values, raw) = (Values::new(4, 0), Raw::new(5.0, 1.0));

@@ -19,6 +19,9 @@ const HW_SLOWDOWN: i32 = 1 << 3;
 const HW_THERMAL: i32 = 1 << 6;
 const POWER_BRAKE: i32 = 1 << 7;
 
+/// Of its usual pace, what is left to a job of which one rank is slow.
+pub(super) const PACE: f64 = 0.75;
+
 /// A GPU's state at one time, from which all of its values follow.
 #[derive(Clone, Copy, Default)]
 struct Pulse {
@@ -108,7 +111,7 @@ impl Pulse {
         let worker = f64::from(u8::from(slot < activity.workers()));
         let (mut busy, mut warm, mut total) = (load.now * worker, load.warm * worker, load.total * worker);
         // What slows a GPU down also takes from its power, and so from its energy since then.
-        for (case, factor) in moment.cases.iter().filter(|c| c.strikes(slot)).filter_map(|c| Some((c, damping(c)?))) {
+        for (case, factor) in moment.cases_of(slot).filter_map(|case| Some((case, damping(case)?))) {
             let before = activity.total(moment.now.seconds_after(case.at)) * worker;
             total = before + factor * (total - before);
             busy *= factor;
@@ -142,7 +145,7 @@ impl Pulse {
             jitter,
             nature,
         };
-        for case in moment.cases.iter().filter(|case| case.strikes(slot)) {
+        for case in moment.cases_of(slot) {
             pulse.suffer(case, moment.now, machine);
         }
         pulse
@@ -158,6 +161,7 @@ impl Pulse {
                 self.temp_memory = self.temp_memory.max(self.temp + 6.0);
                 self.throttle = HW_THERMAL | HW_SLOWDOWN;
                 self.clock *= 0.55;
+                (self.pcie, self.nvlink) = (PACE, PACE);
             }
             Ailment::PowerBrake if self.used => {
                 self.throttle = POWER_BRAKE | HW_SLOWDOWN;
@@ -168,7 +172,10 @@ impl Pulse {
                 self.toil = 1.12;
                 self.clock *= 0.7;
                 self.throttle = 0;
+                (self.pcie, self.nvlink) = (PACE, PACE);
             }
+            // It spins until the slow one is done: as busy as ever, with less to do. All send at the slow one's rate.
+            Ailment::Waits if self.used => (self.toil, self.pcie, self.nvlink) = (PACE, PACE, PACE),
             Ailment::Hang if self.used => {
                 self.spins = true;
                 (self.pcie, self.nvlink, self.throttle) = (0.0, 0.0, 0);
@@ -192,7 +199,8 @@ fn damping(case: &Case) -> Option<f64> {
     match case.ailment {
         Ailment::Overheated => Some(0.6),
         Ailment::PowerBrake => Some(0.5),
-        Ailment::Straggler => Some(0.82),
+        Ailment::Straggler => Some(0.7),
+        Ailment::Waits => Some(0.8),
         Ailment::Hang => Some(0.2),
         Ailment::RankGone | Ailment::Stall => Some(0.0),
         _ => None,

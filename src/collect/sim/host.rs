@@ -3,7 +3,7 @@
 use super::{
     Ailment, Sim,
     chance::{Jitter, key},
-    count, fill,
+    count, fill, gpus,
     job::{Kind, Profile},
     machine::Machine,
     moment::Moment,
@@ -158,9 +158,10 @@ struct Flow {
 fn write_ports(moment: &Moment, values: &mut Values) {
     let (sim, machine, load) = (moment.sim, moment.machine, &moment.load);
     let ports = usize::from(sim.ports());
+    let pace = if moment.has(Ailment::Waits) && moment.is_in_step() { gpus::PACE } else { 1.0 };
     let data = match moment.profile {
         Some(_) if moment.has(Ailment::Hang) || moment.has(Ailment::Stall) => 0.0,
-        Some(profile) if moment.activity.nodes() > 1 => profile.rdma * machine.port_rate * load.now,
+        Some(profile) if moment.activity.nodes() > 1 => pace * profile.rdma * machine.port_rate * load.now,
         _ => 0.0,
     };
     // The last one is the Ethernet port.

@@ -1,7 +1,7 @@
 //! A node at one time: what its values, processes and mounts are all worked out from, found once.
 
 use super::{
-    Ailment, Sim,
+    Ailment, Kind, Sim,
     fault::Case,
     job::Profile,
     machine::{self, Machine},
@@ -46,6 +46,17 @@ impl<'a> Moment<'a> {
     /// Whether anything on the node has come down with `ailment`.
     pub(super) fn has(&self, ailment: Ailment) -> bool {
         self.cases.iter().any(|case| case.ailment == ailment)
+    }
+
+    /// What its GPU `slot` has come down with.
+    pub(super) fn cases_of(&self, slot: u16) -> impl Iterator<Item = &'a Case> {
+        let is_in_step = self.is_in_step();
+        self.cases.iter().filter(move |case| case.strikes(slot) && (is_in_step || case.ailment != Ailment::Waits))
+    }
+
+    /// Whether its job's ranks take each step together.
+    pub(super) fn is_in_step(&self) -> bool {
+        self.activity.run().is_some_and(|run| matches!(run.kind, Kind::Training | Kind::Pipeline))
     }
 
     /// A key of its own for this node, this time and a `salt`.

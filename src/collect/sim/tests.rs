@@ -344,6 +344,29 @@ fn a_straggler_is_slower_than_its_peers_without_a_reason() {
 }
 
 #[test]
+fn a_slow_rank_has_its_whole_job_wait() {
+    for ailment in [Ailment::Straggler, Ailment::Overheated] {
+        let ((sick, n), (healthy, _)) = (with_fault(ailment), with_fault(Ailment::DiskFull));
+        let job = sick.job(n, at(&sick, 0.0)).expect("it trains");
+        let other = job.nodes.clone().find(|other| *other != n).expect("on several nodes");
+        let (mut share, mut well) = ([0.0; 3], [0.0; 3]);
+        for second in 30..90 {
+            for (sim, sum) in [(&sick, &mut share), (&healthy, &mut well)] {
+                let values = sample(sim, other, f64::from(second));
+                let of = |metric| number(&values, metric, 2);
+                for (metric, sum) in [gpu::TENSOR_ACTIVE, gpu::POWER, gpu::UTIL].into_iter().zip(sum) {
+                    *sum += of(metric);
+                }
+            }
+        }
+        assert!(share[0] < 0.85 * well[0] && share[1] < 0.95 * well[1], "{ailment:?}: {share:?} of {well:?}");
+        assert!(share[2] > 0.98 * well[2], "{ailment:?}: as busy as ever: {share:?} of {well:?}");
+        let (values, well) = (sample(&sick, other, 60.0), sample(&healthy, other, 60.0));
+        assert!(number(&values, node::IB_TX, 0) < 0.85 * number(&well, node::IB_TX, 0), "{ailment:?}");
+    }
+}
+
+#[test]
 fn a_rank_that_is_gone_leaves_the_others_spinning() {
     let (sim, n) = with_fault(Ailment::RankGone);
     let job = sim.job(n, at(&sim, 0.0)).expect("it trains");
