@@ -5,7 +5,7 @@ use supertop::{
     model::{
         Raw,
         incident::{Incident, Severity},
-        metric::gpu,
+        metric::{gpu, node},
     },
 };
 
@@ -126,21 +126,22 @@ fn a_straggler_is_the_suspect_of_its_job() {
 }
 
 #[test]
-fn a_hang_names_the_port_that_is_down() {
-    let Faults::One(ailment) = scenario::named("hang").unwrap() else { panic!("a hang is one fault") };
-    let sim = Sim::new(Plan { nodes: 64, seed: 1, faults: Faults::One(ailment), ..Plan::default() });
+fn a_hang_names_a_port_that_is_down_and_a_host_that_hangs() {
+    let sim = Sim::new(Plan { nodes: 64, seed: 1, faults: scenario::named("hang").unwrap(), ..Plan::default() });
     let hang = sim.faults()[0];
     let Subject::JobOf(n) = hang.subject else { panic!("{hang:?}") };
-    let port = Fault { ailment: Ailment::PortDown, subject: Subject::Port(n, 3), at: FIRST };
-    let (_, incident) = open(Faults::Given(vec![hang, port]), 220, "job.hang");
-    let suspect = format!("{}:3 ", sim.name(n));
-    assert!(incident.evidence[0].starts_with(&suspect), "{incident:#?}");
-    assert!(incident.evidence[0].contains("port mlx5_3 is down"), "{incident:#?}");
-    assert!(
-        incident.reason.starts_with("busy and doing nothing") && incident.reason.contains(&suspect),
-        "{incident:#?}"
-    );
-    assert!(incident.action.contains(suspect.trim()), "{incident:#?}");
+    let check = |ailment, subject, gpus: &str, cause: &str| {
+        let odd = Fault { ailment, subject, at: FIRST };
+        let (_, incident) = open(Faults::Given(vec![hang, odd]), 220, "job.hang");
+        let Incident { evidence, reason, action, .. } = &incident;
+        let suspect = format!("{}:{gpus} ", sim.name(n));
+        assert!(evidence[0].starts_with(&suspect) && evidence[0].ends_with(cause), "{incident:#?}");
+        assert!(reason.starts_with("busy and doing nothing") && reason.contains(&suspect), "{incident:#?}");
+        assert!(action.ends_with(suspect.trim()), "{incident:#?}");
+    };
+    check(Ailment::PortDown, Subject::Port(n, 3), "3", "port mlx5_3 is down");
+    let blocked = Ailment::Reads(node::BLOCKED, Raw::new(2.0, 1.0));
+    check(blocked, Subject::Node(n), "0-7", "2 processes hang in the kernel");
 }
 
 #[test]
