@@ -89,11 +89,13 @@ struct Suspects {
     all: Vec<Suspect>,
     /// GPUs that wait.
     waiting: usize,
+    /// GPUs that were not looked at.
+    left_out: usize,
 }
 
 impl Suspects {
     fn of(fleet: &Fleet, errors: &Errors, job: &Job, trouble: Trouble, now: Time) -> Suspects {
-        let Crew { nodes, ranks, hosts } = Crew::of(fleet, errors, job, now);
+        let Crew { nodes, ranks, hosts, left_out } = Crew::of(fleet, errors, job, now);
         let judged = judge(&ranks, &hosts, trouble);
         let waiting = judged.iter().filter(|judged| judged.verdict == Verdict::Waiting).count();
         // Those of one node with the same cause are one.
@@ -112,7 +114,7 @@ impl Suspects {
             let name = format!("{}:{}", fleet.name(node), list.trim_matches(['[', ']']));
             Suspect { name, verdict, ground, cause }
         };
-        Suspects { all: together.into_iter().map(suspect).collect(), waiting }
+        Suspects { all: together.into_iter().map(suspect).collect(), waiting, left_out }
     }
 
     /// The only one against which something clear speaks.
@@ -135,6 +137,9 @@ impl Suspects {
             (1, _) => lines.push("1 waits".to_owned()),
             (waiting, true) => lines.push(format!("all {waiting} wait, and none is odd")),
             (waiting, false) => lines.push(format!("{waiting} others wait")),
+        }
+        if self.left_out > 0 {
+            lines.push(format!("{} of its GPUs were not looked at", self.left_out));
         }
         lines
     }

@@ -16,6 +16,8 @@ use crate::{
     },
 };
 
+/// GPUs of one job that are looked at, since others wait meanwhile.
+const MOST: usize = 65_536;
 /// For how long what an XID did may hold a job up.
 const LATELY: Duration = Duration::from_hours(1);
 /// Errors and lost links of a port within an hour that are too many.
@@ -31,16 +33,22 @@ pub(super) struct Crew {
     pub(super) nodes: Vec<NodeId>,
     pub(super) ranks: Vec<Rank>,
     pub(super) hosts: Vec<Host>,
+    /// GPUs that there was no room for.
+    pub(super) left_out: usize,
 }
 
 impl Crew {
     /// Those of a job.
     pub(super) fn of(fleet: &Fleet, errors: &Errors, job: &Job, now: Time) -> Crew {
-        let mut of_job = Crew { nodes: Vec::new(), ranks: Vec::new(), hosts: Vec::new() };
+        let mut of_job = Crew { nodes: Vec::new(), ranks: Vec::new(), hosts: Vec::new(), left_out: 0 };
         let mut models: BTreeMap<&str, usize> = BTreeMap::new();
         let ports = active_ports(fleet, job, now);
         let since = job.started.unwrap_or(now - LATELY).max(now - LATELY);
         for (number, share) in job.held().enumerate() {
+            if of_job.ranks.len() >= MOST {
+                of_job.left_out += share.slots.len();
+                continue;
+            }
             of_job.nodes.push(share.node);
             of_job.hosts.push(host(fleet, share.node, &ports, now));
             let ranks = ranks(fleet, share, now, |model| {

@@ -1,6 +1,9 @@
 //! Verdicts on the GPUs of a job, each as it differs from its peers.
 
-use super::judge::{Ground, Host, Judgement, Rank, Trouble, Verdict, judge};
+use super::{
+    Suspect, Suspects,
+    judge::{Ground, Host, Judgement, Rank, Trouble, Verdict, judge},
+};
 
 const POWER_CAP: f64 = 4.0;
 const HW_THERMAL: f64 = 72.0;
@@ -232,4 +235,43 @@ fn what_counts_first_depends_on_the_trouble() {
     hosts[1].blocked = Some(2.0);
     let word = |trouble| judge(&ranks, &hosts, trouble)[11].verdict;
     assert_eq!((word(Trouble::Hang), word(Trouble::Slow)), (Verdict::Host, Verdict::Slow));
+}
+
+#[test]
+fn a_handful_of_suspects_is_named_and_the_others_are_counted() {
+    let suspect = |n: usize| Suspect {
+        name: format!("gpu{n:03}:3"),
+        verdict: Verdict::Gone,
+        ground: Ground::Absence,
+        cause: "XID 79".into(),
+    };
+    let lines = |n, waiting, left_out| Suspects { all: (0..n).map(suspect).collect(), waiting, left_out }.lines();
+    assert_eq!(lines(0, 0, 0), [""; 0]);
+    assert_eq!(lines(0, 16, 0), ["all 16 wait, and none is odd"]);
+    assert_eq!(lines(1, 0, 0), ["gpu000:3 gone: XID 79"]);
+    assert_eq!(lines(1, 31, 8), ["gpu000:3 gone: XID 79", "31 others wait", "8 of its GPUs were not looked at"]);
+    let many = lines(7, 1, 0);
+    assert_eq!(
+        (many.len(), &*many[4], &*many[5], &*many[6]),
+        (7, "gpu004:3 gone: XID 79", "2 more like these", "1 waits")
+    );
+}
+
+#[test]
+fn only_one_clear_suspect_is_the_only_one() {
+    let only = |grounds: &[Ground]| {
+        let suspect = |(n, ground): (usize, &Ground)| Suspect {
+            name: n.to_string(),
+            verdict: Verdict::Slow,
+            ground: *ground,
+            cause: String::new(),
+        };
+        let all = grounds.iter().enumerate().map(suspect).collect();
+        Suspects { all, waiting: 0, left_out: 0 }.only().map(|suspect| suspect.name.clone())
+    };
+    assert_eq!(only(&[]), None);
+    assert_eq!(only(&[Ground::Absence]), Some("0".into()));
+    assert_eq!(only(&[Ground::Work, Ground::Link, Ground::Clock]), Some("1".into()));
+    assert_eq!(only(&[Ground::Absence, Ground::Link]), None);
+    assert_eq!(only(&[Ground::Clock]), None);
 }
