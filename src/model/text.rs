@@ -1,4 +1,4 @@
-//! Text from other machines is data: what a terminal would act on never reaches it.
+//! Text from other machines is data: what a terminal would act on never reaches it. And which word was meant.
 
 use std::borrow::Cow;
 
@@ -18,6 +18,27 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// The one of the `known` words that is spelt most like `word`; empty where none is known.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> &'a str {
+    known.into_iter().min_by_key(|known| edits(word, known)).unwrap_or_default()
+}
+
+/// How many letters one must add, drop or change to make `b` of `a`.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let change = corner + usize::from(ca != *cb);
+            corner = row[j + 1];
+            row[j + 1] = change.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +52,14 @@ mod tests {
         check("\u{202e}gpu", "\u{fffd}gpu");
         check("größe", "größe");
         check("0123456789abc", "0123456789");
+    }
+
+    #[test]
+    fn the_word_that_was_meant_is_found() {
+        let check = |word, expected| assert_eq!(nearest(word, ["hbm", "sram", "switch"]), expected, "{word}");
+        check("hmb", "hbm");
+        check("swich", "switch");
+        check("ram", "sram");
+        assert_eq!(nearest("hbm", []), "");
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    model::{incident::Verb, time::span},
+    model::{incident::Verb, text::nearest, time::span},
     query,
-    tui::{screen::Objection, theme::edits, views},
+    tui::{screen::Objection, views},
 };
 
 /// One command.
@@ -159,7 +159,7 @@ fn view(text: &str, name: &str, levels: &[String]) -> Result<Command, Objection>
     let start = text.len() - text.trim_start().len();
     if !views::names(levels).iter().any(|view| view == name) {
         let known = words(levels);
-        let nearest = known.iter().min_by_key(|word| edits(name, word)).map_or("", String::as_str);
+        let nearest = nearest(name, known.iter().map(String::as_str));
         return Err(Objection {
             message: format!("no view or command is called {name}; did you mean {nearest}?"),
             word: Some(start..start + name.len()),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::tui::{
-    action::{ACTIONS, Action},
-    theme::edits,
+use crate::{
+    model::text::nearest,
+    tui::action::{ACTIONS, Action},
 };
 
 /// One key with its modifiers. Shift is part of the character.
@@ -112,8 +112,8 @@ impl Keys {
         let mut keys = Keys::default();
         for (name, wanted) in changes {
             let Some(row) = ACTIONS.iter().find(|row| row.name == name) else {
-                let nearest = ACTIONS.iter().map(|row| row.name).min_by_key(|known| edits(name, known));
-                return Err(format!("no action is called {name:?}; did you mean {:?}?", nearest.unwrap_or_default()));
+                let nearest = nearest(name, ACTIONS.iter().map(|row| row.name));
+                return Err(format!("no action is called {name:?}; did you mean {nearest:?}?"));
             };
             if let Some(wrong) = sequences(wanted).find(|it| it.split(',').any(|key| Chord::parse(key).is_none())) {
                 return Err(format!(

@@ -13,6 +13,8 @@ pub use colour::Depth;
 use colour::Paint;
 pub(crate) use role::Role;
 
+use crate::model::text;
+
 macro_rules! themes {
     ($($name:literal),* $(,)?) => {
         /// The themes that the binary brings: name and TOML text.
@@ -289,24 +291,7 @@ impl Resolver<'_> {
 
 /// The role whose name is spelt most like `name`.
 fn nearest(name: &str) -> &'static str {
-    let all = Role::ALL.iter().map(|role| role.name());
-    all.min_by_key(|known| edits(name, known)).unwrap_or_default()
-}
-
-/// How many letters one must add, drop or change to make `b` of `a`.
-pub(crate) fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let change = corner + usize::from(ca != *cb);
-            corner = row[j + 1];
-            row[j + 1] = change.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    text::nearest(name, Role::ALL.iter().map(|role| role.name()))
 }
 
 #[cfg(test)]
