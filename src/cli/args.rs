@@ -198,8 +198,8 @@ pub(super) struct Sim {
     /// Time between a node's samples
     #[arg(long, default_value = "1s", value_parser = interval)]
     pub(super) interval: Duration,
-    /// What goes wrong: the name of a fault such as xid79, `none`, `dead-rack`, or a TOML file [default: a small share of
-    /// all faults, by the seed]
+    /// What goes wrong: the name of a fault such as xid79, `none`, `dead-rack`, `published` (what interrupted a published
+    /// run, at its rate), or a TOML file [default: a small share of all faults, by the seed]
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) scenario: Option<String>,
     /// Move even what stands still on a machine, so that 60 % of all numbers change from sample to sample

@@ -12,6 +12,7 @@ mod host;
 mod inventory;
 mod job;
 mod machine;
+pub mod mix;
 mod moment;
 mod place;
 mod process;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub use fault::{Ailment, FIRST, Fault, Faults, Subject};
 pub use job::{Job, Kind};
+pub use mix::Mix;
 pub use place::RACK;
 pub use queue::Queue;
 
@@ -93,6 +95,7 @@ impl Sim {
             Faults::Seeded => fault::draw(&sim),
             Faults::One(ailment) => fault::one(&sim, *ailment),
             Faults::Given(faults) => faults.clone(),
+            Faults::Mix(_) => sim.failures().into_iter().filter_map(|failure| failure.fault).collect(),
         };
         let job = |n, at| sim.schedule.activity(n, at).job().map(|job| job.nodes);
         sim.wards = fault::Wards::new(&sim.plan, &sim.faults, job);

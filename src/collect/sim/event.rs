@@ -23,6 +23,33 @@ const fn report(code: u32, after: u64, text: &'static str) -> Report {
     Report { code, after: Duration::from_secs(after), text }
 }
 
+/// XIDs that a scenario can ask for by their number, with what the driver says of each.
+static ALONE: [Report; 6] = [
+    report(13, 0, "pid=41234, name=python3, Graphics SM Warp Exception on (GPC 0, TPC 0, SM 1): Out Of Range Address"),
+    report(
+        31,
+        0,
+        "pid=41234, name=python3, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS GPCCLIENT_T1_0 faulted @ 0x7f2b_4c000000. Fault is of type FAULT_PDE ACCESS_TYPE_VIRT_READ",
+    ),
+    report(
+        48,
+        0,
+        "pid='<unknown>', name=<unknown>, An uncorrectable double bit error (DBE) has been detected on GPU in the framebuffer at physical address 0x1c0e5a000 partition 6, subpartition 0.",
+    ),
+    report(95, 0, "pid=41234, name=python3, Uncontained: SM (0x1). RST: Yes, D-RST: No"),
+    report(
+        119,
+        0,
+        "pid=41234, name=python3, Timeout after 6s of waiting for RPC response from GPU0 GSP! Expected function 76 (GSP_RM_CONTROL) (0x2080014b 0x5).",
+    ),
+    report(120, 0, "pid=41234, name=python3, GSP task exception: Instruction access fault (cause:0x1)"),
+];
+
+/// The numbers of the XIDs that a scenario can ask for.
+pub(super) fn codes() -> impl Iterator<Item = u32> {
+    ALONE.iter().map(|report| report.code)
+}
+
 /// XIDs of each kind of fault, the earliest first.
 fn xids(ailment: Ailment) -> &'static [Report] {
     match ailment {
@@ -48,6 +75,7 @@ fn xids(ailment: Ailment) -> &'static [Report] {
                 )]
             }
         }
+        Ailment::Xid(code) => ALONE.iter().find(|report| report.code == code).map_or(&[], std::slice::from_ref),
         _ => &[],
     }
 }

@@ -4,7 +4,7 @@
 use std::{ops::Range, time::Duration};
 
 use super::{
-    Plan, Sim,
+    Mix, Plan, Sim,
     chance::{Dice, key},
     job::Kind,
     place::RACK,
@@ -47,12 +47,14 @@ pub enum Ailment {
     Stall,
     /// Another rank of the job is slow, and this one waits for it in each step. No fault of its own.
     Waits,
+    /// The driver reports this XID, of those that a scenario can ask for, and nothing else shows.
+    Xid(u32),
     /// A metric reads so, whatever its thing does.
     Reads(MetricId, Raw),
 }
 
 impl Ailment {
-    /// Every kind of fault, apart from single readings.
+    /// Every kind of fault, apart from single XIDs and readings.
     pub const ALL: [Ailment; 14] = [
         Ailment::OffBus,
         Ailment::MemoryError,
@@ -91,6 +93,7 @@ impl Ailment {
             Ailment::RankGone => "rank-gone",
             Ailment::Stall => "stall",
             Ailment::Waits => "waits",
+            Ailment::Xid(_) => "xid",
             Ailment::Reads(..) => "reads",
         }
     }
@@ -143,6 +146,8 @@ pub enum Faults {
     One(Ailment),
     /// These, and no others.
     Given(Vec<Fault>),
+    /// What interrupts jobs, as often and in such shares as a published run had it.
+    Mix(Mix),
 }
 
 /// The faults of a fleet, found by node.
@@ -251,14 +256,7 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         // One rack in less than eight would be no small share.
         return (racks >= 8).then(|| Subject::Rack(dice.below(u64::from(racks)) as u32));
     }
-    let of_node = |n| match ailment {
-        Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
-        Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
-        Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),
-        Ailment::Hang | Ailment::Stall => (plan.gpus > 0).then_some(Subject::JobOf(n)),
-        Ailment::PortDown => (sim.ports() > 0).then_some(n).map(|n| Subject::Port(n, (n % 7) as u16 % sim.ports())),
-        _ => (plan.gpus > 0).then_some(n).map(|n| Subject::Gpu(n, (n % 5) as u16 % plan.gpus)),
-    };
+    let of_node = |n| thing(sim, ailment, n);
     let is_free = |n: u32| {
         !faults.iter().any(|fault| match fault.subject {
             Subject::Gpu(other, _) | Subject::Port(other, _) | Subject::Node(other) | Subject::JobOf(other) => {
@@ -283,6 +281,19 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         }
     }
     any.and_then(of_node)
+}
+
+/// What of node `n` such a fault befalls.
+pub(super) fn thing(sim: &Sim, ailment: Ailment, n: u32) -> Option<Subject> {
+    let gpus = sim.plan.gpus;
+    match ailment {
+        Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
+        Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
+        Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),
+        Ailment::Hang => (gpus > 0).then_some(Subject::JobOf(n)),
+        Ailment::PortDown => (sim.ports() > 0).then(|| Subject::Port(n, (n % 7) as u16 % sim.ports())),
+        _ => (gpus > 0).then(|| Subject::Gpu(n, (n % 5) as u16 % gpus)),
+    }
 }
 
 #[cfg(test)]

@@ -338,6 +338,7 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
             values.set(gpu::NVLINK_ERRORS, slot, count(60 + (since * 1.5) as i32));
             values.set(gpu::NVLINK_ERRORS_MINUTE, slot, count(90));
         }
+        Ailment::Xid(_) => {}
         // These show in what moves, or are not about a GPU: their slot may be a port's.
         _ => return,
     }

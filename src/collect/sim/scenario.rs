@@ -4,19 +4,25 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Ailment, FIRST, Fault, Faults, Subject};
+use super::{
+    Ailment, FIRST, Fault, Faults, Subject, event,
+    mix::{self, Mix},
+};
 use crate::model::{MetricId, Raw, Scope, time::span};
 
 /// What has no ailment's name.
 const NONE: &str = "none";
 const DEAD_RACK: &str = "dead-rack";
+/// What interrupted a published run, at its rate.
+const PUBLISHED: &str = "published";
 /// The kind of fault that is a metric and a value.
 const READS: &str = "reads";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    fault: Vec<Entry>,
+    fault: Option<Vec<Entry>>,
+    mix: Option<mix::Table>,
 }
 
 /// `[[fault]]`: what, when, and with what. Nodes and racks count from 1, GPUs and ports from 0, as in names.
@@ -37,23 +43,33 @@ struct Entry {
     value: Option<f64>,
 }
 
+/// What goes wrong, in a file's words.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kind {
+    kind: String,
+    metric: Option<String>,
+    value: Option<f64>,
+}
+
 fn first() -> String {
     format!("{}s", FIRST.as_secs())
 }
 
 /// The names of the scenarios that come along.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    Ailment::ALL.into_iter().map(Ailment::word).chain([DEAD_RACK, NONE])
+    Ailment::ALL.into_iter().map(Ailment::word).chain([DEAD_RACK, PUBLISHED, NONE])
 }
 
-/// The scenario of this name: one fault, on something that will be at work when it begins.
+/// The scenario of this name: one fault, on something that will be at work when it begins, or what interrupted a
+/// published run.
 pub fn named(name: &str) -> Option<Faults> {
     match name {
         NONE => Some(Faults::Given(Vec::new())),
         DEAD_RACK => {
             Some(Faults::Given(vec![Fault { ailment: Ailment::Silent, subject: Subject::Rack(1), at: FIRST }]))
         }
-        _ => Ailment::ALL.into_iter().find(|it| it.word() == name).map(Faults::One),
+        PUBLISHED => Some(Faults::Mix(Mix::default())),
+        _ => known(name).ok().map(Faults::One),
     }
 }
 
@@ -67,12 +83,17 @@ pub fn parse(text: &str) -> Result<Faults, String> {
         let line = 1 + before.matches('\n').count();
         format!("line {line}: {}", error.message().replace('\n', " "))
     })?;
-    file.fault.iter().map(fault).collect::<Result<_, _>>().map(Faults::Given)
+    match (&file.mix, &file.fault) {
+        (Some(mix), None) => mix.read().map(Faults::Mix),
+        (None, Some(faults)) => faults.iter().map(fault).collect::<Result<_, _>>().map(Faults::Given),
+        (Some(_), Some(_)) => Err("it has a [mix] or [[fault]]s, not both".into()),
+        (None, None) => Err("it has neither a [mix] nor a [[fault]]".into()),
+    }
 }
 
 fn fault(entry: &Entry) -> Result<Fault, String> {
-    let Entry { kind, at, node, gpu, port, rack, job_of, .. } = entry;
-    let ailment = if kind == READS { reading(entry)? } else { known(kind)? };
+    let Entry { kind, at, node, gpu, port, rack, job_of, metric, value } = entry;
+    let ailment = ailment(&Kind { kind: kind.clone(), metric: metric.clone(), value: *value })?;
     let from_one = |n: u32| n.checked_sub(1).ok_or_else(|| "nodes and racks count from 1".to_owned());
     let subject = match (node, gpu, port, rack, job_of) {
         (None, None, None, Some(rack), None) => Subject::Rack(from_one(*rack)?),
@@ -86,16 +107,24 @@ fn fault(entry: &Entry) -> Result<Fault, String> {
     Ok(Fault { ailment, subject, at })
 }
 
-/// The fault of this name.
+/// What goes wrong in these words.
+pub(super) fn ailment(words: &Kind) -> Result<Ailment, String> {
+    if words.kind == READS { reading(words) } else { known(&words.kind) }
+}
+
+/// The fault of this name, or the XID of this number.
 fn known(kind: &str) -> Result<Ailment, String> {
-    Ailment::ALL.into_iter().find(|it| it.word() == kind).ok_or_else(|| {
-        let known: Vec<&str> = Ailment::ALL.into_iter().map(Ailment::word).chain([READS]).collect();
+    let xids = || event::codes().map(|code| (format!("xid{code}"), Ailment::Xid(code)));
+    let of_name = Ailment::ALL.into_iter().find(|it| it.word() == kind);
+    of_name.or_else(|| xids().find(|(name, _)| name == kind).map(|(_, xid)| xid)).ok_or_else(|| {
+        let names = Ailment::ALL.into_iter().map(|it| it.word().to_owned());
+        let known: Vec<String> = names.chain(xids().map(|(name, _)| name)).chain([READS.to_owned()]).collect();
         format!("`{kind}` is no fault; these are: {}", known.join(", "))
     })
 }
 
 /// A single reading.
-fn reading(Entry { metric, value, .. }: &Entry) -> Result<Ailment, String> {
+fn reading(Kind { metric, value, .. }: &Kind) -> Result<Ailment, String> {
     let (Some(key), Some(value)) = (metric, value) else {
         return Err(format!("{READS}: it needs a metric and a value"));
     };
@@ -114,6 +143,8 @@ mod tests {
     fn scenarios_go_by_name() {
         assert!(names().all(|name| named(name).is_some()));
         assert_eq!(named("xid79"), Some(Faults::One(Ailment::OffBus)));
+        assert_eq!(named("xid119"), Some(Faults::One(Ailment::Xid(119))));
+        assert_eq!(named("published"), Some(Faults::Mix(Mix::default())));
         assert_eq!(named("none"), Some(Faults::Given(Vec::new())));
         assert_eq!(named("nonsense"), None);
     }
@@ -141,5 +172,27 @@ mod tests {
         check("[[fault]]\nkind = 'xid79'\nnode = 0\ngpu = 1", "count from 1");
         check("[[fault]]\nkind = 'xid79'\nnode = 1\nat = 'soon'", "at soon");
         check("[[fault]]\nkind = 'xid79'\nnodes = 1", "line 3: unknown field `nodes`");
+    }
+
+    #[test]
+    fn a_file_tells_of_a_mix() {
+        assert_eq!(parse("[mix]"), Ok(Faults::Mix(Mix::default())));
+        let Ok(Faults::Mix(mix)) = parse("[mix]\nrate = 5000\nover = '2h'\ncauses = { hbm = 3, nic = 1 }") else {
+            panic!("a mix is expected");
+        };
+        assert_eq!((mix.rate, mix.over), (5000, Duration::from_hours(2)));
+        let come = mix::causes().iter().zip(&mix.weights).filter(|(_, weight)| **weight > 0);
+        assert_eq!(come.map(|(cause, weight)| (&*cause.name, *weight)).collect::<Vec<_>>(), [("hbm", 3), ("nic", 1)]);
+        let check = |text: &str, said: &str| {
+            let problem = parse(text).expect_err(text);
+            assert!(problem.contains(said), "{problem}");
+        };
+        check("[mix]\ncauses = { hmb = 1 }", "`hmb` is no cause; did you mean `hbm`?");
+        check("[mix]\nrate = 1000001", "each GPU ten times a day");
+        check("[mix]\nover = 'soon'", "over soon");
+        check("[mix]\nrates = 3", "line 2: unknown field `rates`");
+        check("[mix]\n[[fault]]\nkind = 'xid79'\nnode = 1", "not both");
+        check("", "neither");
+        assert_eq!(parse("fault = []"), Ok(Faults::Given(Vec::new())));
     }
 }
