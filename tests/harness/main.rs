@@ -1,18 +1,25 @@
-//! Plays every fault that the simulator has, and a day without any, on time that is not waited for, and prints as a
-//! table how the health engine did: what it found, how late, and what it said for nothing.
-//! `cargo run --release --example harness`
+//! Plays every fault that the simulator has, a day of them in a published run's mix, and a day without any, on time that
+//! is not waited for, and prints as tables how the health engine did: what it found, how late, and what it said for nothing.
+//! `cargo run --release --example harness`, or the published mix alone: `cargo run --release --example harness published`
 #![allow(clippy::unwrap_used)] // What must be there and is not ends the run.
 
 #[path = "../it/play.rs"]
 mod play;
+#[path = "../it/published.rs"]
+mod published;
 #[path = "../it/readings.rs"]
 mod readings;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use play::Play;
+use published::{Found, Outcome};
 use readings::Reading;
-use supertop::collect::sim::{Ailment, FIRST, Faults, scenario};
+use supertop::collect::sim::{
+    Ailment, FIRST, Faults,
+    mix::{Failure, Mix, causes},
+    scenario,
+};
 
 /// Nodes of a scenario, and of the day without faults; power brakes and dead racks want some racks.
 const NODES: u32 = 256;
@@ -21,16 +28,23 @@ const QUIET_NODES: u32 = 64;
 const WATCHED: u32 = 330;
 const LONG: u32 = 1000;
 const DAY: u32 = 86_400;
+/// Nodes of the day of published failures, and a rate at which one has more than a hundred: 128 are to be expected.
+const MIXED_NODES: u32 = 512;
+const MIXED_RATE: u32 = 3_125;
 /// Seeds of which each makes another fleet, and another subject.
 const SEEDS: u64 = 3;
 
 fn main() {
+    if std::env::args().nth(1).is_some_and(|part| part == "published") {
+        return mixed_day();
+    }
     println!("| fault | found | after, s | as | said for nothing |");
     println!("|---|--:|--:|---|--:|");
-    for name in scenario::names().filter(|name| *name != "none") {
+    for name in scenario::names().filter(|name| !["none", "published"].contains(name)) {
         scenario(name);
     }
     readings();
+    mixed_day();
     day();
 }
 
@@ -92,6 +106,57 @@ fn readings() {
     );
 }
 
+/// A day of what interrupted a published run, more often than there.
+fn mixed_day() {
+    let began = Instant::now();
+    // The last ones have to have time to be seen.
+    let over = Duration::from_secs((DAY - WATCHED).into());
+    let outcome = published::play(MIXED_NODES, 1, Mix { rate: MIXED_RATE, over, ..Mix::default() }, DAY);
+    println!("\n| cause | failures | found | after, s: half, all | as | without a sign | missed |");
+    println!("|---|--:|--:|--:|---|--:|--:|");
+    for cause in causes() {
+        let its: Vec<_> = outcome.failures.iter().filter(|(failure, _)| failure.cause.name == cause.name).collect();
+        line(&cause.what, &its);
+    }
+    line("all", &outcome.failures.iter().collect::<Vec<_>>());
+    let Outcome { failures, others } = &outcome;
+    for (failure, _) in failures.iter().filter(|(failure, found)| failure.cause.shows() && found.is_none()) {
+        println!("- missed: {} after {:.0} s: {:?}", failure.cause.what, failure.at.as_secs_f64(), failure.fault);
+    }
+    let days = f64::from(MIXED_NODES) * f64::from(DAY) / 86_400.0;
+    println!(
+        "\n{} incidents of what had not failed in {days:.0} node-days: {}",
+        others.len(),
+        per_thousand(others.len(), days)
+    );
+    for other in others.iter().take(20) {
+        println!("- {other}");
+    }
+    eprintln!("the mixed day took {:.0} s", began.elapsed().as_secs_f64());
+}
+
+/// One line of the mixed day's table.
+fn line(what: &str, its: &[&(Failure, Option<Found>)]) {
+    let found: Vec<&Found> = its.iter().filter_map(|(_, found)| found.as_ref()).collect();
+    let mut after: Vec<u32> = found.iter().map(|found| found.after.ceil() as u32).collect();
+    after.sort_unstable();
+    let span = match &after[..] {
+        [] => "–".into(),
+        all => format!("{}, {}", all[(all.len() - 1) / 2], all[all.len() - 1]),
+    };
+    let mut rules: Vec<&str> = found.iter().map(|found| &*found.rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let without = its.iter().filter(|(failure, _)| !failure.cause.shows()).count();
+    let missed = its.len() - found.len() - without;
+    let rules = if what == "all" { String::new() } else { rules.join(", ") };
+    println!("| {what} | {} | {} | {span} | {rules} | {without} | {missed} |", its.len(), found.len());
+}
+
+fn per_thousand(count: usize, days: f64) -> String {
+    format!("{:.1} per 1,000", count as f64 / days * 1000.0)
+}
+
 /// A day with load, jobs that end, idle nodes and the heat of the afternoon, and nothing wrong.
 fn day() {
     let began = Instant::now();
@@ -105,9 +170,9 @@ fn day() {
     }
     let days = f64::from(QUIET_NODES) * f64::from(DAY) / 86_400.0;
     println!(
-        "\n{} false alarms in {days:.0} node-days without a fault: {:.1} per 1,000",
+        "\n{} false alarms in {days:.0} node-days without a fault: {}",
         said.len(),
-        said.len() as f64 / days * 1000.0
+        per_thousand(said.len(), days)
     );
     for (rule, subject, reason, seconds) in said.values().take(20) {
         println!("- after {seconds} s {subject}: {reason} ({rule})");

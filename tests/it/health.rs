@@ -1,7 +1,13 @@
 //! The health engine over simulated fleets: each fault is found, named, and told what to do about it; nothing else is.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use supertop::{
-    collect::sim::{Ailment, FIRST, Fault, Faults, Kind, Plan, Sim, Subject, scenario},
+    collect::sim::{
+        Ailment, FIRST, Fault, Faults, Kind, Plan, Sim, Subject,
+        mix::{Failure, Mix, causes},
+        scenario,
+    },
     model::{
         Raw,
         incident::{Incident, Severity},
@@ -11,6 +17,7 @@ use supertop::{
 
 use crate::{
     play::Play,
+    published,
     readings::{self, Reading},
 };
 
@@ -230,12 +237,47 @@ fn readings_that_come_near_raise_nothing() {
 }
 
 #[test]
+fn failures_in_the_published_mix_are_found_and_nothing_else() {
+    // The frequent causes less often than they came, so that few failures are of many kinds: forty in ten minutes, and
+    // five more minutes for the last ones to be seen.
+    let weights = causes().iter().map(|cause| cause.count.min(8)).collect();
+    let outcome = published::play(96, 1, Mix { rate: 750_000, over: Duration::from_mins(10), weights }, 900);
+    let words = |failure: &Failure| format!("{} at {:?}: {:?}", failure.cause.name, failure.at, failure.fault);
+    let missed: Vec<String> = outcome
+        .failures
+        .iter()
+        .filter(|(failure, found)| failure.cause.shows() && found.is_none())
+        .map(|(failure, _)| words(failure))
+        .collect();
+    assert_eq!((missed, outcome.others), (vec![], vec![]));
+    let late = outcome.failures.iter().filter_map(|(_, found)| found.as_ref()).filter(|found| found.after > 300.0);
+    assert_eq!(late.map(|found| (&*found.rule, found.after)).collect::<Vec<_>>(), []);
+    let kind = |failure: &Failure| failure.fault.map_or("none", |fault| fault.ailment.word());
+    let pairs = outcome.failures.iter().filter_map(|(failure, found)| Some((kind(failure), &*found.as_ref()?.rule)));
+    let expected = [
+        ("ecc-dbe", "gpu.xid"),
+        ("hang", "job.hang"),
+        ("nvlink-down", "gpu.xid"),
+        ("port-down", "ib.port"),
+        ("reads", "gpu.ecc.sram"),
+        ("remap-pending", "gpu.remap.pending"),
+        ("silent-node", "node.silent"),
+        ("straggler", "gpu.straggler"),
+        ("xid", "gpu.xid"),
+        ("xid79", "gpu.xid"),
+    ];
+    assert_eq!(pairs.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    let came: BTreeSet<&str> = outcome.failures.iter().map(|(failure, _)| &*failure.cause.name).collect();
+    assert!(came.len() > 8, "{came:?}");
+}
+
+#[test]
 fn what_many_of_a_model_have_is_no_exception() {
     let raised = |nodes: u32, sick: u32| {
         let ailment = Ailment::Reads(gpu::ECC_ON, Raw::new(0.0, 1.0));
         let fault = |n| Fault { ailment, subject: Subject::Node(n), at: FIRST };
         let mut play = Play::new(nodes, 1, Faults::Given((0..sick).map(fault).collect()));
-        let mut found = std::collections::BTreeSet::new();
+        let mut found = BTreeSet::new();
         for _ in 0..420 {
             play.step();
             let open = play.open().into_iter().filter(|it| it.rule == "gpu.ecc.mode");

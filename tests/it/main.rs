@@ -13,6 +13,7 @@ mod nvml;
 mod play;
 mod process;
 mod pty;
+mod published;
 mod readings;
 mod readme;
 mod screenshot;

@@ -290,7 +290,7 @@ pub(super) fn thing(sim: &Sim, ailment: Ailment, n: u32) -> Option<Subject> {
         Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),
-        Ailment::Hang => (gpus > 0).then_some(Subject::JobOf(n)),
+        Ailment::Hang | Ailment::Stall => (gpus > 0).then_some(Subject::JobOf(n)),
         Ailment::PortDown => (sim.ports() > 0).then(|| Subject::Port(n, (n % 7) as u16 % sim.ports())),
         _ => (gpus > 0).then(|| Subject::Gpu(n, (n % 5) as u16 % gpus)),
     }
