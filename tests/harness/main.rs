@@ -112,8 +112,8 @@ fn mixed_day() {
     // The last ones have to have time to be seen.
     let over = Duration::from_secs((DAY - WATCHED).into());
     let outcome = published::play(MIXED_NODES, 1, Mix { rate: MIXED_RATE, over, ..Mix::default() }, DAY);
-    println!("\n| cause | failures | found | after, s: half, all | as | without a sign | missed |");
-    println!("|---|--:|--:|--:|---|--:|--:|");
+    println!("\n| cause | failures | found | median, s | latest, s | as | no sign | missed |");
+    println!("|---|--:|--:|--:|--:|---|--:|--:|");
     for cause in causes() {
         let its: Vec<_> = outcome.failures.iter().filter(|(failure, _)| failure.cause.name == cause.name).collect();
         line(&cause.what, &its);
@@ -140,17 +140,16 @@ fn line(what: &str, its: &[&(Failure, Option<Found>)]) {
     let found: Vec<&Found> = its.iter().filter_map(|(_, found)| found.as_ref()).collect();
     let mut after: Vec<u32> = found.iter().map(|found| found.after.ceil() as u32).collect();
     after.sort_unstable();
-    let span = match &after[..] {
-        [] => "–".into(),
-        all => format!("{}, {}", all[(all.len() - 1) / 2], all[all.len() - 1]),
-    };
+    let seconds = |at: Option<usize>| at.and_then(|at| after.get(at)).map_or("–".into(), u32::to_string);
+    let latest = after.len().checked_sub(1);
+    let (median, latest) = (seconds(latest.map(|last| last / 2)), seconds(latest));
     let mut rules: Vec<&str> = found.iter().map(|found| &*found.rule).collect();
     rules.sort_unstable();
     rules.dedup();
     let without = its.iter().filter(|(failure, _)| !failure.cause.shows()).count();
     let missed = its.len() - found.len() - without;
     let rules = if what == "all" { String::new() } else { rules.join(", ") };
-    println!("| {what} | {} | {} | {span} | {rules} | {without} | {missed} |", its.len(), found.len());
+    println!("| {what} | {} | {} | {median} | {latest} | {rules} | {without} | {missed} |", its.len(), found.len());
 }
 
 fn per_thousand(count: usize, days: f64) -> String {

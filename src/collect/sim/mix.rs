@@ -9,7 +9,7 @@ use super::{
     Ailment, FIRST, Fault, Sim, Subject,
     chance::{Dice, key},
     fault, job,
-    scenario::{self, Kind},
+    scenario::{self, Words},
 };
 use crate::model::{text::nearest, time::span};
 
@@ -52,7 +52,7 @@ struct Entry {
 #[derive(Deserialize)]
 struct Sign {
     #[serde(flatten)]
-    kind: Kind,
+    words: Words,
     share: u32,
 }
 
@@ -60,7 +60,7 @@ impl TryFrom<Entry> for Cause {
     type Error = String;
 
     fn try_from(Entry { name, what, count, signs }: Entry) -> Result<Cause, String> {
-        let signs = signs.iter().map(|sign| Ok((scenario::ailment(&sign.kind)?, sign.share)));
+        let signs = signs.iter().map(|sign| Ok((scenario::ailment(&sign.words)?, sign.share)));
         Ok(Cause { name, what, count, signs: signs.collect::<Result<_, String>>()? })
     }
 }

@@ -45,7 +45,7 @@ struct Entry {
 
 /// What goes wrong, in a file's words.
 #[derive(Debug, Deserialize)]
-pub(super) struct Kind {
+pub(super) struct Words {
     kind: String,
     metric: Option<String>,
     value: Option<f64>,
@@ -93,7 +93,7 @@ pub fn parse(text: &str) -> Result<Faults, String> {
 
 fn fault(entry: &Entry) -> Result<Fault, String> {
     let Entry { kind, at, node, gpu, port, rack, job_of, metric, value } = entry;
-    let ailment = ailment(&Kind { kind: kind.clone(), metric: metric.clone(), value: *value })?;
+    let ailment = ailment(&Words { kind: kind.clone(), metric: metric.clone(), value: *value })?;
     let from_one = |n: u32| n.checked_sub(1).ok_or_else(|| "nodes and racks count from 1".to_owned());
     let subject = match (node, gpu, port, rack, job_of) {
         (None, None, None, Some(rack), None) => Subject::Rack(from_one(*rack)?),
@@ -108,7 +108,7 @@ fn fault(entry: &Entry) -> Result<Fault, String> {
 }
 
 /// What goes wrong in these words.
-pub(super) fn ailment(words: &Kind) -> Result<Ailment, String> {
+pub(super) fn ailment(words: &Words) -> Result<Ailment, String> {
     if words.kind == READS { reading(words) } else { known(&words.kind) }
 }
 
@@ -124,7 +124,7 @@ fn known(kind: &str) -> Result<Ailment, String> {
 }
 
 /// A single reading.
-fn reading(Kind { metric, value, .. }: &Kind) -> Result<Ailment, String> {
+fn reading(Words { metric, value, .. }: &Words) -> Result<Ailment, String> {
     let (Some(key), Some(value)) = (metric, value) else {
         return Err(format!("{READS}: it needs a metric and a value"));
     };
