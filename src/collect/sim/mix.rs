@@ -250,19 +250,27 @@ mod tests {
 
     #[test]
     fn causes_come_by_their_shares() {
-        let all = failures(20_000, 1, Mix { rate: 2_000, ..Mix::default() });
-        let n = all.len() as f64;
-        assert!(n > 2_000.0, "{n}");
-        for cause in causes() {
-            let share = f64::from(cause.count) / 419.0;
-            let came = all.iter().filter(|failure| failure.cause.name == cause.name).count() as f64;
-            // Four standard deviations.
-            let off = 4.0 * (n * share * (1.0 - share)).sqrt();
-            assert!((came - n * share).abs() < off, "{}: {came} of {n}, not {share}", cause.name);
-        }
-        let gpu = || all.iter().filter(|failure| failure.cause.name == "gpu").filter_map(|failure| failure.fault);
-        let odd = gpu().filter(|fault| fault.ailment == Ailment::Straggler).count() as f64 / gpu().count() as f64;
-        assert!((odd - 0.4).abs() < 0.08, "{odd}");
+        let check = |all: &[Failure]| {
+            let n = all.len() as f64;
+            for cause in causes() {
+                let share = f64::from(cause.count) / 419.0;
+                let came = all.iter().filter(|failure| failure.cause.name == cause.name).count() as f64;
+                // Four standard deviations.
+                let off = 4.0 * (n * share * (1.0 - share)).sqrt();
+                assert!((came - n * share).abs() < off, "{}: {came} of {n}, not {share}", cause.name);
+            }
+            let gpu = || all.iter().filter(|failure| failure.cause.name == "gpu").filter_map(|failure| failure.fault);
+            let odd = gpu().filter(|fault| fault.ailment == Ailment::Straggler).count() as f64 / gpu().count() as f64;
+            assert!((odd - 0.4).abs() < 0.08, "{odd}");
+        };
+        let large = failures(20_000, 1, Mix { rate: 2_000, ..Mix::default() });
+        assert!(large.len() > 2_000, "{}", large.len());
+        check(&large);
+        let small: Vec<Failure> =
+            (1..=20).flat_map(|seed| failures(512, seed, Mix { rate: 3_125, ..Mix::default() })).collect();
+        let expected: f64 = 20.0 * 128.0;
+        assert!((small.len() as f64 - expected).abs() < 4.0 * expected.sqrt(), "{} of {expected}", small.len());
+        check(&small);
     }
 
     #[test]
