@@ -41,7 +41,7 @@ use crate::{
     fleet::Fleet,
     model::{
         question::{Answer, Complaint},
-        syntax::{Query, When},
+        syntax::Query,
         time::Time,
     },
 };
@@ -67,7 +67,7 @@ pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complai
 /// go over all of it to find a few things, for groups, for peers or for the past lets others go on in between. What it
 /// finds then is some moments younger than what it found first; which nodes are up is seen once.
 pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> Result<Answer, Complaint> {
-    let seen = access.look(|fleet| Seen::new(fleet, now, query.when));
+    let seen = access.look(|fleet| Seen::new(fleet, now)).with(access, query).await;
     let asked = Asked::new(access, query, seen).await?;
     let few = scan::few_nodes(access, &[(&asked.seen, &asked.plan)]).await.pop().flatten();
     answer::run(access, &asked, few).await
@@ -76,10 +76,11 @@ pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> 
 /// As [`answer_in_parts`], of several questions that are asked at the same time: what each looks for among all nodes is
 /// looked for in one walk over these.
 pub async fn answer_together(access: &impl Access, queries: &[&Query], now: Time) -> Vec<Result<Answer, Complaint>> {
-    let seen = access.look(|fleet| Seen::new(fleet, now, When::Now));
+    let seen = access.look(|fleet| Seen::new(fleet, now));
     let mut asked = Vec::with_capacity(queries.len());
     for query in queries {
-        asked.push(Asked::new(access, query, seen.with(query.when)).await);
+        let seen = seen.with(access, query).await;
+        asked.push(Asked::new(access, query, seen).await);
     }
     let sound: Vec<(&Seen, &Plan)> = asked.iter().flatten().map(|asked| (&asked.seen, &asked.plan)).collect();
     let mut few = scan::few_nodes(access, &sound).await.into_iter();

@@ -17,8 +17,9 @@ use crate::{
 
 use super::{
     Asked,
+    items::Items,
     lexer::complain,
-    order::order,
+    order::{order, order_by, sort_keys},
     parts::{Access, sum_up},
     past::Window,
     plan::{Plan, is_line},
@@ -52,6 +53,10 @@ pub(super) async fn run(
         return of_jobs_past(access, seen, query, plan, past).await;
     }
     let items = if plan.looks_back() { Some(scan::items_in_parts(access, seen, plan).await) } else { None };
+    let items = match items {
+        Some(items) if seen.is_then() && kind.is_of_nodes() => return of_then(access, seen, query, plan, items).await,
+        items => items,
+    };
     access.look(|fleet| {
         let snapshot = seen.view(fleet, kind);
         let nodes = few.as_deref().unwrap_or_else(|| fleet.by_name());
@@ -68,6 +73,33 @@ pub(super) async fn run(
         let rows = rows.map(|row| cells(&snapshot, row, &plan.columns)).collect();
         Ok(frame.table(&snapshot, query, plan, rows))
     })
+}
+
+/// Runs the rest of a plan about another time than now: what rows are sorted by is read from the past in parts, first of
+/// all rows, and then what is shown of the window's.
+async fn of_then(
+    access: &impl Access,
+    seen: &Seen,
+    query: &Query,
+    plan: &Plan,
+    items: Items,
+) -> Result<Answer, Complaint> {
+    let kind = plan.view.kind;
+    let keys = sort_keys(access, seen, kind, &items, &plan.sort).await;
+    let matches = Matches::Items(kind, items);
+    let window = plan.window(matches.len());
+    let rows = order_by(&keys, window.clone());
+    let mut shown = Vec::with_capacity(rows.len());
+    for at in rows {
+        let Some(row) = matches.row(at) else { continue };
+        shown.push(access.look(|fleet| cells(&seen.of(fleet), row, &plan.columns)));
+        access.pause().await;
+    }
+    Ok(access.look(|fleet| {
+        let snapshot = seen.of(fleet);
+        let frame = Frame { total: matches.len() as u64, stale: matches.stale(&snapshot), offset: window.start as u64 };
+        frame.table(&snapshot, query, plan, shown)
+    }))
 }
 
 /// Runs the rest of a plan that has its groups: what they sum up to is worked out first, so that they are sorted by

@@ -11,10 +11,11 @@ use crate::{
 use super::{
     batch::{LANES, Run},
     items::Items,
+    parts::{Access, THINGS},
     row::Row,
     scan::Matches,
     sift::{ABSENT, Ranked, UNKNOWN, narrow, select, sift},
-    snapshot::{AT_ONCE, Snapshot},
+    snapshot::{AT_ONCE, Seen, Snapshot},
     value::{Num, Number, Text, Value},
     view::Kind,
 };
@@ -53,6 +54,45 @@ pub(super) fn order(
         a.0.cmp(&b.0).then_with(tie).then_with(|| x.cmp(&y))
     };
     select(&mut rows, window, compare).iter().map(|(_, at)| place(*at as usize)).collect()
+}
+
+/// What some things are sorted by, one column of ranks for each key, read in parts.
+pub(super) async fn sort_keys(
+    access: &impl Access,
+    seen: &Seen,
+    kind: Kind,
+    items: &Items,
+    keys: &[(Value, bool)],
+) -> Vec<Vec<u64>> {
+    let mut columns = vec![Vec::with_capacity(items.len()); keys.len()];
+    let mut first = 0;
+    while first < items.len() {
+        let end = items.len().min(first + THINGS);
+        let some = Matches::Items(kind, items.only(first..end));
+        access.look(|fleet| {
+            let snapshot = seen.of(fleet);
+            for (ranks, (value, descending)) in columns.iter_mut().zip(keys) {
+                ranks.extend(column(&snapshot, &some, value, *descending));
+            }
+        });
+        first = end;
+        access.pause().await;
+    }
+    columns
+}
+
+/// The positions of the rows in `window` once they are sorted by these columns; ties go by position.
+pub(super) fn order_by(columns: &[Vec<u64>], window: Range<usize>) -> Vec<usize> {
+    let Some((first, others)) = columns.split_first() else { return window.collect() };
+    let (mut rows, window) = narrow(first, window, others.is_empty());
+    let tie = |x: usize, y: usize| {
+        others.iter().fold(Ordering::Equal, |order, column| order.then_with(|| column[x].cmp(&column[y])))
+    };
+    let compare = |a: &(u64, u32), b: &(u64, u32)| {
+        let (x, y) = (a.1 as usize, b.1 as usize);
+        a.0.cmp(&b.0).then_with(|| tie(x, y)).then_with(|| x.cmp(&y))
+    };
+    select(&mut rows, window, compare).iter().map(|(_, at)| *at as usize).collect()
 }
 
 fn column(snapshot: &Snapshot<'_>, matches: &Matches, value: &Value, descending: bool) -> Vec<u64> {

@@ -19,7 +19,7 @@ use super::{
 /// Nodes of one look: some tens of microseconds' work.
 pub(super) const NODES: usize = 64;
 /// Things of one look.
-const THINGS: usize = NODES * 8;
+pub(super) const THINGS: usize = NODES * 8;
 /// Jobs of one look: each may have many nodes.
 const JOBS: usize = 4;
 

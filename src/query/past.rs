@@ -74,6 +74,11 @@ impl Window {
 
     /// A metric of one thing at the step that is looked at.
     pub(super) fn number(&self, fleet: &Fleet, metric: MetricId, item: Item) -> Number {
+        if self.steps == 1 {
+            // Of one moment nothing is asked twice.
+            let known = fleet.history(item.node, metric, item.slot as usize, self.from, self.to(), self.step);
+            return known.first().copied().flatten().ok_or(Gap::Unknown);
+        }
         let mut lines = self.lines.borrow_mut();
         let line = lines.entry((metric, item)).or_insert_with(|| {
             fleet.history(item.node, metric, item.slot as usize, self.from, self.to(), self.step).into()

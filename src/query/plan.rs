@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) filter: Option<Condition>,
     /// The earliest event that is kept.
     pub(super) since: Option<Time>,
+    /// The moment that is asked about, where it is not now.
+    pub(super) then: Option<Time>,
     /// What rows are grouped by, with each key's name; empty for no grouping.
     pub(super) by: Vec<(String, Text)>,
     /// What to sort by; true for largest first.
@@ -60,7 +62,7 @@ impl Plan {
 
     /// Whether each thing's history has to be looked at.
     pub(super) fn looks_back(&self) -> bool {
-        self.filter.as_ref().is_some_and(Condition::looks_back)
+        self.then.is_some() || self.filter.as_ref().is_some_and(Condition::looks_back)
     }
 
     /// Whether it may be of things of a few nodes, which can be looked for before these are looked at.
@@ -107,6 +109,7 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<
         fleet: Some(fleet),
     };
     let (since, past) = times(snapshot, query, &view)?;
+    let then = moment(snapshot, query, &view)?;
     let wanted = RefCell::new(Vec::new());
     let each = Planner { snapshot, keys, past: false, placed, wanted: &wanted };
     let filter = query.filter.as_ref().map(|expr| each.condition(expr)).transpose()?;
@@ -120,7 +123,7 @@ pub(super) fn plan(snapshot: &Snapshot<'_>, query: &Query) -> Result<(Plan, Vec<
     let columns = Planner { past: past.is_some(), ..rows }.columns(query, &view)?;
     let (limit, offset) = (query.limit, query.offset.unwrap_or(0));
     let level = if view.kind == Kind::Energy { energy_level(query, &keys)? } else { 0 };
-    let plan = Plan { mig: names_mig(query), view, level, filter, since, by, sort, columns, limit, offset, past };
+    let plan = Plan { mig: names_mig(query), view, level, filter, since, then, by, sort, columns, limit, offset, past };
     Ok((plan, wanted.into_inner()))
 }
 
@@ -146,9 +149,7 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         (When::Since(Moment::Last, spot), _) => {
             Err(complain("`last` is a moment of each node's own; it stands only after `at`", spot))
         }
-        (When::At(_, spot), None) => {
-            Err(complain("no past state of the fleet is kept yet to be asked `at` a time; add `over 10m`", spot))
-        }
+        (When::At(..), None) => Ok((None, None)),
         (When::At(moment, _), Some(over)) => {
             window(over.span, over.step, resolve(moment, now), over.spot).map(|window| (None, Some(window)))
         }
@@ -169,7 +170,31 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
     }
 }
 
-fn resolve(moment: Moment, now: Time) -> Time {
+/// The moment that a query asks about, where it is not now and something is known of it.
+fn moment(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<Option<Time>, Complaint> {
+    let (When::At(moment, spot), None) = (query.when, query.over) else { return Ok(None) };
+    if moment == Moment::Last {
+        return Ok(None);
+    }
+    let then = resolve(moment, snapshot.now);
+    if then > snapshot.now {
+        return Err(complain("that time is still to come", spot));
+    }
+    if matches!(view.kind, Kind::Event | Kind::Incident) {
+        return Ok(Some(then));
+    }
+    if !matches!(view.kind, Kind::Node | Kind::Gpu) {
+        let known = "nodes, gpus, places, events and incidents are";
+        return Err(complain(format!("{} are not known `at` a time; {known}", view.name), spot));
+    }
+    match snapshot.fleet.reach() {
+        Some(reach) if reach <= then => Ok(Some(then)),
+        Some(reach) => Err(complain(format!("history reaches back to {reach} only"), spot)),
+        None => Err(complain("there is no history yet", spot)),
+    }
+}
+
+pub(super) fn resolve(moment: Moment, now: Time) -> Time {
     const DAY: i64 = 86_400_000;
     let midnight = Time::from_millis(now.as_millis().div_euclid(DAY) * DAY);
     match moment {

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, ops::Range, time::Duration};
 
 use crate::{
-    fleet::{Area, Fleet, NOWHERE, NodeId, natural},
-    model::{place::Levels, state::State},
+    fleet::{Area, Fleet, NOWHERE, NodeId, Trouble, natural},
+    model::{place::Levels, state::State, time::Time},
 };
 
 use super::{
@@ -236,7 +236,14 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
         Kind::Incident | Kind::Rule => {
             let fleet = snapshot.fleet;
             let all = if kind == Kind::Rule { fleet.rules().len() } else { fleet.troubles().len() };
-            (0..all as u32).map(|slot| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
+            let was_open = |item: &Item| {
+                let trouble = plan.then.zip(fleet.troubles().get(item.slot as usize));
+                trouble.is_none_or(|(then, Trouble { incident, .. })| {
+                    incident.since <= then && incident.cleared.is_none_or(|cleared| cleared > then)
+                })
+            };
+            let all = (0..all as u32).map(|slot| Item { slot, ..Item::default() });
+            all.filter(was_open).filter(keeps).for_each(add);
         }
         Kind::Energy => {
             let accounts = (0..).zip(snapshot.fleet.accounts_of(plan.level));
@@ -246,7 +253,9 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
         }
         Kind::Event => {
             let events = (0..).zip(&snapshot.events);
-            let recent = events.filter(|(_, happening)| plan.since.is_none_or(|since| happening.event.time >= since));
+            let is_asked =
+                |time: Time| plan.since.is_none_or(|since| time >= since) && plan.then.is_none_or(|then| time <= then);
+            let recent = events.filter(|(_, happening)| is_asked(happening.event.time));
             recent.map(|(slot, it)| Item { node: it.node, slot }).filter(keeps).for_each(add);
         }
         Kind::Process | Kind::Mount => {

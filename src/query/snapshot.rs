@@ -8,10 +8,10 @@ use crate::{
     model::{
         incident::Stage,
         job::Phase,
-        metric::{MetricId, Scope, core, energy, gpu, incident, job, mount, process, rule},
+        metric::{MetricId, Scope, core, energy, gpu, incident, job, mount, node, process, rule},
         raw::{Gap, Raw},
         state::State,
-        syntax::{Moment, When},
+        syntax::{Moment, Query, When},
         time::Time,
     },
 };
@@ -19,8 +19,10 @@ use crate::{
 use super::{
     batch::Run,
     evaluate::{FAR, apart},
+    parts::{Access, NODES},
     past::Window,
     peers::spread,
+    plan::resolve,
     pool::Pool,
     row::{Group, Item, Row},
     value::{Leaf, Number, Reach},
@@ -36,27 +38,54 @@ pub(super) struct Seen {
     states: Rc<[State]>,
     /// Whether a silent node's last values are asked for, however old.
     last: bool,
+    /// The one step of the past that is asked about, where it is not now.
+    then: Option<Window>,
 }
 
 impl Seen {
-    pub(super) fn new(fleet: &Fleet, now: Time, when: When) -> Seen {
-        Seen { now, states: fleet.states(now).collect(), last: asks_for_last(when) }
+    pub(super) fn new(fleet: &Fleet, now: Time) -> Seen {
+        Seen { now, states: fleet.states(now).collect(), last: false, then: None }
     }
 
-    /// As another question sees it that is asked with this one.
-    pub(super) fn with(&self, when: When) -> Seen {
-        let (now, states) = (self.now, self.states.clone());
-        Seen { now, states, last: asks_for_last(when) }
+    /// As a question sees it, which may ask about another time.
+    pub(super) async fn with(&self, access: &impl Access, query: &Query) -> Seen {
+        let (now, states, last) = (self.now, self.states.clone(), asks_for_last(query.when));
+        let When::At(moment, _) = query.when else { return Seen { now, states, last, then: None } };
+        if last || query.over.is_some() {
+            return Seen { now, states, last, then: None };
+        }
+        let step = access.look(Fleet::finest_step);
+        let then = Window::new(step, step, resolve(moment, now));
+        let mut states = Vec::with_capacity(states.len());
+        // A node of which something is known then was up then.
+        for first in (0..self.states.len()).step_by(NODES) {
+            let nodes = (first..self.states.len().min(first + NODES)).map(NodeId::at);
+            access.look(|fleet| {
+                let was_up = |node: NodeId| {
+                    let keys = [(node::CPU, 0), (gpu::UTIL, 0)].into_iter();
+                    keys.into_iter().any(|(metric, slot)| then.number(fleet, metric, Item { node, slot }).is_ok())
+                };
+                states.extend(nodes.map(|node| if was_up(node) { State::Up } else { State::Down }));
+            });
+            access.pause().await;
+        }
+        Seen { now, states: states.into(), last, then: Some(then) }
+    }
+
+    /// Whether it is about another time than now.
+    pub(super) fn is_then(&self) -> bool {
+        self.then.is_some()
     }
 
     /// The fleet as it was seen. Events are left out.
-    pub(super) fn of<'a>(&self, fleet: &'a Fleet) -> Snapshot<'a> {
+    pub(super) fn of<'a>(&'a self, fleet: &'a Fleet) -> Snapshot<'a> {
         let Seen { now, last, .. } = *self;
-        Snapshot { fleet, now, events: Vec::new(), states: self.states.clone(), window: None, last }
+        let (window, is_then) = (self.then.as_ref(), self.is_then());
+        Snapshot { fleet, now, events: Vec::new(), states: self.states.clone(), window, is_then, last }
     }
 
     /// The fleet as it was seen, with its events where the view is of events.
-    pub(super) fn view<'a>(&self, fleet: &'a Fleet, kind: Kind) -> Snapshot<'a> {
+    pub(super) fn view<'a>(&'a self, fleet: &'a Fleet, kind: Kind) -> Snapshot<'a> {
         let mut snapshot = self.of(fleet);
         if kind == Kind::Event {
             // What happened last is what people look for first.
@@ -77,8 +106,10 @@ pub(super) struct Snapshot<'a> {
     /// Events, newest first; looked up for the `events` view only.
     pub(super) events: Vec<&'a Happening>,
     states: Rc<[State]>,
-    /// Set while a condition is evaluated in the past.
+    /// Set while something is evaluated in the past.
     pub(super) window: Option<&'a Window>,
+    /// Whether the question is about another time than now, and not along time.
+    pub(super) is_then: bool,
     last: bool,
 }
 
@@ -94,6 +125,7 @@ impl<'a> Snapshot<'a> {
             events: self.events.clone(),
             states: self.states.clone(),
             window: Some(window),
+            is_then: self.is_then,
             last: self.last,
         }
     }

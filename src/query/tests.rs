@@ -4,6 +4,7 @@ mod energy;
 mod fixture;
 mod jobs;
 mod large;
+mod then;
 mod windows;
 
 use fixture::{NOW, at, fleet};
@@ -408,7 +409,10 @@ fn what_means_nothing_is_pointed_at() {
     wrong("racks show {gpu.fan} over 5m", "no history");
     wrong("gpus show {node} over 5m", "nothing shown has values along time");
     wrong("events {over} 5m", "no values along time");
-    wrong("gpus {at} -5m", "no past state");
+    wrong("gpus {at} -5h", "history reaches back to");
+    wrong("gpus {at} 2037-01-01T00:00:00Z", "still to come");
+    wrong("jobs {at} -5m", "jobs are not known `at` a time");
+    wrong("gpus where {held}(util > 5, 1m) at -30s", "looks back from now");
     wrong("gpus over 5m {since} -5m", "both say");
     wrong("gpus {since} 23:59", "still to come");
     wrong("gpus where temp > {none}", "no meaning");

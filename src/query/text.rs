@@ -25,6 +25,9 @@ const JOINED: usize = 4;
 impl Text {
     /// Calls `visit` with each text of the row; several where the row reaches several things. Empty ones are left out.
     pub(super) fn each(&self, snapshot: &Snapshot<'_>, row: Row<'_>, visit: &mut dyn FnMut(&str)) {
+        if snapshot.is_then && self.is_of_now() {
+            return;
+        }
         let mut visit = |text: &str| {
             if !text.is_empty() {
                 visit(text);
@@ -68,6 +71,26 @@ impl Text {
         }
     }
 
+    /// Whether it changes from hour to hour, and only what it is now is known.
+    fn is_of_now(&self) -> bool {
+        let Text::Field(field, _) = self else { return false };
+        let is_of_job = field.row().scope == Scope::Job;
+        is_of_job
+            || matches!(
+                field,
+                Field::Fault
+                    | Field::Use
+                    | Field::Ran
+                    | Field::GivenTo
+                    | Field::Notes
+                    | Field::Bench
+                    | Field::Sched
+                    | Field::SchedReason
+                    | Field::SchedBy
+                    | Field::SchedSince
+            )
+    }
+
     /// The row's different texts as one; nothing where there is none.
     pub(super) fn joined(&self, snapshot: &Snapshot<'_>, row: Row<'_>) -> Option<String> {
         let mut texts: Vec<String> = Vec::new();
@@ -91,6 +114,7 @@ impl Text {
         self.each(snapshot, row, &mut |_| seen = true);
         match self {
             _ if seen => Some(false),
+            _ if snapshot.is_then && self.is_of_now() => None,
             Text::Of(_) | Text::Field(Field::Use, _) => None,
             // The scheduler says it, whether the node was heard of or not.
             Text::Field(Field::Bench, _) => Some(true),
