@@ -142,14 +142,13 @@ fn times(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<(Option<
         Ok(Window::new(span, step.unwrap_or_else(|| natural_step(snapshot.fleet, span, placed)), until))
     };
     match (query.when, query.over) {
-        (When::Now | When::At(Moment::Last, _), None) => Ok((None, None)),
+        (When::Now | When::At(..), None) => Ok((None, None)),
         (When::At(Moment::Last, spot), Some(_)) => {
             Err(complain("`at last` is one moment; leave it out for values along time", spot))
         }
         (When::Since(Moment::Last, spot), _) => {
             Err(complain("`last` is a moment of each node's own; it stands only after `at`", spot))
         }
-        (When::At(..), None) => Ok((None, None)),
         (When::At(moment, _), Some(over)) => {
             window(over.span, over.step, resolve(moment, now), over.spot).map(|window| (None, Some(window)))
         }

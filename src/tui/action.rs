@@ -65,6 +65,8 @@ actions! {
     ZoomIn "zoom-in" "zoom" "+ =", "Shows a shorter time in graphs.";
     ZoomOut "zoom-out" "zoom" "-", "Shows a longer time in graphs.";
     Freeze "freeze" "freeze" "Z", "Holds the screen still; again goes on.";
+    Earlier "earlier" "earlier" "{", "Shows everything as it was a tenth of the graphs' time earlier.";
+    Later "later" "later" "}", "Goes on in the past by as much, up to now.";
     NextView "next-view" "view" "tab", "Goes to the next view.";
     PreviousView "previous-view" "view" "backtab", "Goes to the view before.";
     View1 "view-1" "overview" "1", "Goes to the overview.";

@@ -6,30 +6,25 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     model::{
         Time, Unit,
-        incident::{Remark, Verb},
         question::{Answer, News, Question, Reply},
     },
     tui::{
-        Settings, TuiError,
-        ask::{Ask, sorted},
-        command::{self, Command},
+        Settings, TuiError, command,
         draw::Look,
-        habits::Habit,
         keymap::{Keymap, Keys},
+        past,
         prompt::{Kind, Prompt},
-        screen::{
-            Asked, Objection, Screen, Step, blast::Blast, columns::Columns, compare::Compare, gpu::Gpu, node::Node, of,
-            overview::Overview, table::TableScreen,
-        },
+        screen::{Asked, Objection, Screen, Step, overview::Overview, table::TableScreen},
         shared::Shared,
         theme::Theme,
-        update::Effects,
-        views::{self, Target},
+        views,
     },
 };
 
 /// Most stacks of screens that the history of views holds.
 const HISTORY: usize = 20;
+/// The least that one goes back in time at once: history of large fleets is kept in such steps.
+const LEAST_STEP: Duration = Duration::from_secs(10);
 /// How long a notice stands.
 const NOTICE: Duration = Duration::from_secs(4);
 
@@ -52,7 +47,7 @@ pub(crate) struct App {
     at: usize,
     serial: u32,
     notice: Option<(String, Time)>,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 /// The questions of the second line.
@@ -171,10 +166,42 @@ impl App {
         if self.shared.frozen.is_some() {
             // Held still: only what was never answered is asked, once.
             let open = own.filter(|asked| !top.answered.contains(&asked.part));
-            return open.map(|asked| question(top.serial, Asked { every: Duration::ZERO, ..asked })).collect();
+            let once = |asked| Asked { every: Duration::ZERO, ..self.about(asked) };
+            return open.map(|asked| question(top.serial, once(asked))).collect();
         }
-        let totals = self.totals().into_iter().map(|asked| question(0, asked));
-        totals.chain(own.map(|asked| question(top.serial, asked))).collect()
+        let totals = self.totals().into_iter().map(|asked| question(0, self.about(asked)));
+        totals.chain(own.map(|asked| question(top.serial, self.about(asked)))).collect()
+    }
+
+    /// What is asked, about the time that screens are about. What was does not change: it is asked once.
+    fn about(&self, asked: Asked) -> Asked {
+        match self.shared.then {
+            Some(then) => Asked { text: past::at(&asked.text, then), every: Duration::ZERO, ..asked },
+            None => asked,
+        }
+    }
+
+    /// Shows everything as it was at a time, or as it is now. Says how far back that can be.
+    pub(super) fn show_then(&mut self, then: Option<Time>) {
+        let reach = self.shared.census.as_ref().and_then(|census| census.history);
+        self.shared.then = match (then.filter(|then| *then < self.shared.now), reach) {
+            (Some(then), Some(reach)) if then < reach => {
+                let ago = Unit::Seconds.text(self.shared.now.since(reach).as_secs_f64());
+                self.say(format!("history reaches back {ago} only"));
+                Some(reach)
+            }
+            (then, _) => then,
+        };
+        self.arrange();
+    }
+
+    /// Goes back in time by a tenth of what graphs show, or on by as much.
+    pub(super) fn scrub(&mut self, back: bool) {
+        let step = (self.shared.span() / 10).max(LEAST_STEP);
+        let from = self.shared.then.unwrap_or(self.shared.now);
+        if back || self.shared.then.is_some() {
+            self.show_then(Some(if back { from - step } else { from + step }));
+        }
     }
 
     fn totals(&self) -> Vec<Asked> {
@@ -219,7 +246,12 @@ impl App {
         }
         // An answer to what was asked a moment ago, on another screen or for another window, is of no use any more.
         let wanted = top.serial == serial
-            && top.screen.asks(&self.shared).iter().any(|asked| asked.part == part && asked.text == reply.query);
+            && top
+                .screen
+                .asks(&self.shared)
+                .into_iter()
+                .map(|asked| self.about(asked))
+                .any(|it| it.part == part && it.text == reply.query);
         if !wanted || (frozen && top.answered.contains(&part)) {
             return false;
         }
@@ -386,131 +418,6 @@ impl App {
         let text = format!("ack {id} ");
         self.prompt = Some(Prompt::new(Kind::Command, &text));
         true
-    }
-
-    /// What is to be told to the hub of an incident; nothing where it is not known of which.
-    fn remark(&mut self, verb: Verb, number: Option<u64>, text: String) -> Option<Remark> {
-        let under = || self.screen().incident().and_then(|id| id.parse().ok());
-        let Some(incident) = number.or_else(under) else {
-            self.say("say of which incident: ack 17 waits for RMA");
-            return None;
-        };
-        let by = if self.settings.user.is_empty() { "somebody".into() } else { self.settings.user.clone() };
-        Some(Remark { incident, verb, text, by })
-    }
-
-    /// Goes to the saved view at this position.
-    pub(super) fn saved(&mut self, at: usize) -> Effects {
-        if let Some(query) = self.settings.views.get(at).map(|(_, query)| query.clone()) {
-            return self.run(&query);
-        }
-        self.say(format!("no view {} is saved: [[view]] in config.toml, with name and query", at + 1));
-        Effects::default()
-    }
-
-    /// Names of saved views.
-    pub(super) fn saved_names(&self) -> impl Iterator<Item = &str> {
-        self.settings.views.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
-    pub(super) fn run(&mut self, line: &str) -> Effects {
-        if let Some(at) = self.settings.views.iter().position(|(name, query)| name == line.trim() && query != line) {
-            return self.saved(at);
-        }
-        let command = match command::parse(line, &self.shared.levels) {
-            Ok(command) => command,
-            Err(objection) => {
-                let mut prompt = Prompt::new(Kind::Command, line);
-                prompt.objection = Some(objection);
-                self.prompt = Some(prompt);
-                return Effects::default();
-            }
-        };
-        if command != Command::Nothing && self.commands.last().is_none_or(|last| last != line) {
-            self.commands.push(line.to_owned());
-        }
-        match command {
-            Command::Nothing => {}
-            Command::Quit => return Effects { quit: true, ..Effects::default() },
-            Command::Say(verb, number, text) => {
-                let say = self.remark(verb, number, text);
-                return Effects { say, ..Effects::default() };
-            }
-            Command::Overview => self.go("overview"),
-            Command::Help => self.help(),
-            Command::Query(text) => {
-                let ask = views::complete(Ask::parse(&text), &self.shared.levels);
-                self.switch(Box::new(TableScreen::new(ask, &self.shared)));
-            }
-            Command::Node(name) => self.push(Box::new(Node::new(&name, &self.shared))),
-            Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
-            Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
-            Command::Bench => self.switch(Box::new(TableScreen::bench(&self.shared))),
-            Command::Blast => self.push(Box::new(Blast::new(&self.shared))),
-            Command::Compare(names) if names.is_empty() => self.compare(None),
-            Command::Compare(names) => self.compare(Some(names)),
-            Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
-            Command::Mine => {
-                self.switch(of(Target::Jobs("job.user".into(), self.settings.user.clone()), &[], &self.shared));
-            }
-            Command::Sort(words) => {
-                if !self.screen_mut().0.sort(&words) {
-                    self.say("nothing to sort here");
-                }
-            }
-            Command::Where(words) => match self.screen().filter() {
-                Some(_) => self.screen_mut().0.set_filter(&words),
-                None => self.say("nothing to filter here"),
-            },
-            Command::Theme(name) => self.change_theme(&name),
-        }
-        Effects::default()
-    }
-
-    /// Shows these things side by side, or those that are marked.
-    pub(super) fn compare(&mut self, names: Option<Vec<String>>) {
-        let names = names.unwrap_or_else(|| self.shared.marks.iter().cloned().collect());
-        match Compare::new(names.iter().map(String::as_str)) {
-            Ok(screen) => self.push(Box::new(screen)),
-            Err(words) => self.say(words),
-        }
-    }
-
-    /// Chooses the columns of the table on top.
-    pub(super) fn choose_columns(&mut self) {
-        let chooser = self.screen().manner().and_then(|(view, _)| Columns::new(view, &self.shared));
-        match chooser {
-            Some(screen) => self.push(Box::new(screen)),
-            None => self.say("there are no columns to choose here"),
-        }
-    }
-
-    /// Remembers what the table on top is sorted by.
-    pub(super) fn note_sort(&mut self) {
-        let Some((view, sort)) = self.screen().manner().map(|(view, sort)| (view.to_owned(), sort)) else { return };
-        let usual = sorted(&views::ask(&view, &self.shared.levels).sort);
-        let habit = self.shared.habits.of(&view);
-        let sort = if sort == usual { String::new() } else { sort };
-        self.shared.habits.set(&view, Habit { sort, ..habit });
-    }
-
-    /// Lists the keys of the screen on top.
-    pub(super) fn help(&mut self) {
-        let hints = self.screen().hints();
-        self.push(Box::new(crate::tui::screen::help::Help::new(hints)));
-    }
-
-    fn change_theme(&mut self, name: &str) {
-        match Theme::load(name, &self.settings.themes, self.settings.depth) {
-            Ok(theme) => self.shared.look.theme = theme,
-            Err(error) => self.say(error.to_string()),
-        }
-    }
-
-    /// Names of all themes.
-    pub(super) fn themes(&self) -> Vec<String> {
-        crate::tui::theme::names(&self.settings.themes)
     }
 }
 

@@ -55,6 +55,11 @@ pub(crate) static COMMANDS: &[Row] = &[
         help: "Filters the table; without a condition it shows everything.",
     },
     Row { name: "sort", usage: "sort [-]KEY,…", help: "Sorts the table." },
+    Row {
+        name: "when",
+        usage: "when [-20m]",
+        help: "Shows everything as it was then: -20m, 14:02, a whole time; now, or nothing, goes back to now.",
+    },
     Row { name: "theme", usage: "theme NAME", help: "Changes the theme." },
     Row { name: "help", usage: "help", help: "Lists the keys." },
     Row { name: "quit", usage: "quit", help: "Quits, as q does." },
@@ -89,6 +94,8 @@ pub(crate) enum Command {
     Where(String),
     /// Sorts the table.
     Sort(String),
+    /// Shows everything as it was at a time.
+    When(String),
     /// Changes the theme.
     Theme(String),
     /// Lists the keys.
@@ -119,6 +126,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         "mine" => Command::Mine,
         "ack" | "silence" | "reopen" => said(name, rest),
         "where" | "filter" => Command::Where(rest.into()),
+        "when" => Command::When(rest.into()),
         "sort" => Command::Sort(given("keys: -power,node")?),
         "theme" => Command::Theme(given("a theme's name")?),
         "help" => Command::Help,
@@ -235,6 +243,7 @@ mod tests {
         check("silence 30m burn-in", say(Verb::Silence(Duration::from_mins(30)), None, "burn-in"));
         check("silence 17 burn-in", say(Verb::Silence(SILENCE), Some(17), "burn-in"));
         check("blast", Command::Blast);
+        check("when -20m", Command::When("-20m".into()));
         check("compare gpu001:3 gpu002:3", Command::Compare(vec!["gpu001:3".into(), "gpu002:3".into()]));
         check("reopen 17", say(Verb::Reopen, Some(17), ""));
     }

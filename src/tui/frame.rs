@@ -145,6 +145,15 @@ fn banner(shared: &Shared) -> Option<String> {
     if let Some(since) = shared.frozen {
         return Some(format!("FROZEN for {} · Z to go on", age(since)));
     }
+    if let Some(then) = shared.then {
+        let time = Timestamp::from_millisecond(then.as_millis()).unwrap_or_default();
+        let time = time.to_zoned_datetime(shared.zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+        let [earlier, later] = [Action::Earlier, Action::Later].map(|action| shown(shared.keys.of(action)));
+        return Some(format!(
+            "AS OF {time}, {} ago · {earlier} earlier · {later} later · :when now goes on",
+            age(then)
+        ));
+    }
     match (&shared.link.0, shared.heard) {
         (Link::Lost(reason), heard) => {
             let last = heard.and_then(|at| Timestamp::from_millisecond(at.as_millis()).ok());

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) link: (Link, Time),
     /// When the last answer came.
     pub(crate) heard: Option<Time>,
+    /// The time that screens are about, where it is not now.
+    pub(crate) then: Option<Time>,
     /// Since when the screen is held still.
     pub(crate) frozen: Option<Time>,
     span: usize,
@@ -89,6 +91,7 @@ impl Shared {
             marks: BTreeSet::new(),
             link: (Link::Connecting, now),
             heard: None,
+            then: None,
             frozen: None,
             span: 1,
             follows: true,

@@ -3,6 +3,7 @@
 mod hub;
 mod incidents;
 mod keys;
+mod looks;
 mod mouse;
 mod saved;
 mod screens;

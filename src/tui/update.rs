@@ -181,6 +181,10 @@ impl App {
                 self.shared.frozen = if self.shared.frozen.is_some() { None } else { Some(self.shared.now) };
                 true
             }
+            Action::Earlier | Action::Later => {
+                self.scrub(action == Action::Earlier);
+                true
+            }
             Action::ZoomIn | Action::ZoomOut => self.zoom(action == Action::ZoomOut),
             Action::NextView | Action::PreviousView => self.turn(action == Action::PreviousView),
             Action::HistoryBack | Action::HistoryForward => self.travel(action == Action::HistoryBack),

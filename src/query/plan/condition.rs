@@ -52,7 +52,7 @@ impl Planner<'_> {
             }
             Expr::Held(inner, span, spot) => {
                 self.no_job(*spot)?;
-                self.from_now("`held`", *spot)?;
+                self.no_other_time("`held`", *spot)?;
                 if self.past {
                     return Err(complain("`held` does not stand inside another look at the past", *spot));
                 }

@@ -50,7 +50,7 @@ impl Planner<'_> {
             }
             Operand::Past(function, word, span) => {
                 self.now_only("a function of the past", word.spot)?;
-                self.from_now("it", word.spot)?;
+                self.no_other_time("it", word.spot)?;
                 self.no_job(word.spot)?;
                 let leaf = self.leaf(word)?;
                 Planner { past: true, placed: false, ..*self }.past_knows(leaf.metric, word.spot)?;
@@ -73,7 +73,7 @@ impl Planner<'_> {
             }
             Operand::Times(condition, span, spot) => {
                 self.now_only("`times`", *spot)?;
-                self.from_now("`times`", *spot)?;
+                self.no_other_time("`times`", *spot)?;
                 self.no_job(*spot)?;
                 let condition = Planner { past: true, ..*self }.condition(condition)?;
                 Ok(Value::Number(counted(Num::Times(Box::new(condition), *span))))
@@ -241,7 +241,7 @@ impl Planner<'_> {
     }
 
     /// Says no to what looks back from now, where the question is about another time.
-    pub(super) fn from_now(&self, what: &str, spot: Spot) -> Result<(), Complaint> {
+    pub(super) fn no_other_time(&self, what: &str, spot: Spot) -> Result<(), Complaint> {
         let is_then = self.snapshot.is_then;
         if is_then {
             Err(complain(format!("{what} looks back from now, and not from `at` a time"), spot))

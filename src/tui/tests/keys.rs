@@ -395,86 +395,6 @@ fn help_lists_every_action() {
 }
 
 #[test]
-fn what_is_marked_is_compared() {
-    let mut stage = stage();
-    stage.press("3 c");
-    assert!(stage.app.notice().is_some_and(|notice| notice.contains("mark two nodes or GPUs")));
-    stage.press("space space space c");
-    assert_eq!(trail(&stage), "gpus › compare gpus");
-    let marks: Vec<String> = stage.app.shared().marks.iter().cloned().collect();
-    let screen = stage.screen();
-    assert!(marks.iter().all(|name| screen.contains(name)) && screen.contains("COMPARE 3 gpus"), "{screen}");
-    assert!(screen.contains("power.limit") && screen.contains("serial"), "{screen}");
-    stage.press("!");
-    let odd = stage.screen();
-    assert!(odd.contains("only these; ! shows all") && !odd.contains("power.limit"), "{odd}");
-    stage.press("l enter");
-    assert_eq!(trail(&stage), format!("gpus › compare gpus › {}", marks[1]));
-    stage.press("esc esc");
-    stage.press(": c o m p a r e space g p u 0 0 1 space g p u 0 0 2 enter");
-    assert_eq!(trail(&stage), "gpus › compare nodes");
-}
-
-#[test]
-fn columns_are_chosen_ordered_and_sized_and_all_of_it_is_remembered() {
-    let mut stage = stage();
-    // What is at its right end depends on how much the others take.
-    let header = |stage: &Stage| -> String {
-        let screen = stage.screen();
-        let line = screen.lines().nth(3).unwrap_or_default().replace(['▾', '▴'], " ");
-        line.split_whitespace().take(5).collect::<Vec<_>>().join(" ")
-    };
-    stage.press("3");
-    let before = header(&stage);
-    assert!(before.contains("INDEX UTIL") || before.contains("GPU UTIL"), "{before}");
-    // The third one goes, and the second moves behind what is then the third.
-    stage.press("ctrl-w j j space k > l l l");
-    assert_eq!(trail(&stage), "gpus › columns");
-    stage.press("enter");
-    assert_eq!(trail(&stage), "gpus");
-    let after = header(&stage);
-    assert!(!after.contains(" UTIL"), "{before}\n{after}");
-    assert!(
-        stage.app.questions().iter().any(|it| it.query.starts_with("gpus ") && it.query.contains("show node,gpu."))
-    );
-    // Sorted by another one, and by two.
-    stage.press(": s o r t space - t e m p , n o d e enter");
-    stage.press("2 3");
-    assert_eq!(header(&stage), after, "it is as it was left");
-    assert!(stage.app.questions().iter().any(|it| it.query.contains(" sort -temp,node ")));
-    let habits = stage.app.shared().habits.clone();
-    assert_eq!(habits.of("gpus").sort, "-temp,node");
-    let mut again = Stage::with(Settings { habits, ..settings() }, 256, 8, SIZE);
-    again.press("3");
-    assert_eq!(again.screen().lines().skip(2).collect::<Vec<_>>(), stage.screen().lines().skip(2).collect::<Vec<_>>());
-    again.press("ctrl-w U enter");
-    assert_eq!(header(&again), before);
-    again.press("1 ctrl-w");
-    assert!(again.app.notice().is_some_and(|notice| notice.contains("no columns to choose")));
-}
-
-#[test]
-fn what_broke_first_is_in_the_first_lane() {
-    let mut stage = stage();
-    stage.press("b - - -");
-    assert_eq!(trail(&stage), "overview › blast");
-    let screen = stage.screen();
-    assert!(screen.contains("by kind") && screen.contains("gpu017:3"), "{screen}");
-    let last = |stage: &Stage| stage.screen().lines().nth(38).unwrap_or_default().to_owned();
-    assert!(last(&stage).contains("13:53:01  gpu017:3  XID"), "{}", last(&stage));
-    stage.press("right");
-    assert!(last(&stage).contains("gpu150:1"), "{}", last(&stage));
-    stage.press("m");
-    assert!(stage.screen().contains("by rack"));
-    stage.press("enter");
-    assert_eq!(trail(&stage), "overview › blast › gpu017:3");
-    stage.press("esc");
-    stage.write(":blast");
-    stage.press("enter M M");
-    assert!(stage.screen().contains("by rail"), "{}", stage.screen());
-}
-
-#[test]
 fn redraw_and_suspend_are_left_to_the_loop() {
     let mut stage = stage();
     let effects = stage.press("ctrl-l");
@@ -484,7 +404,7 @@ fn redraw_and_suspend_are_left_to_the_loop() {
 
 #[test]
 fn no_action_is_without_a_key_that_a_test_presses() {
-    let here = include_str!("keys.rs");
+    let here = [include_str!("keys.rs"), include_str!("looks.rs")].concat();
     let pressed: Vec<&str> = here.split('"').flat_map(|part| part.split(' ')).collect();
     for row in ACTIONS.iter().filter(|row| !Action::VIEWS.contains(&row.action) && !Action::SAVED.contains(&row.action))
     {

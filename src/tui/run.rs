@@ -1,0 +1,150 @@
+//! Runs commands: what follows `:`, and what keys do that is a command as well.
+
+use crate::{
+    model::incident::{Remark, Verb},
+    tui::{
+        app::App,
+        ask::{Ask, sorted},
+        command::{self, Command},
+        habits::Habit,
+        past,
+        prompt::{Kind, Prompt},
+        screen::{
+            blast::Blast, columns::Columns, compare::Compare, gpu::Gpu, help::Help, node::Node, of, table::TableScreen,
+        },
+        theme::{self, Theme},
+        update::Effects,
+        views::{self, Target},
+    },
+};
+
+impl App {
+    /// What is to be told to the hub of an incident; nothing where it is not known of which.
+    fn remark(&mut self, verb: Verb, number: Option<u64>, text: String) -> Option<Remark> {
+        let under = || self.screen().incident().and_then(|id| id.parse().ok());
+        let Some(incident) = number.or_else(under) else {
+            self.say("say of which incident: ack 17 waits for RMA");
+            return None;
+        };
+        let by = if self.settings.user.is_empty() { "somebody".into() } else { self.settings.user.clone() };
+        Some(Remark { incident, verb, text, by })
+    }
+
+    /// Goes to the saved view at this position.
+    pub(super) fn saved(&mut self, at: usize) -> Effects {
+        if let Some(query) = self.settings.views.get(at).map(|(_, query)| query.clone()) {
+            return self.run(&query);
+        }
+        self.say(format!("no view {} is saved: [[view]] in config.toml, with name and query", at + 1));
+        Effects::default()
+    }
+
+    /// Names of saved views.
+    pub(super) fn saved_names(&self) -> impl Iterator<Item = &str> {
+        self.settings.views.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
+    pub(super) fn run(&mut self, line: &str) -> Effects {
+        if let Some(at) = self.settings.views.iter().position(|(name, query)| name == line.trim() && query != line) {
+            return self.saved(at);
+        }
+        let command = match command::parse(line, &self.shared.levels) {
+            Ok(command) => command,
+            Err(objection) => {
+                let mut prompt = Prompt::new(Kind::Command, line);
+                prompt.objection = Some(objection);
+                self.prompt = Some(prompt);
+                return Effects::default();
+            }
+        };
+        if command != Command::Nothing && self.commands.last().is_none_or(|last| last != line) {
+            self.commands.push(line.to_owned());
+        }
+        match command {
+            Command::Nothing => {}
+            Command::Quit => return Effects { quit: true, ..Effects::default() },
+            Command::Say(verb, number, text) => {
+                let say = self.remark(verb, number, text);
+                return Effects { say, ..Effects::default() };
+            }
+            Command::Overview => self.go("overview"),
+            Command::Help => self.help(),
+            Command::Query(text) => {
+                let ask = views::complete(Ask::parse(&text), &self.shared.levels);
+                self.switch(Box::new(TableScreen::new(ask, &self.shared)));
+            }
+            Command::Node(name) => self.push(Box::new(Node::new(&name, &self.shared))),
+            Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
+            Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
+            Command::Bench => self.switch(Box::new(TableScreen::bench(&self.shared))),
+            Command::Blast => self.push(Box::new(Blast::new(&self.shared))),
+            Command::Compare(names) if names.is_empty() => self.compare(None),
+            Command::Compare(names) => self.compare(Some(names)),
+            Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
+            Command::Mine => {
+                self.switch(of(Target::Jobs("job.user".into(), self.settings.user.clone()), &[], &self.shared));
+            }
+            Command::When(words) => match past::moment(&words, self.shared.now, &self.shared.zone) {
+                Ok(then) => self.show_then(then),
+                Err(problem) => self.say(problem),
+            },
+            Command::Sort(words) => {
+                if !self.screen_mut().0.sort(&words) {
+                    self.say("nothing to sort here");
+                }
+            }
+            Command::Where(words) => match self.screen().filter() {
+                Some(_) => self.screen_mut().0.set_filter(&words),
+                None => self.say("nothing to filter here"),
+            },
+            Command::Theme(name) => self.change_theme(&name),
+        }
+        Effects::default()
+    }
+
+    /// Shows these things side by side, or those that are marked.
+    pub(super) fn compare(&mut self, names: Option<Vec<String>>) {
+        let names = names.unwrap_or_else(|| self.shared.marks.iter().cloned().collect());
+        match Compare::new(names.iter().map(String::as_str)) {
+            Ok(screen) => self.push(Box::new(screen)),
+            Err(words) => self.say(words),
+        }
+    }
+
+    /// Chooses the columns of the table on top.
+    pub(super) fn choose_columns(&mut self) {
+        let chooser = self.screen().manner().and_then(|(view, _)| Columns::new(view, &self.shared));
+        match chooser {
+            Some(screen) => self.push(Box::new(screen)),
+            None => self.say("there are no columns to choose here"),
+        }
+    }
+
+    /// Remembers what the table on top is sorted by.
+    pub(super) fn note_sort(&mut self) {
+        let Some((view, sort)) = self.screen().manner().map(|(view, sort)| (view.to_owned(), sort)) else { return };
+        let usual = sorted(&views::ask(&view, &self.shared.levels).sort);
+        let habit = self.shared.habits.of(&view);
+        let sort = if sort == usual { String::new() } else { sort };
+        self.shared.habits.set(&view, Habit { sort, ..habit });
+    }
+
+    /// Lists the keys of the screen on top.
+    pub(super) fn help(&mut self) {
+        let hints = self.screen().hints();
+        self.push(Box::new(Help::new(hints)));
+    }
+
+    fn change_theme(&mut self, name: &str) {
+        match Theme::load(name, &self.settings.themes, self.settings.depth) {
+            Ok(theme) => self.shared.look.theme = theme,
+            Err(error) => self.say(error.to_string()),
+        }
+    }
+
+    /// Names of all themes.
+    pub(super) fn themes(&self) -> Vec<String> {
+        theme::names(&self.settings.themes)
+    }
+}
