@@ -68,7 +68,8 @@ impl Window {
         self.from + self.step * self.at.get() as u32
     }
 
-    fn to(&self) -> Time {
+    /// When the last step ends.
+    pub(super) fn to(&self) -> Time {
         self.from + self.step * self.steps as u32
     }
 

@@ -87,6 +87,10 @@ impl Seen {
     /// The fleet as it was seen, with its events where the view is of events.
     pub(super) fn view<'a>(&'a self, fleet: &'a Fleet, kind: Kind) -> Snapshot<'a> {
         let mut snapshot = self.of(fleet);
+        if let Some(then) = self.then.as_ref().filter(|_| !kind.is_of_nodes()) {
+            // What is said of these says itself since when and until when.
+            (snapshot.now, snapshot.window, snapshot.is_then) = (then.to(), None, false);
+        }
         if kind == Kind::Event {
             // What happened last is what people look for first.
             snapshot.events = fleet.events().rev().collect();
@@ -359,11 +363,13 @@ impl<'a> Snapshot<'a> {
 
     fn of_incident(&self, metric: MetricId, item: Item) -> Number {
         let incident = &self.fleet.troubles().get(item.slot as usize).ok_or(Gap::Unknown)?.incident;
+        let cleared = incident.cleared.filter(|cleared| *cleared <= self.now);
+        let stage = if incident.cleared.is_some() && cleared.is_none() { Stage::Open } else { incident.stage };
         let seconds = |to: Time, from: Time| to.seconds_after(from).max(0.0);
         match metric {
             incident::SEVERITY => Ok(f64::from(incident.severity as u8)),
-            incident::STAGE => Ok(f64::from(incident.stage as u8)),
-            incident::AGE => Ok(seconds(incident.cleared.unwrap_or(self.now), incident.since)),
+            incident::STAGE => Ok(f64::from(stage as u8)),
+            incident::AGE => Ok(seconds(cleared.unwrap_or(self.now), incident.since)),
             incident::SEEN => Ok(seconds(self.now, incident.seen)),
             incident::COUNT => Ok(f64::from(incident.count)),
             incident::NODES => Ok(incident.nodes.len() as f64),

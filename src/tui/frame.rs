@@ -2,6 +2,7 @@
 //! What must not be overlooked (frozen, link lost) takes the second line over, in words.
 
 use jiff::Timestamp;
+use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
     model::{Unit, question::Link, state::Census, table::Cell, unit::grouped},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Draws everything. Says where the cursor is to be, while a line is being typed.
-pub(crate) fn draw(app: &App, buffer: &mut ratatui::buffer::Buffer) -> Option<(u16, u16)> {
+pub(crate) fn draw(app: &App, buffer: &mut Buffer) -> Option<(u16, u16)> {
     let shared = app.shared();
     let area = buffer.area;
     let mut pen = Pen::new(buffer, area, &shared.look);
@@ -86,6 +87,22 @@ fn tabs(pen: &mut Pen<'_>, mut x: u16, app: &App) {
         let role = if here { Role::HeaderHere } else { Role::HeaderCrumb };
         x = pen.text(x, 0, &format!("{} {name}", number + 1), role) + 2;
     }
+}
+
+/// The view whose name stands in this column of the header.
+pub(crate) fn tab_at(app: &App, column: u16) -> Option<String> {
+    let shared = app.shared();
+    let mut line = Buffer::empty(Rect::new(0, 0, shared.size.0, 1));
+    let area = line.area;
+    header(&mut Pen::new(&mut line, area, &shared.look), app);
+    let shown: Vec<&str> = line.content.iter().map(ratatui::buffer::Cell::symbol).collect();
+    app.tabs().into_iter().zip(1..).map(|((name, _), number)| (format!("{number} {name}"), name)).find_map(
+        |(tab, name)| {
+            let long = usize::from(width(&tab));
+            let start = (0..shown.len().saturating_sub(long)).find(|at| shown[*at..*at + long].concat() == tab)?;
+            (start..start + long).contains(&usize::from(column)).then_some(name)
+        },
+    )
 }
 
 fn tabs_width(app: &App) -> u16 {

@@ -8,7 +8,7 @@ use crate::{
     tui::{
         action::Action,
         app::App,
-        command,
+        command, frame,
         keymap::Meaning,
         prompt::{Kind, Typed},
         screen::Step,
@@ -114,6 +114,11 @@ impl App {
             _ if self.prompt.is_some() => return Effects::default(),
             MouseEventKind::ScrollUp => scrolls(Action::Up),
             MouseEventKind::ScrollDown => scrolls(Action::Down),
+            MouseEventKind::Down(MouseButton::Left) if row == 0 => {
+                let Some(view) = frame::tab_at(self, column) else { return Effects::default() };
+                self.go(&view);
+                return Effects::redraw(true);
+            }
             MouseEventKind::Down(MouseButton::Left) => {
                 let Some(y) = row.checked_sub(HEAD).filter(|y| *y < self.shared.body().1) else {
                     return Effects::default();

@@ -143,13 +143,56 @@ fn picture(terminal: &mut Terminal, name: &str, words: &[&str]) {
     }
 }
 
-#[test]
-fn screenshots_show_the_overview_and_what_jobs_have() {
-    let mut terminal = start(&["demo", "--nodes", "256", "--seed", "7"], 36, 120);
-    terminal.await_screen("the first faults", |s| s.contains("XID 79"));
+/// A demo that has been up for long enough to show curves, where pictures are made anew.
+fn demo(args: &[&str], (rows, cols): (u16, u16)) -> Terminal {
+    let mut terminal = start(&[&["demo", "--nodes", "256", "--seed", "7"], args].concat(), rows, cols);
+    terminal.await_screen("nodes", |s| s.contains("PROBLEMS") && s.contains(" up"));
     if updates() {
         terminal.watch_for(std::time::Duration::from_mins(2));
     }
+    terminal
+}
+
+#[test]
+fn screenshots_show_what_is_wrong_beside_what_is_not() {
+    let mut terminal = demo(&[], (40, 140));
+    terminal.await_screen("the first faults", |s| s.contains("XID 79"));
+    terminal.press("m");
+    picture(&mut terminal, "grid", &["NODES"]);
+    terminal.press(":incidents\r");
+    picture(&mut terminal, "problems", &["INCIDENTS", "XID 79", "SUBJECT"]);
+    terminal.press("\r");
+    picture(&mut terminal, "incident", &["WHY", "DO", "peers"]);
+    terminal.press(":gpus where xid = 79\r");
+    terminal.await_screen("lost GPUs", |s| s.contains("where xid = 79") && s.contains("XID 79"));
+    terminal.press(" :gpus sort -power\r");
+    terminal.await_screen("busy ones", |s| s.contains("–35 of 2,048") && s.contains("1 marked"));
+    terminal.press("   c");
+    picture(&mut terminal, "compare", &["COMPARE", "stand", "clock.sm"]);
+    terminal.press(":nodes\r");
+    terminal.await_screen("the nodes", |s| s.contains("NODE ") && s.contains("of 256"));
+    terminal.press("\r");
+    picture(&mut terminal, "node", &["GPUS 8", "UTIL"]);
+    terminal.press("\r");
+    picture(&mut terminal, "gpu", &["METRICS", "SM CLOCK"]);
+    terminal.press(":blast\r");
+    picture(&mut terminal, "blast", &["WHAT HAPPENED", "XID"]);
+}
+
+#[test]
+fn screenshots_show_other_themes_and_a_small_terminal() {
+    for theme in ["nord", "gruvbox-light", "catppuccin-mocha"] {
+        let mut terminal = demo(&["--theme", theme], (30, 110));
+        picture(&mut terminal, &format!("theme-{theme}"), &["overview", "PROBLEMS"]);
+    }
+    let mut terminal = demo(&[], (24, 80));
+    picture(&mut terminal, "small", &["PROBLEMS"]);
+}
+
+#[test]
+fn screenshots_show_the_overview_and_what_jobs_have() {
+    let mut terminal = demo(&[], (36, 120));
+    terminal.await_screen("the first faults", |s| s.contains("XID 79"));
     picture(&mut terminal, "overview", &["overview", "NODES", "PROBLEMS"]);
     terminal.press("4");
     picture(&mut terminal, "jobs", &["JOBS", "JOB", "USER", "running", "pretrain"]);

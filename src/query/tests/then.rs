@@ -1,8 +1,16 @@
 //! Questions about another time than now, on the small fleet.
 
-use crate::model::table::Cell;
+use crate::model::{
+    incident::{Incident, Severity, Stage, Subject},
+    question::Answer,
+    table::Cell,
+};
 
-use super::{cells, check, series, table};
+use super::{
+    ask, cells, check,
+    fixture::{at, fleet},
+    series, shown, table,
+};
 
 #[test]
 fn a_table_of_then_is_a_step_of_the_values_along_time() {
@@ -61,4 +69,31 @@ fn events_and_incidents_of_then_are_those_that_had_begun() {
     let before = table("events at -97s");
     assert!(before.rows.len() < now.rows.len(), "{before:?}");
     assert_eq!(table("events at -1s").rows.len(), now.rows.len());
+    let mut fleet = fleet();
+    let incident = |id, since, cleared: Option<i64>| Incident {
+        id,
+        rule: "hot".into(),
+        severity: Severity::Warn,
+        stage: if cleared.is_some() { Stage::Cleared } else { Stage::Open },
+        subject: Subject::Node { node: "gpu001".into() },
+        nodes: vec!["gpu001".into()],
+        since: at(since),
+        seen: at(since),
+        cleared: cleared.map(at),
+        count: 1,
+        reason: String::new(),
+        evidence: Vec::new(),
+        action: String::new(),
+        commands: Vec::new(),
+        note: None,
+    };
+    fleet.set_incidents(vec![incident(1, 20, Some(60)), incident(2, 70, None), incident(3, 99, None)]);
+    let check = |text: &str, expected: &str| {
+        let Ok(Answer::Table(table)) = ask(&fleet, text) else { panic!("{text}") };
+        let words: Vec<_> = shown(&table).map(|cells| cells.join(" ")).collect();
+        assert_eq!(words.join(", "), expected, "{text}");
+    };
+    check("incidents show incident, stage at -50s", "1 open");
+    check("incidents where stage = open show incident, stage at -10s", "2 open");
+    check("incidents where stage = open show incident", "2, 3");
 }

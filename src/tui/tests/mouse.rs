@@ -37,3 +37,17 @@ fn the_mouse_chooses_sorts_and_goes_in() {
     stage.click(x + 4, y);
     assert!(stage.screen().lines().next().expect("a header").contains(&cell), "{}", stage.screen());
 }
+
+#[test]
+fn a_click_on_a_view_goes_there() {
+    let mut stage = Stage::new(256, 8, (200, 50));
+    let header = stage.screen().lines().next().expect("a header").to_owned();
+    let place = |words: &str| header[..header.find(words).expect(words)].chars().count() as u16;
+    stage.click(place("3 gpus") + 2, 0);
+    assert_eq!(stage.app.crumbs(), ["gpus"]);
+    stage.click(place("supertop"), 0);
+    assert_eq!(stage.app.crumbs(), ["gpus"]);
+    stage.press("enter");
+    stage.click(place("2 nodes"), 0);
+    assert_eq!(stage.app.crumbs().len(), 2, "there is the way here instead");
+}

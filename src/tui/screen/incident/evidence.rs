@@ -2,17 +2,21 @@
 //! of its narrowest place. Events of the subject are marked under the curves.
 
 use jiff::Timestamp;
-use ratatui::layout::Rect;
 
 use crate::{
     model::{
         question::Answer,
         series::{Line, Series},
         table::{Cell, Table},
+        unit::Unit,
     },
     tui::{
         ask::quoted,
-        draw::{Pen, chart::Chart, graph::Graph},
+        draw::{
+            Pen,
+            chart::Chart,
+            graph::{self, Graph},
+        },
         screen::{Asked, replace_series, replace_table},
         shared::Shared,
         verdict::Health,
@@ -115,32 +119,33 @@ impl Evidence {
         });
         let tells = |own: Option<&Line>, peers: Option<&Line>| own.into_iter().chain(peers).any(has_values);
         let shown: Vec<_> = known.into_iter().filter(|(_, own, peers)| tells(*own, peers.as_ref())).collect();
-        let Some(columns) =
-            [1, 2].into_iter().find(|n| high / (shown.len() as u16).div_ceil(*n).max(1) >= 6 || *n == 2)
-        else {
-            return;
-        };
-        let columns: u16 = if wide < 70 { 1 } else { columns };
-        let lines = (shown.len() as u16).div_ceil(columns).max(1);
-        // A line of marks under each curve, and one between one row of curves and the next.
+        let lines = shown.len().max(1) as u16;
+        // A line of marks under each curve, and one between one curve and the next.
         let tall = (high / lines).min(TALL);
-        let is_small = tall < 5;
-        let (tall, each) = if is_small { (1, wide / columns) } else { (tall, wide / columns) };
         for (at, (title, own, peers)) in (0..).zip(&shown) {
-            let area = Rect::new(at % columns * each, at / columns * tall, each.saturating_sub(2), tall);
-            let mut part = pen.part(area.x, area.y, area.width, area.height);
-            let mut all = vec![("", *own)];
-            if let Some(peers) = peers.as_ref().filter(|peers| has_values(peers)) {
-                all.push(("peers ", Some(peers)));
-            }
-            let chart = Chart { title, lines: all, note: String::new(), limit: None, span: shared.span_words() };
-            if is_small {
-                chart.draw(&mut part);
+            let peers = peers.as_ref().filter(|peers| has_values(peers));
+            let chart =
+                |title, lines, limit| Chart { title, lines, note: String::new(), limit, span: shared.span_words() };
+            if tall < 5 {
+                let both = [("", *own)].into_iter().chain(peers.map(|peers| ("peers ", Some(peers))));
+                chart(title, both.collect(), None).draw(&mut pen.part(0, at, wide, 1));
                 continue;
             }
-            chart.draw(&mut part.part(0, 0, area.width, tall - 2));
+            // Beside each other, on one scale.
+            let known: Vec<&Line> = own.iter().copied().chain(peers).collect();
+            let values: Vec<&[Option<f64>]> = known.iter().map(|line| line.values.as_slice()).collect();
+            let unit = known.first().and_then(|line| line.column.unit).unwrap_or(Unit::One);
+            let limit = Some(graph::range(unit, &values).1);
+            let each = wide / if peers.is_some() { 2 } else { 1 };
+            let of_own = chart(title, vec![("", *own)], limit);
+            of_own.draw(&mut pen.part(0, at * tall, each.saturating_sub(2), tall - 2));
             if let Some(own) = own {
-                self.draw_marks(&mut part.part(0, tall - 2, area.width, 1), curves, &chart.graph(own));
+                let mut marks = pen.part(0, (at + 1) * tall - 2, each.saturating_sub(2), 1);
+                self.draw_marks(&mut marks, curves, &of_own.graph(own));
+            }
+            if peers.is_some() {
+                let mut part = pen.part(each, at * tall, each.saturating_sub(1), tall - 2);
+                chart("peers", vec![("", peers)], limit).draw(&mut part);
             }
         }
     }
