@@ -49,7 +49,10 @@ use app::App;
 pub use draw::Symbols;
 pub use habits::Habits;
 pub use still::Still;
-use terminal::{Guard, Paper};
+use terminal::{
+    Guard, Paper,
+    clipboard::{self, Way},
+};
 pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
 use update::{Draw, Effects, Input};
 
@@ -173,7 +176,8 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<End, TuiError> {
     let mut signals = Signals::new()?;
     let guard = Guard::new(takes_mouse)?;
     let paper = Paper::new(io::stdout(), crossterm::terminal::size()?);
-    let mut face = Face { app, terminal: Terminal::new(paper)? };
+    let clipboard = Way::detect(|name| std::env::var(name).ok());
+    let mut face = Face { app, terminal: Terminal::new(paper)?, clipboard };
     face.ask(&port);
     face.redraw(true)?;
     let mut events = EventStream::new();
@@ -221,6 +225,7 @@ fn now() -> Time {
 struct Face {
     app: App,
     terminal: Terminal<Paper<io::Stdout>>,
+    clipboard: Way,
 }
 
 impl Face {
@@ -272,8 +277,10 @@ impl Face {
     }
 
     fn carry_out(&mut self, effects: &Effects) -> io::Result<()> {
-        if let Some(text) = &effects.copy {
-            terminal::copy(self.terminal.backend_mut().out(), text)?;
+        if let Some(text) = &effects.copy
+            && let Err(words) = clipboard::copy(self.terminal.backend_mut().out(), self.clipboard, text)?
+        {
+            self.app.say(words);
         }
         if effects.suspend {
             terminal::give_back();

@@ -1,9 +1,10 @@
 //! The terminal: taken over at the start, given back whatever happens, and written to once a frame.
 
+pub(crate) mod clipboard;
 mod paper;
 
 use std::{
-    io::{self, Write, stdout},
+    io::{self, stdout},
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, ThreadId},
 };
@@ -72,28 +73,12 @@ pub(crate) fn give_back() {
     }
 }
 
-/// Puts `text` on the clipboard of the terminal, which may be at the other end of an SSH connection: OSC 52.
-pub(crate) fn copy(out: &mut impl Write, text: &str) -> io::Result<()> {
-    write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
-    out.flush()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let n = chunk.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let letter = LETTERS[(n >> (18 - 6 * at) & 63) as usize];
-            out.push(if at > chunk.len() { '=' } else { char::from(letter) });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{io::Read, num::NonZero};
+    use std::{
+        io::{Read, Write},
+        num::NonZero,
+    };
 
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
@@ -150,18 +135,5 @@ mod tests {
         assert!(reports());
         assert!(!TAKEN.load(Ordering::SeqCst), "given back before the report");
         assert!(elsewhere(), "after that every panic is reported");
-    }
-
-    #[test]
-    fn the_clipboard_gets_base64() {
-        let check = |text: &str, expected: &str| assert_eq!(base64(text.as_bytes()), expected);
-        check("", "");
-        check("f", "Zg==");
-        check("fo", "Zm8=");
-        check("foo", "Zm9v");
-        check("gpu[017,021-024]", "Z3B1WzAxNywwMjEtMDI0XQ==");
-        let mut out = Vec::new();
-        copy(&mut out, "foo").unwrap();
-        assert_eq!(out, b"\x1b]52;c;Zm9v\x07");
     }
 }

@@ -23,3 +23,4 @@ mod slurm;
 mod source;
 mod terminal;
 mod tidy;
+mod tmux;
