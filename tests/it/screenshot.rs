@@ -161,6 +161,9 @@ fn screenshots_show_what_is_wrong_beside_what_is_not() {
     picture(&mut terminal, "grid", &["NODES"]);
     terminal.press(":incidents\r");
     picture(&mut terminal, "problems", &["INCIDENTS", "XID 79", "SUBJECT"]);
+    // After a minute the heat is explained by what it does to the clock.
+    terminal.press(":incidents where rule = gpu.temp.over or rule = gpu.throttle.hw_thermal\r");
+    terminal.await_screen("the hot GPU", |s| s.contains("INCIDENTS · where") && s.contains(" gpu050:4 "));
     terminal.press("\r");
     picture(&mut terminal, "incident", &["WHY", "DO", "peers"]);
     terminal.press(":gpus where xid = 79\r");
