@@ -216,6 +216,7 @@ pub(super) fn default_path() -> Option<PathBuf> {
 }
 
 /// Where a person's wishes of tables are kept.
+#[cfg(feature = "tui")]
 pub(super) fn tables_path() -> Option<PathBuf> {
     let strategy = etcetera::choose_base_strategy().ok()?;
     Some(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("supertop/tables.toml"))
