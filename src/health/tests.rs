@@ -428,3 +428,29 @@ fn what_comes_back_while_it_proves_itself_is_written_down_as_open() {
     }
     assert_eq!(stages, [vec![Stage::Open], vec![Stage::Verifying], vec![Stage::Open], vec![]]);
 }
+
+#[test]
+fn ten_thousand_events_in_a_second_are_few_incidents() {
+    let mut fleet = fleet(40);
+    for n in 0..10_000 {
+        let (node, gpu) = (n % 40, n / 40 % 8);
+        let event = Event {
+            id: format!("b/{n}"),
+            time: at(0),
+            subject: report::Subject::Gpu { bus: format!("0000:0{gpu}:00.0") },
+            kind: EventKind::Xid(79),
+            text: format!("NVRM: Xid (PCI:0000:0{gpu}:00): 79, GPU has fallen off the bus."),
+        };
+        assert!(fleet.event(NodeId::at(node), event, at(0)));
+    }
+    let mut health = Health::new(Rules::default());
+    health.look(&&fleet, at(1)).now_or_never().expect("nobody else waits for this fleet");
+    let told = health.incidents();
+    let told: Vec<&Incident> = told.iter().filter(|it| it.rule == "gpu.xid").collect();
+    assert_eq!(told.len(), 10, "one for each rack");
+    assert_eq!(told.iter().map(|it| it.count).sum::<u32>(), 10_000, "and none is lost");
+    for Incident { reason, evidence, commands, .. } in told {
+        assert!(reason.starts_with("4 of 4 nodes: ") && reason.len() < 120, "{reason}");
+        assert!(evidence.len() <= 16 && commands.len() <= 64, "{evidence:?} {commands:?}");
+    }
+}
