@@ -78,7 +78,7 @@ impl App {
             Command::Gpu(node, index) => self.push(Box::new(Gpu::new(&node, &index, &self.shared))),
             Command::Job(id) => self.push(of(Target::Job(id), &[], &self.shared)),
             Command::Bench => self.switch(Box::new(TableScreen::bench(&self.shared))),
-            Command::Blast => self.push(Box::new(Blast::new(&self.shared))),
+            Command::Blast => self.show_blast(),
             Command::Compare(names) if names.is_empty() => self.compare(None),
             Command::Compare(names) => self.compare(Some(names)),
             Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
@@ -110,6 +110,11 @@ impl App {
             Ok(screen) => self.push(Box::new(screen)),
             Err(words) => self.say(words),
         }
+    }
+
+    /// Shows what happened along time.
+    pub(super) fn show_blast(&mut self) {
+        self.push(Box::new(Blast::new(&self.shared)));
     }
 
     /// Chooses the columns of the table on top.

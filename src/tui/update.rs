@@ -165,7 +165,7 @@ impl App {
             Action::Back => self.back(),
             Action::Command => self.open_prompt(Kind::Command),
             Action::Blast => {
-                self.run("blast");
+                self.show_blast();
                 true
             }
             Action::Columns => {

@@ -1,6 +1,6 @@
 //! What happened, as marks in time, and the lanes that they are put into.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
@@ -101,14 +101,16 @@ pub(super) struct Lane<'a> {
 /// The lanes, those first in which something happened first.
 pub(super) fn lanes<'a>(marks: &'a [Mark], by: &By) -> Vec<Lane<'a>> {
     let mut lanes: Vec<Lane<'a>> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     let mut sorted: Vec<&Mark> = marks.iter().collect();
     sorted.sort_by(|a, b| (a.time, &a.subject).cmp(&(b.time, &b.subject)));
     for mark in sorted {
         let name = mark.lane(by);
-        match lanes.iter_mut().find(|lane| lane.name == name) {
-            Some(lane) => lane.marks.push(mark),
-            None => lanes.push(Lane { name, marks: vec![mark] }),
-        }
+        let at = *known.entry(name).or_insert_with_key(|name| {
+            lanes.push(Lane { name: name.clone(), marks: Vec::new() });
+            lanes.len() - 1
+        });
+        lanes[at].marks.push(mark);
     }
     lanes
 }
