@@ -1,5 +1,6 @@
 //! A fleet in which even what stands still on a machine moves: the most that a hub would have to bear.
-//! Sizes, limits and old errors go up by one quantum and down again; nothing that tells of a fault is touched.
+//! Limits, old errors and what links can do go up by one quantum and down again. Nothing that tells of a fault is touched,
+//! and nothing of which a node that differs from most is in trouble: samples of two nodes are never of the same moment.
 
 use super::moment::Moment;
 use crate::model::{
@@ -9,8 +10,7 @@ use crate::model::{
 };
 
 /// Metrics that no machine changes from second to second, and whose next value is as good as the last.
-const STILL: [MetricId; 32] = [
-    gpu::MEM_TOTAL,
+const STILL: [MetricId; 31] = [
     gpu::POWER_LIMIT,
     gpu::TEMP_LIMIT,
     gpu::TEMP_MEM_LIMIT,
@@ -19,17 +19,17 @@ const STILL: [MetricId; 32] = [
     gpu::PSTATE,
     gpu::DEC,
     gpu::PROCS,
+    gpu::PCIE_GEN,
     gpu::PCIE_GEN_MAX,
+    gpu::PCIE_WIDTH,
     gpu::PCIE_WIDTH_MAX,
     gpu::PCIE_REPLAY,
     gpu::PCIE_REPLAY_MINUTE,
-    gpu::NVLINK_LINKS,
     gpu::NVLINK_ERRORS,
     gpu::NVLINK_ERRORS_MINUTE,
     gpu::ECC_SBE,
     gpu::ECC_SBE_MINUTE,
     gpu::REMAP_CORR,
-    nic::RATE,
     nic::ERRORS,
     nic::ERRORS_HOUR,
     nic::LINK_DOWNED,
@@ -51,6 +51,43 @@ pub(super) fn stir(moment: &Moment, values: &mut Values) {
         for cell in values.row_mut(metric) {
             if let Some(steps) = cell.steps() {
                 *cell = super::count(steps + step);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        collect::sim::{Faults, Plan, Sim},
+        health::Rules,
+    };
+
+    #[test]
+    fn what_moves_is_no_trouble() {
+        // By a quantum it differs from node to node, for their samples are of different moments.
+        for rule in Rules::default().rules {
+            for metric in STILL {
+                let key = &metric.builtin().unwrap().key;
+                for differs in ["<", "!=", ">"] {
+                    let compares = format!("{key} {differs} majority(");
+                    assert!(!rule.when.contains(&compares), "{}: {}", rule.id, rule.when);
+                }
+            }
+        }
+        let plan = Plan { nodes: 4, restless: true, faults: Faults::Given(Vec::new()), ..Plan::default() };
+        let (now, sim) = (plan.start + Duration::from_secs(61), Sim::new(plan));
+        let mut values = sim.values();
+        for n in 0..4 {
+            for later in [0, 1].map(Duration::from_secs) {
+                sim.sample(n, now + later, &mut values);
+                for pair in [[gpu::PCIE_WIDTH, gpu::PCIE_WIDTH_MAX], [gpu::PCIE_GEN, gpu::PCIE_GEN_MAX]] {
+                    let [has, can] = pair.map(|metric| values.row(metric).to_vec());
+                    assert_eq!(has, can, "node {n}");
+                }
             }
         }
     }
