@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What check says of a hub, and its exit code.
-fn check(hub: &Hub, args: &[&str]) -> (Value, Option<i32>) {
+pub(crate) fn check(hub: &Hub, args: &[&str]) -> (Value, Option<i32>) {
     let output = supertop().arg("check").args(args).args(["-o", "json", "--hub"]).arg(&hub.socket).output().unwrap();
     let said = serde_json::from_slice(&output.stdout);
     let said = said.unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&output.stderr)));

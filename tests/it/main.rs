@@ -16,6 +16,7 @@ mod pty;
 mod published;
 mod readings;
 mod readme;
+mod scenarios;
 mod screenshot;
 mod session;
 mod simulated;
