@@ -7,6 +7,7 @@ pub mod hostlist;
 pub mod identity;
 pub mod incident;
 pub mod job;
+pub mod json;
 pub mod metric;
 pub mod place;
 pub mod question;

@@ -9,6 +9,7 @@ mod app;
 mod ask;
 mod command;
 mod draw;
+mod errand;
 mod frame;
 mod habits;
 mod keymap;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub keys: BTreeMap<String, String>,
     /// What is wanted of tables, as it was when this ended the last time.
     pub habits: Habits,
+    /// What drains a node and the like, by name: a template for each line, with `{node}` and `{reason}` in it.
+    pub commands: BTreeMap<String, Vec<String>>,
     /// Saved views: name and query, for `alt-1` on.
     pub views: Vec<(String, String)>,
     /// Whether clicks and the wheel are taken; the terminal then selects text with Shift only.
@@ -112,6 +115,7 @@ impl Default for Settings {
             themes: Vec::new(),
             keys: BTreeMap::new(),
             habits: Habits::default(),
+            commands: BTreeMap::new(),
             views: Vec::new(),
             mouse: true,
             depth: Depth::detect(var),

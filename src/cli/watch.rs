@@ -68,15 +68,21 @@ pub(super) fn demo(args: Demo, config: &Config) -> Result<ExitCode> {
 fn hub_settings(config: &Config) -> Result<hub::Settings> {
     let mut settings = hub::Settings::default();
     settings.fleet.levels = config.levels();
-    settings.rules = Rules::read(&config.rules()).map_err(|problem| Usage(format!("config.toml: {problem}")))?;
+    settings.rules = rules(config)?;
     Ok(settings)
+}
+
+fn rules(config: &Config) -> Result<Rules, Usage> {
+    Rules::read(&config.rules()).map_err(|problem| Usage(format!("config.toml: {problem}")))
 }
 
 fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
     let (keys, levels, mouse) = (config.keys.clone(), config.levels().names().to_vec(), config.mouse.unwrap_or(true));
     let views = config.view.iter().map(|view| (view.name.clone(), view.query.clone())).collect();
+    let commands = rules(config)?.commands().clone();
     let (habits, notice) = remembered();
-    let mut settings = tui::Settings { keys, habits, views, mouse, levels, notice, ..tui::Settings::default() };
+    let mut settings =
+        tui::Settings { keys, habits, commands, views, mouse, levels, notice, ..tui::Settings::default() };
     let Some(theme) = theme else { return Ok(settings) };
     if !theme.contains(['/', '.']) {
         settings.theme = theme;

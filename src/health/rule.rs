@@ -112,6 +112,11 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// The commands, by their names: templates of their lines.
+    pub fn commands(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.commands
+    }
+
     /// Those that come along, changed by the site's.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ actions! {
     Blast "blast" "blast" "b", "Shows what happened along time, in lanes: what broke first.";
     Acknowledge "acknowledge" "ack" "a", "Takes note of the incident under the cursor, with a word of yours.";
     Copy "copy" "copy" "y", "Copies the marked names, or the one under the cursor, to the terminal's clipboard.";
+    CopyJson "copy-json" "json" "Y", "Copies the marked rows, or the one under the cursor, as JSON with the columns shown.";
+    CopyDrain "copy-drain" "drain" "D", "Copies the command that drains the marked nodes, or the one under the cursor.";
     Metric "metric" "metric" "m", "Colours the grid by the next metric.";
     MetricBack "metric-back" "metric" "M", "Colours the grid by the metric before.";
     ZoomIn "zoom-in" "zoom" "+ =", "Shows a shorter time in graphs.";

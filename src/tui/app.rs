@@ -11,6 +11,7 @@ use crate::{
     tui::{
         Settings, TuiError, command,
         draw::Look,
+        errand::Errand,
         keymap::{Keymap, Keys},
         past,
         prompt::{Kind, Prompt},
@@ -47,6 +48,9 @@ pub(crate) struct App {
     at: usize,
     serial: u32,
     notice: Option<(String, Time)>,
+    pub(super) errand: Option<Errand>,
+    /// What is to be copied now.
+    pub(super) clip: Option<String>,
     pub(super) settings: Settings,
 }
 
@@ -54,6 +58,8 @@ pub(crate) struct App {
 const FLEET: u32 = 0;
 const TREND: u32 = 1;
 const IDLE: u32 = 2;
+/// The first of those for what is to be copied.
+const ERRAND: u32 = 3;
 
 impl App {
     /// The interface as it begins.
@@ -78,6 +84,8 @@ impl App {
             at: 0,
             serial: 0,
             notice: None,
+            errand: None,
+            clip: None,
             settings,
         };
         app.push(first);
@@ -163,14 +171,15 @@ impl App {
     pub(crate) fn questions(&self) -> Vec<Question> {
         let top = &self.stack()[self.stack().len() - 1];
         let own = top.screen.asks(&self.shared).into_iter();
+        let errand = self.errand_asks(ERRAND).into_iter().map(|asked| question(0, self.about(asked)));
         if self.shared.frozen.is_some() {
             // Held still: only what was never answered is asked, once.
             let open = own.filter(|asked| !top.answered.contains(&asked.part));
             let once = |asked| Asked { every: Duration::ZERO, ..self.about(asked) };
-            return open.map(|asked| question(top.serial, once(asked))).collect();
+            return open.map(|asked| question(top.serial, once(asked))).chain(errand).collect();
         }
         let totals = self.totals().into_iter().map(|asked| question(0, self.about(asked)));
-        totals.chain(own.map(|asked| question(top.serial, self.about(asked)))).collect()
+        totals.chain(own.map(|asked| question(top.serial, self.about(asked)))).chain(errand).collect()
     }
 
     /// What is asked, about the time that screens are about. What was does not change: it is asked once.
@@ -241,6 +250,9 @@ impl App {
         let layer = self.stack().len() - 1;
         let top = &self.stack()[layer];
         let frozen = self.shared.frozen.is_some();
+        if serial == 0 && part >= ERRAND {
+            return self.errand_heard(&reply.query, reply.answer);
+        }
         if serial == 0 {
             return !frozen && self.total(part, reply);
         }

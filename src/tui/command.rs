@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     model::{incident::Verb, text::nearest, time::span},
     query,
-    tui::{screen::Objection, views},
+    tui::{errand::What, screen::Objection, views},
 };
 
 /// One command.
@@ -48,6 +48,11 @@ pub(crate) static COMMANDS: &[Row] = &[
         usage: "compare [NAME …]",
         help: "Shows nodes or GPUs side by side, the marked ones unless you name some.",
     },
+    Row {
+        name: "copy",
+        usage: "copy [json|drain]",
+        help: "Copies the marked names, their rows as JSON, or the command that drains their nodes.",
+    },
     Row { name: "mine", usage: "mine", help: "Goes to your own jobs." },
     Row {
         name: "where",
@@ -86,6 +91,8 @@ pub(crate) enum Command {
     Blast,
     /// Things side by side; those that are marked where none are named.
     Compare(Vec<String>),
+    /// Copies names, or what else of them.
+    Copy(Option<What>),
     /// To the jobs of whoever looks.
     Mine,
     /// Says something of an incident; of the one under the cursor where no number is given.
@@ -123,6 +130,12 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         "bench" => Command::Bench,
         "blast" => Command::Blast,
         "compare" => Command::Compare(rest.split_whitespace().map(String::from).collect()),
+        "copy" => match rest {
+            "" => Command::Copy(None),
+            "json" => Command::Copy(Some(What::Json)),
+            "drain" => Command::Copy(Some(What::Drain)),
+            _ => return Err(Objection { message: "copy takes json, drain or nothing".into(), word: None }),
+        },
         "mine" => Command::Mine,
         "ack" | "silence" | "reopen" => said(name, rest),
         "where" | "filter" => Command::Where(rest.into()),
@@ -243,6 +256,8 @@ mod tests {
         check("silence 30m burn-in", say(Verb::Silence(Duration::from_mins(30)), None, "burn-in"));
         check("silence 17 burn-in", say(Verb::Silence(SILENCE), Some(17), "burn-in"));
         check("blast", Command::Blast);
+        check("copy", Command::Copy(None));
+        check("copy json", Command::Copy(Some(What::Json)));
         check("when -20m", Command::When("-20m".into()));
         check("compare gpu001:3 gpu002:3", Command::Compare(vec!["gpu001:3".into(), "gpu002:3".into()]));
         check("reopen 17", say(Verb::Reopen, Some(17), ""));
@@ -257,6 +272,7 @@ mod tests {
         };
         check("gpuss where temp > 3", "gpuss", "did you mean gpus");
         check("theme", "", "needs a theme");
+        check("copy all", "", "json, drain or nothing");
         check("gpus where temp >> 3", ">", "");
     }
 

@@ -81,6 +81,8 @@ impl App {
             Command::Blast => self.show_blast(),
             Command::Compare(names) if names.is_empty() => self.compare(None),
             Command::Compare(names) => self.compare(Some(names)),
+            Command::Copy(None) => return self.copy(),
+            Command::Copy(Some(what)) => self.fetch(what),
             Command::Mine if self.settings.user.is_empty() => self.say("nobody knows who you are: USER is not set"),
             Command::Mine => {
                 self.switch(of(Target::Jobs("job.user".into(), self.settings.user.clone()), &[], &self.shared));

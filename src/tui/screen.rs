@@ -1,7 +1,7 @@
 //! Screens: values on a stack, each of which asks its questions, acts on actions and draws its body.
 //! The frame around them, the prompt and the keymap are the same for all and live elsewhere.
 
-mod bench;
+pub(crate) mod bench;
 pub(crate) mod blast;
 pub(crate) mod columns;
 pub(crate) mod compare;
@@ -23,7 +23,7 @@ use crate::{
         series::Series,
         table::Table,
     },
-    tui::{action::Action, draw::Pen, habits::Habit, shared::Shared, views::Target},
+    tui::{action::Action, ask::Ask, draw::Pen, habits::Habit, shared::Shared, views::Target},
 };
 
 /// One question of a screen.
@@ -128,6 +128,16 @@ pub(crate) trait Screen {
 
     /// What is copied of rows with these names instead of the names themselves.
     fn copies(&self, _names: &[&str]) -> Option<String> {
+        None
+    }
+
+    /// The question for its rows with the columns that it shows; nothing where it has no such rows.
+    fn sheet(&self) -> Option<Ask> {
+        None
+    }
+
+    /// Why no more than a name is copied here; nothing where more is not to be expected.
+    fn lacks(&self, _shared: &Shared) -> Option<&'static str> {
         None
     }
 

@@ -5,7 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::tz::TimeZone;
 
 use crate::{
-    model::{Time, question::Link, series::Series, state::Census, table::Table, time::span},
+    model::{
+        Time,
+        question::Link,
+        series::Series,
+        state::{Census, Scheduler},
+        table::Table,
+        time::span,
+    },
     tui::{
         draw::{Look, cell::Reading},
         habits::Habits,
@@ -143,6 +150,11 @@ impl Shared {
         self.follows = false;
         let next = if out { (self.span + 1).min(SPANS.len() - 1) } else { self.span.saturating_sub(1) };
         std::mem::replace(&mut self.span, next) != next
+    }
+
+    /// The scheduler that the hub asks, if it does.
+    pub(crate) fn scheduler(&self) -> Option<&Scheduler> {
+        self.census.as_ref()?.scheduler.as_ref()
     }
 
     /// Whether it is known that no node has a GPU.

@@ -1,5 +1,6 @@
 //! The interface over a hub that makes its answers up: keys in, screens out.
 
+mod copies;
 mod hub;
 mod incidents;
 mod keys;
@@ -30,7 +31,12 @@ use hub::Hub;
 struct Stage {
     app: App,
     hub: Hub,
+    /// What was copied last without a key's doing: once the hub had answered.
+    copied: Option<String>,
 }
+
+/// What drains a node.
+const DRAIN: &str = "scontrol update nodename={node} state=drain reason=\"{reason}\"";
 
 fn settings() -> Settings {
     Settings {
@@ -38,6 +44,7 @@ fn settings() -> Settings {
         theme: "dark".into(),
         themes: Vec::new(),
         keys: BTreeMap::new(),
+        commands: BTreeMap::from([("drain.slurm".into(), vec![DRAIN.into()])]),
         views: vec![("hot".into(), "gpus where temp > 80 sort -temp".into())],
         mouse: true,
         depth: Depth::True,
@@ -61,7 +68,7 @@ impl Stage {
         let hub = Hub::new(nodes, gpus);
         let mut app = App::new(settings, size, hub.now).unwrap();
         app.update(Input::News(News::Link(Link::Up)), hub.now);
-        let mut stage = Stage { app, hub };
+        let mut stage = Stage { app, hub, copied: None };
         stage.settle();
         stage
     }
@@ -85,7 +92,9 @@ impl Stage {
 
     fn hear(&mut self, question: &Question) -> bool {
         let reply = self.hub.answer(question);
-        self.app.update(Input::News(News::Reply(Box::new(reply))), self.hub.now).draw > Draw::Nothing
+        let effects = self.app.update(Input::News(News::Reply(Box::new(reply))), self.hub.now);
+        self.copied = effects.copy.or(self.copied.take());
+        effects.draw > Draw::Nothing
     }
 
     /// A second goes by, and everything is answered anew.

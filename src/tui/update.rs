@@ -8,7 +8,9 @@ use crate::{
     tui::{
         action::Action,
         app::App,
-        command, frame,
+        command,
+        errand::What,
+        frame,
         keymap::Meaning,
         prompt::{Kind, Typed},
         screen::Step,
@@ -96,10 +98,14 @@ impl App {
             }
             Input::Tick => {
                 self.forget_notice();
+                self.forget_errand();
                 // The clock of the header goes on.
                 Effects::redraw(true)
             }
-            Input::News(news) => Effects::redraw(self.hear(news)),
+            Input::News(news) => {
+                let changed = self.hear(news);
+                Effects { copy: self.clip.take(), ..Effects::redraw(changed) }
+            }
         };
         if is_by_hand {
             self.note_sort();
@@ -161,6 +167,10 @@ impl App {
             Action::Suspend => return Effects { suspend: true, draw: Draw::All, ..Effects::default() },
             Action::Redraw => return Effects { draw: Draw::All, ..Effects::default() },
             Action::Copy => return self.copy(),
+            Action::CopyJson | Action::CopyDrain => {
+                self.fetch(if action == Action::CopyJson { What::Json } else { What::Drain });
+                true
+            }
             Action::Quit => self.pop(),
             Action::Back => self.back(),
             Action::Command => self.open_prompt(Kind::Command),
@@ -258,7 +268,8 @@ impl App {
         true
     }
 
-    fn copy(&mut self) -> Effects {
+    /// Copies what is marked, or what is under the cursor.
+    pub(super) fn copy(&mut self) -> Effects {
         let marks: Vec<&str> = self.shared.marks.iter().map(String::as_str).collect();
         let subject = self.screen().subject();
         let names = if marks.is_empty() { subject.as_deref().into_iter().collect() } else { marks.clone() };
@@ -273,7 +284,8 @@ impl App {
             names => Some(names.join(" ")),
         };
         let Some(text) = text else { return Effects::default() };
-        self.say(format!("copied {text}"));
+        let lacks = self.screen().lacks(&self.shared).map(|words| format!(": {words}"));
+        self.say(format!("copied {text}{}", lacks.unwrap_or_default()));
         Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() }
     }
 

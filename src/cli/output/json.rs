@@ -3,16 +3,17 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::model::{
+    json::{self, number},
     metric::{Kind, MetricId, Scope, gpu, node as metric},
     question::Answer,
     raw::Raw,
     report::{Inventory, Values},
     series::Series,
     state::Scheduler,
-    table::{Cell, Table},
+    table::Table,
 };
 
 /// Writes an answer as one JSON object and a newline.
@@ -26,27 +27,12 @@ pub(crate) fn write(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
 }
 
 fn table(table: &Table) -> Value {
-    let view = table.query.split_whitespace().next().unwrap_or_default();
-    let rows: Vec<Value> = table
-        .rows
-        .iter()
-        .map(|row| {
-            let mut object = Map::new();
-            for (key, value) in identity(view, &row.id) {
-                object.insert(key.into(), value.into());
-            }
-            for (column, cell) in table.columns.iter().zip(&row.cells) {
-                object.insert(column.key.clone(), self::cell(&column.key, cell));
-            }
-            Value::Object(object)
-        })
-        .collect();
     let mut answer = json!({
         "query": table.query,
         "time": table.time.to_string(),
         "total": table.total,
         "stale": table.stale,
-        "rows": rows,
+        "rows": json::rows(table),
     });
     if !table.census.drops.is_empty() {
         answer["drops"] = table.census.drops.iter().map(|(reason, n)| (reason.clone(), Value::from(*n))).collect();
@@ -75,42 +61,6 @@ fn series(series: &Series) -> Value {
         "history": series.census.history.map(|time| time.to_string()),
         "lines": lines,
     })
-}
-
-/// What says which thing a row is about, whether or not the query shows it.
-fn identity<'a>(view: &str, id: &'a str) -> Vec<(&'static str, &'a str)> {
-    match view {
-        "gpus" => match id.rsplit_once(':') {
-            Some((node, index)) => vec![("node", node), ("index", index)],
-            None => vec![],
-        },
-        "nodes" => vec![("node", id)],
-        "jobs" => vec![("job", id)],
-        "processes" | "nics" | "cores" | "mounts" => {
-            id.split_once('/').map(|(node, _)| ("node", node)).into_iter().collect()
-        }
-        _ => vec![],
-    }
-}
-
-fn cell(key: &str, cell: &Cell) -> Value {
-    match cell {
-        Cell::Gap(_) => Value::Null,
-        Cell::Number(value) => number(*value),
-        // An XID is a number wherever it stands; a field of an event is text.
-        Cell::Text(text) if key == "event.xid" => text.parse().map_or_else(|_| text.as_str().into(), number),
-        Cell::Text(text) => text.as_str().into(),
-        Cell::Flags(names) => names.clone().into(),
-        Cell::List(values) => values.iter().map(|v| v.map_or(Value::Null, number)).collect(),
-    }
-}
-
-/// Whole numbers without a point; others without the noise of their quantum.
-fn number(value: f64) -> Value {
-    if value.fract() == 0.0 && value.abs() < 9e15 {
-        return Value::from(value as i64);
-    }
-    Number::from_f64((value * 1e6).round() / 1e6).map_or(Value::Null, Value::Number)
 }
 
 /// A node's values, scope by scope, for `agent --once`. What has no number says why.
@@ -161,7 +111,7 @@ mod tests {
         metric::Direction,
         raw::Gap,
         state::State,
-        table::{Column, Row},
+        table::{Cell, Column, Row},
         time::Time,
         unit::Unit,
     };

@@ -41,7 +41,7 @@ pub(super) const COLUMNS: [(&str, u8); 23] = [
 ];
 
 /// The same as a `show` clause has them.
-pub(super) fn show() -> String {
+pub(crate) fn show() -> String {
     COLUMNS.map(|(key, _)| key).into_iter().filter(|key| *key != WHY).collect::<Vec<_>>().join(",")
 }
 
@@ -54,10 +54,10 @@ pub(super) fn ask(marks: &BTreeSet<String>) -> Option<String> {
 }
 
 /// How many rows may be marked and copied.
-const MARKED: usize = 10_000;
+pub(crate) const MARKED: usize = 10_000;
 
 /// Names come from other machines, and what is copied goes to a shell.
-fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
@@ -97,7 +97,7 @@ fn fold(nodes: &[String]) -> String {
 }
 
 /// Why, in words that a shell leaves as they are.
-fn reason(verdict: &Verdict) -> String {
+pub(crate) fn reason(verdict: &Verdict) -> String {
     // What is written down is read later: how long ago something was then means nothing.
     let undated = |part: &str| match part.strip_suffix(" ago").and_then(|part| part.rsplit_once(' ')) {
         Some((what, _)) => what.to_owned(),

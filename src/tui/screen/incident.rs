@@ -232,6 +232,15 @@ impl Screen for Incident {
         Some(self.text("incident.subject").to_owned()).filter(|subject| !subject.is_empty())
     }
 
+    fn lacks(&self, shared: &Shared) -> Option<&'static str> {
+        let is_known = self.facts.as_ref().is_some_and(|table| !table.rows.is_empty());
+        Some(match shared.scheduler() {
+            _ if !is_known => return None,
+            Some(_) => "it has no command",
+            None => "no command without a scheduler; [commands] can give one",
+        })
+    }
+
     fn copies(&self, _: &[&str]) -> Option<String> {
         // What is pasted runs at once: only the first, after which the others may have to wait.
         let (first, others) = self.commands().split_first().map(|(first, others)| (*first, others.to_vec()))?;

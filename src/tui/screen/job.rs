@@ -17,7 +17,7 @@ use crate::{
     },
     tui::{
         action::Action,
-        ask::quoted,
+        ask::{Ask, quoted},
         draw::{Pen, bar::block, width},
         shared::Shared,
         theme::Role,
@@ -267,6 +267,10 @@ impl Screen for Job {
 
     fn subject(&self) -> Option<String> {
         self.gpus.subject()
+    }
+
+    fn sheet(&self) -> Option<Ask> {
+        self.gpus.sheet()
     }
 
     fn wants_letter(&self) -> bool {

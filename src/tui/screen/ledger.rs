@@ -14,6 +14,7 @@ use crate::{
             Pen,
             rows::{self, Manner, Sheet},
         },
+        errand,
         list::List,
         shared::Shared,
         views,
@@ -73,6 +74,12 @@ impl Ledger {
         let shown = self.ask.show.split(',').filter(|key| !no_room.contains(key)).collect::<Vec<_>>().join(",");
         let ask = if no_room.is_empty() { self.ask.clone() } else { Ask { show: shown, ..self.ask.clone() } };
         ask.worded(offset, limit).text
+    }
+
+    /// The question for its rows with the columns that are shown, whether or not there is room for them.
+    pub(crate) fn shown(&self) -> Ask {
+        let keys = errand::shown(self.wanted.iter().map(|(key, rank)| (&**key, *rank)));
+        Ask { show: if keys.is_empty() { self.ask.show.clone() } else { keys }, ..self.ask.clone() }
     }
 
     /// The cell under the cursor in the column with this full key.

@@ -405,6 +405,10 @@ impl Screen for TableScreen {
         bench::commands(&tables, names)
     }
 
+    fn sheet(&self) -> Option<Ask> {
+        Some(self.ledger.shown())
+    }
+
     fn wants_letter(&self) -> bool {
         self.ledger.letters
     }

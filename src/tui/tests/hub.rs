@@ -14,6 +14,7 @@ use std::{
 use crate::{
     model::{
         MetricId, State, Time,
+        hostlist::Hostlist,
         identity::Field,
         metric::{Direction, Kind, Scope},
         question::{Answer, Complaint, Question, Reply},
@@ -35,13 +36,16 @@ pub(super) struct Hub {
     pub(super) gpus: usize,
     /// Its clock, by which its values move.
     pub(super) now: Time,
+    /// Whether it asks a scheduler.
+    pub(super) has_scheduler: bool,
     /// Why its scheduler does not answer, if it does not.
     pub(super) scheduler_problem: String,
 }
 
 impl Hub {
     pub(super) fn new(nodes: usize, gpus: usize) -> Hub {
-        Hub { nodes, gpus, now: Time::from_millis(1_795_442_671_000), scheduler_problem: String::new() }
+        let now = Time::from_millis(1_795_442_671_000);
+        Hub { nodes, gpus, now, has_scheduler: nodes > 1, scheduler_problem: String::new() }
     }
 
     pub(super) fn answer(&self, question: &Question) -> Reply {
@@ -57,7 +61,7 @@ impl Hub {
         let is_of_one = asked.matches("node = 'gpu").count() == 1;
         let named = asked.split_once("node = 'gpu").filter(|_| is_of_one);
         let only = named.and_then(|(_, rest)| rest.get(..3)?.parse::<usize>().ok());
-        let key = (self.nodes, self.gpus, self.now, format!("{view} {only:?}"));
+        let key = (self.nodes, self.gpus, self.now, format!("{view} {only:?} {}", self.has_scheduler));
         let made = MADE.lock().unwrap().get(&key).cloned();
         if let Some(things) = made {
             return Ok(things);
@@ -135,7 +139,7 @@ impl Hub {
         let mut census = Census {
             gpus: (self.nodes * self.gpus) as u64,
             history: Some(self.now - std::time::Duration::from_mins(12)),
-            scheduler: (self.nodes > 1).then(|| Scheduler {
+            scheduler: self.has_scheduler.then(|| Scheduler {
                 name: "slurm".into(),
                 heard: Some(self.now - Duration::from_secs(9)),
                 problem: self.scheduler_problem.clone(),
@@ -206,6 +210,8 @@ fn check_keys(view: &str, filter: &Expr) -> Result<(), Complaint> {
 
 fn holds(view: &str, thing: &Thing, expr: &Expr) -> Option<bool> {
     let cell = |operand: &Operand| match operand {
+        // No pods are here.
+        Operand::Key(key) if key.text == "given.to" => Some(Cell::Gap(Gap::Absent)),
         Operand::Key(key) => thing.facts.get(&full(view, &key.text)).cloned().or_else(|| Some(text(key.text.clone()))),
         Operand::Text(word) => Some(text(word.text.clone())),
         Operand::Number(n) => Some(Cell::Number(n.value)),
@@ -237,6 +243,7 @@ fn holds(view: &str, thing: &Thing, expr: &Expr) -> Option<bool> {
             Cell::Text(value) => Some(regex::Regex::new(&pattern.text).ok()?.is_match(&value)),
             _ => Some(false),
         },
+        Expr::In(operand, list) => Some(Hostlist::parse(&list.text).ok()?.matches(cell(operand)?.text()?)),
         Expr::Compare(left, how, right) => compare(&cell(left)?, *how, &cell(right)?),
         _ => Some(true),
     }

@@ -404,7 +404,7 @@ fn redraw_and_suspend_are_left_to_the_loop() {
 
 #[test]
 fn no_action_is_without_a_key_that_a_test_presses() {
-    let here = [include_str!("keys.rs"), include_str!("looks.rs")].concat();
+    let here = [include_str!("copies.rs"), include_str!("keys.rs"), include_str!("looks.rs")].concat();
     let pressed: Vec<&str> = here.split('"').flat_map(|part| part.split(' ')).collect();
     for row in ACTIONS.iter().filter(|row| !Action::VIEWS.contains(&row.action) && !Action::SAVED.contains(&row.action))
     {

@@ -51,9 +51,13 @@ impl Hub {
             ),
             (
                 "incident.commands",
-                text(format!(
-                    "scontrol update nodename={hosts} state=drain reason=\"XID 79\"; ssh {hosts} nvidia-smi -r"
-                )),
+                if self.has_scheduler {
+                    text(format!(
+                        "scontrol update nodename={hosts} state=drain reason=\"XID 79\"; ssh {hosts} nvidia-smi -r"
+                    ))
+                } else {
+                    text("")
+                },
             ),
             (
                 "incident.evidence",

@@ -1,0 +1,342 @@
+//! What is copied and has to be asked for first: marked rows as JSON, and the command that drains their nodes. It is asked
+//! once, and copied when the hub has answered.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    model::{
+        Time,
+        hostlist::Hostlist,
+        json,
+        question::{Answer, Complaint},
+        state::Census,
+        table::{Cell, Table},
+        unit::Unit,
+    },
+    tui::{
+        app::App,
+        ask::{Ask, quoted},
+        screen::{Asked, bench},
+        verdict::verdict,
+        views,
+    },
+};
+
+/// How long an answer may take: what is copied later than that surprises.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Letters of a reason at most, as in the commands of incidents.
+const REASON: usize = 100;
+
+/// What is to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The rows, as `supertop get -o json` has them.
+    Json,
+    /// The command that drains the nodes.
+    Drain,
+}
+
+/// Something that is copied once the hub has answered.
+pub(super) struct Errand {
+    what: What,
+    /// The names of the rows that are wanted.
+    names: BTreeSet<String>,
+    since: Time,
+    /// The questions, and what was answered.
+    parts: Vec<(String, Option<Table>)>,
+}
+
+impl App {
+    /// What is asked for it, from this part on.
+    pub(super) fn errand_asks(&self, from: u32) -> Vec<Asked> {
+        let parts = self.errand.iter().flat_map(|errand| &errand.parts);
+        let asks = (from..).zip(parts).filter(|(_, (_, table))| table.is_none());
+        asks.map(|(part, (text, _))| Asked { part, text: text.clone(), every: Duration::ZERO }).collect()
+    }
+
+    /// Begins to copy the marked things, or the one under the cursor.
+    pub(super) fn fetch(&mut self, what: What) {
+        let marks = &self.shared.marks;
+        let names = if marks.is_empty() { self.screen().subject().into_iter().collect() } else { marks.clone() };
+        let parts = match what {
+            _ if names.is_empty() => Err("there is nothing to copy here"),
+            What::Json => match self.screen().sheet() {
+                Some(ask) => Ok(vec![rows_of(ask, &names)]),
+                None => Err("only rows of tables are copied as JSON"),
+            },
+            What::Drain => self.drains(&names),
+        };
+        match parts {
+            Ok(parts) => {
+                let parts = parts.into_iter().map(|text| (text, None)).collect();
+                self.errand = Some(Errand { what, names, since: self.shared.now, parts });
+            }
+            Err(words) => self.say(words),
+        }
+    }
+
+    /// The questions for draining these nodes, or those that these things are in.
+    fn drains(&self, names: &BTreeSet<String>) -> Result<Vec<String>, &'static str> {
+        let nodes: BTreeSet<&str> = names.iter().filter_map(|name| node_of(name)).collect();
+        let list = Hostlist::fold(nodes.iter().copied()).to_string();
+        if nodes.is_empty() {
+            return Err("there is no node to drain");
+        }
+        let mut parts = vec![format!("nodes where node in {list} show {} limit {}", bench::show(), bench::MARKED)];
+        if self.shared.scheduler().is_none() {
+            // Whose nodes they are is then told by their pods.
+            parts.push(format!("gpus where node in {list} and given.to != none limit 0"));
+        }
+        Ok(parts)
+    }
+
+    /// Takes an answer in. Says whether anything on screen changed; what is to be copied waits to be taken.
+    pub(super) fn errand_heard(&mut self, query: &str, answer: Result<Answer, Complaint>) -> bool {
+        let then = self.shared.then;
+        let Some(errand) = &mut self.errand else { return false };
+        let asked = |text: &str| then.map_or_else(|| text.to_owned(), |then| super::past::at(text, then));
+        let Some((_, open)) = errand.parts.iter_mut().find(|(text, _)| asked(text) == query) else { return false };
+        match answer {
+            Ok(Answer::Table(table)) => *open = Some(table),
+            // What asks for pods may be more than an old hub understands.
+            Err(_) | Ok(Answer::Series(_)) if errand.what == What::Drain && query.starts_with("gpus ") => {
+                *open = Some(Table::default());
+            }
+            Ok(Answer::Series(_)) => return false,
+            Err(complaint) => {
+                self.errand = None;
+                self.say(format!("nothing was copied: {}", complaint.message));
+                return true;
+            }
+        }
+        let Some(errand) = self.errand.take_if(|errand| errand.parts.iter().all(|(_, table)| table.is_some())) else {
+            return false;
+        };
+        let tables: Vec<Table> = errand.parts.into_iter().filter_map(|(_, table)| table).collect();
+        let found = match (errand.what, tables.as_slice()) {
+            (What::Json, [table, ..]) => as_json(table.clone(), &errand.names),
+            (What::Drain, [table, others @ ..]) => {
+                let scheduler = scheduler(&table.census, others.first());
+                drain(table, scheduler.as_deref(), &self.settings.commands)
+            }
+            (_, []) => return false,
+        };
+        match found {
+            Ok((text, words)) => {
+                self.clip = Some(text);
+                self.say(words);
+            }
+            Err(words) => self.say(words),
+        }
+        true
+    }
+
+    /// Gives up what was not answered for too long. Says whether there was such.
+    pub(super) fn forget_errand(&mut self) -> bool {
+        let is_late = |errand: &mut Errand| self.shared.now.since(errand.since) >= PATIENCE;
+        let late = self.errand.take_if(is_late).is_some();
+        if late {
+            self.say("the hub does not answer: nothing was copied");
+        }
+        late
+    }
+}
+
+/// The node that a name is of: a node's own, a GPU's, a port's, a process's.
+fn node_of(name: &str) -> Option<&str> {
+    let node = match name.split_once('/') {
+        Some((node, _)) => node,
+        None => name.rsplit_once(':').map_or(name, |(node, _)| node),
+    };
+    (!node.is_empty() && bench::is_plain(node)).then_some(node)
+}
+
+/// The question for the rows with these names, wherever in the view they are.
+fn rows_of(ask: Ask, names: &BTreeSet<String>) -> String {
+    let condition = match ask.view.as_str() {
+        // A group's rows are what its conditions make of it.
+        _ if !ask.by.is_empty() => None,
+        "nodes" | "gpus" | "processes" | "nics" | "mounts" | "cores" => {
+            let nodes: BTreeSet<&str> = names.iter().filter_map(|name| node_of(name)).collect();
+            (!nodes.is_empty()).then(|| format!("node in {}", Hostlist::fold(nodes.iter().copied())))
+        }
+        "jobs" | "incidents" => {
+            let key = if ask.view == "jobs" { "job" } else { "incident" };
+            let each = names.iter().map(|name| format!("{key} = {}", quoted(name)));
+            Some(each.collect::<Vec<_>>().join(" or "))
+        }
+        _ => None,
+    };
+    let ask = match condition {
+        Some(condition) => Ask { scope: vec![format!("({condition})")], filter: String::new(), faults: None, ..ask },
+        None => ask,
+    };
+    Ask { limit: None, ..ask }.worded(0, bench::MARKED as u64).text
+}
+
+type Copied = Result<(String, String), String>;
+
+/// Those of the rows that are wanted, and what is said of them.
+fn as_json(mut table: Table, names: &BTreeSet<String>) -> Copied {
+    let view = table.query.split_whitespace().next().unwrap_or_default().to_owned();
+    table.rows.retain(|row| names.contains(&row.id));
+    let rows = json::rows(&table);
+    if rows.is_empty() {
+        return Err(format!("nothing that is marked is among these {view}"));
+    }
+    let text = serde_json::to_string_pretty(&rows).map_err(|error| format!("nothing was copied: {error}"))?;
+    let of = if rows.len() < names.len() { format!(" of {} marked", names.len()) } else { String::new() };
+    let words = format!("copied {}{of} {view} as JSON, {}", rows.len(), Unit::Bytes.text(text.len() as f64));
+    Ok((text, words))
+}
+
+/// Who is told of a drain: the scheduler that is asked, or the one that gave GPUs to pods.
+fn scheduler(census: &Census, pods: Option<&Table>) -> Option<String> {
+    let asked = census.scheduler.as_ref().map(|scheduler| scheduler.name.clone());
+    asked.or_else(|| pods.is_some_and(|pods| pods.total > 0).then(|| "kubernetes".to_owned()))
+}
+
+/// The commands that drain these nodes, each with why, and what is said of them.
+fn drain(table: &Table, scheduler: Option<&str>, commands: &BTreeMap<String, Vec<String>>) -> Copied {
+    let own = scheduler.and_then(|name| commands.get(&format!("drain.{name}")));
+    let Some(templates) = own.or_else(|| commands.get("drain")) else {
+        let known = scheduler.map_or_else(|| "without a scheduler".to_owned(), |name| format!("for {name}"));
+        return Err(format!("no drain command {known}; `drain` in [commands] of config.toml gives one"));
+    };
+    let takes_lists = own.is_some() && scheduler == Some("slurm");
+    let cell = |row: usize, key: &str| table.cell(row, key).and_then(Cell::text).unwrap_or_default();
+    let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut drained = 0;
+    for (at, row) in table.rows.iter().enumerate() {
+        let called = cell(at, "sched.node");
+        let node = if called.is_empty() { &*row.id } else { called };
+        let is_held = cell(at, "sched").split(',').any(|state| state.starts_with("drain"));
+        if is_held {
+            drained += 1;
+        } else if bench::is_plain(node) {
+            by_reason.entry(plain(&bench::reason(&verdict(table, row)))).or_default().push(node);
+        }
+    }
+    let mut lines = Vec::new();
+    for (reason, nodes) in &by_reason {
+        let list = Hostlist::fold(nodes.iter().copied()).to_string();
+        let each = if !takes_lists {
+            nodes.iter().map(|node| (*node).to_owned()).collect()
+        } else if nodes.len() > 1 {
+            vec![format!("'{list}'")]
+        } else {
+            vec![list]
+        };
+        let filled = |node: &String| {
+            let fill = |line: &String| line.replace("{node}", node).replace("{reason}", reason).replace("{bus}", "");
+            templates.iter().map(fill).collect::<Vec<_>>()
+        };
+        lines.extend(each.iter().flat_map(filled));
+    }
+    match (lines.is_empty(), drained) {
+        (true, 0) => Err("none of them is a node that the hub knows".into()),
+        (true, _) => Err("what is marked is drained already".into()),
+        (false, 0) => Ok((lines.join("\n"), format!("copied {}", lines.join("; ")))),
+        (false, _) => Ok((lines.join("\n"), format!("copied {}; {drained} more drained already", lines.join("; ")))),
+    }
+}
+
+/// The reason in letters that mean nothing to a shell, within any quotes.
+fn plain(reason: &str) -> String {
+    let is_safe = |c: &char| c.is_alphanumeric() || " .,:/%°-_+".contains(*c);
+    reason.chars().filter(is_safe).take(REASON).collect::<String>().trim().to_owned()
+}
+
+/// Keys of the columns of a view that are shown, and not only asked for.
+pub(crate) fn shown<'a>(wanted: impl IntoIterator<Item = (&'a str, u8)>) -> String {
+    let keys = wanted.into_iter().filter(|(key, rank)| *rank != views::HIDDEN && *key != views::WHY);
+    keys.map(|(key, _)| key).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        State,
+        metric::Direction,
+        table::{Column, Row},
+    };
+
+    fn table(rows: &[(&str, &str, &str)]) -> Table {
+        let column = |key: &str| Column {
+            key: key.into(),
+            title: key.into(),
+            width: 8,
+            unit: None,
+            kind: None,
+            direction: Direction::Neutral,
+        };
+        let text = |text: &&str| Cell::Text((*text).to_owned());
+        let row = |(id, sched, name): &(&str, &str, &str)| Row {
+            id: (*id).into(),
+            state: State::Up,
+            cells: [sched, name].map(text).into(),
+        };
+        Table {
+            query: "nodes".into(),
+            columns: ["sched", "sched.node"].map(column).into(),
+            rows: rows.iter().map(row).collect(),
+            ..Table::default()
+        }
+    }
+
+    fn commands(of: &[(&str, &str)]) -> BTreeMap<String, Vec<String>> {
+        of.iter().map(|(name, line)| ((*name).to_owned(), vec![(*line).to_owned()])).collect()
+    }
+
+    #[test]
+    fn each_scheduler_has_its_command_and_a_site_without_one_may_have_its_own() {
+        let table = table(&[("gpu001.x", "idle", "gpu001"), ("gpu002", "idle", ""), ("gpu003", "drain,idle", "")]);
+        let all = [("drain.slurm", "scontrol {node} \"{reason}\""), ("drain.kubernetes", "kubectl cordon {node}")];
+        let check = |scheduler, known: &[(&str, &str)], expected: Result<&str, &str>| {
+            let told = drain(&table, scheduler, &commands(known));
+            match (&told, expected) {
+                (Ok((text, words)), Ok(expected)) => {
+                    assert_eq!(text, expected);
+                    assert!(words.contains("1 more drained already"), "{words}");
+                }
+                (Err(words), Err(expected)) => assert!(words.contains(expected), "{words}"),
+                _ => panic!("{told:?}"),
+            }
+        };
+        check(Some("slurm"), &all, Ok("scontrol 'gpu[001-002]' \"supertop: unhealthy\""));
+        check(Some("kubernetes"), &all, Ok("kubectl cordon gpu001\nkubectl cordon gpu002"));
+        check(None, &[("drain", "our-drain {node}")], Ok("our-drain gpu001\nour-drain gpu002"));
+        check(None, &all, Err("no drain command without a scheduler; `drain` in [commands]"));
+        check(Some("flux"), &all, Err("no drain command for flux"));
+    }
+
+    #[test]
+    fn what_others_chose_does_nothing_in_a_shell() {
+        let table = table(&[("gpu001$(reboot)", "idle", "")]);
+        let told = drain(&table, None, &commands(&[("drain", "our-drain {node}")]));
+        assert_eq!(told, Err("none of them is a node that the hub knows".into()));
+        assert_eq!(plain("XID 79: '$(reboot)`x`\"\\"), "XID 79: rebootx");
+        let check = |name: &str, node: Option<&str>| assert_eq!(node_of(name), node, "{name}");
+        check("gpu001:3", Some("gpu001"));
+        check("gpu001/mlx5_0", Some("gpu001"));
+        check("rack=r01", None);
+        check("job 4711", None);
+        check("", None);
+    }
+
+    #[test]
+    fn rows_are_asked_for_by_their_names() {
+        let check = |view: &str, names: &[&str], expected: &str| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let ask = Ask { filter: "temp > 80".into(), show: "node".into(), ..Ask::parse(view) };
+            assert_eq!(rows_of(ask, &names), expected);
+        };
+        check("gpus", &["gpu001:3", "gpu002:0"], "gpus where (node in gpu[001-002]) show node limit 10000");
+        check("jobs", &["7", "8"], "jobs where (job = '7' or job = '8') show node limit 10000");
+        check("racks", &["rack=r01"], "racks where temp > 80 show node limit 10000");
+    }
+}
