@@ -3,6 +3,7 @@
 
 mod colour;
 mod role;
+mod terminfo;
 
 use std::collections::BTreeMap;
 

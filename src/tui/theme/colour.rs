@@ -3,6 +3,8 @@
 
 use ratatui::style::Color;
 
+use super::terminfo;
+
 /// How many colours the terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
@@ -17,25 +19,47 @@ pub enum Depth {
 }
 
 impl Depth {
-    /// The depth that the environment speaks of: `NO_COLOR`, `COLORTERM` and `TERM`, asked for through `var`.
+    /// The depth that the environment speaks of: `NO_COLOR`, `COLORTERM`, the terminfo entry of `TERM`, and its name, asked
+    /// for through `var`.
     pub fn detect(var: impl Fn(&str) -> Option<String>) -> Depth {
+        Depth::told(&var, |term| terminfo::colours(term, &var))
+    }
+
+    fn told(var: impl Fn(&str) -> Option<String>, colours: impl Fn(&str) -> Option<u32>) -> Depth {
         let set = |name: &str| var(name).filter(|value| !value.is_empty());
         if set("NO_COLOR").is_some() {
             return Depth::Mono;
         }
         let term = set("TERM").unwrap_or_default();
-        if term.is_empty() || term == "dumb" || term.starts_with("vt1") || term.starts_with("vt2") {
+        if term.is_empty() || term == "dumb" {
             return Depth::Mono;
         }
-        let direct = term.ends_with("-direct") || term.contains("truecolor");
-        match set("COLORTERM") {
-            Some(value) if value == "truecolor" || value == "24bit" => Depth::True,
-            _ if direct => Depth::True,
-            _ if term.contains("256") || term.contains("kitty") || term.contains("alacritty") => Depth::Indexed,
-            // A multiplexer of the last ten years shows 256 colours under any of its names.
-            _ if term.starts_with("tmux") || term.starts_with("screen.") => Depth::Indexed,
-            _ => Depth::Sixteen,
+        if set("COLORTERM").is_some_and(|value| value == "truecolor" || value == "24bit") {
+            return Depth::True;
         }
+        // A multiplexer of the last ten years shows 256 colours under any of its names, whatever its entry says.
+        if term == "tmux" || term.starts_with("tmux-") || term.starts_with("screen.") {
+            return Depth::named(&term).max(Depth::Indexed);
+        }
+        match colours(&term) {
+            Some(0..8) => Depth::Mono,
+            Some(8..256) => Depth::Sixteen,
+            Some(256..0x0100_0000) => Depth::Indexed,
+            Some(_) => Depth::True,
+            None => Depth::named(&term),
+        }
+    }
+
+    /// The depth that a terminal's name speaks of.
+    fn named(term: &str) -> Depth {
+        if term.starts_with("vt1") || term.starts_with("vt2") {
+            return Depth::Mono;
+        }
+        if term.ends_with("-direct") || term.contains("truecolor") {
+            return Depth::True;
+        }
+        let is_indexed = ["256", "kitty", "alacritty"].iter().any(|part| term.contains(part));
+        if is_indexed { Depth::Indexed } else { Depth::Sixteen }
     }
 }
 
@@ -144,7 +168,8 @@ mod tests {
     fn depth_follows_the_environment() {
         let check = |vars: &[(&str, &str)], expected| {
             let var = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-            assert_eq!(Depth::detect(var), expected, "{vars:?}");
+            // Without a database, names are all that there is.
+            assert_eq!(Depth::told(var, |_| None), expected, "{vars:?}");
         };
         check(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], Depth::True);
         check(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("NO_COLOR", "1")], Depth::Mono);
@@ -153,7 +178,26 @@ mod tests {
         check(&[("TERM", "xterm-direct")], Depth::True);
         check(&[("TERM", "linux")], Depth::Sixteen);
         check(&[("TERM", "dumb")], Depth::Mono);
+        check(&[("TERM", "vt220")], Depth::Mono);
         check(&[], Depth::Mono);
+    }
+
+    #[test]
+    fn the_database_knows_better_than_the_name() {
+        let check = |vars: &[(&str, &str)], colours: u32, expected| {
+            let var = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            assert_eq!(Depth::told(var, |_| Some(colours)), expected, "{vars:?} {colours}");
+        };
+        check(&[("TERM", "foot")], 256, Depth::Indexed);
+        check(&[("TERM", "foot")], 8, Depth::Sixteen);
+        check(&[("TERM", "foot-direct")], 0x0100_0000, Depth::True);
+        check(&[("TERM", "wy60")], 0, Depth::Mono);
+        check(&[("TERM", "xterm-256color")], 8, Depth::Sixteen);
+        check(&[("TERM", "tmux")], 8, Depth::Indexed);
+        check(&[("TERM", "screen.xterm")], 8, Depth::Indexed);
+        check(&[("TERM", "foot"), ("COLORTERM", "truecolor")], 256, Depth::True);
+        check(&[("TERM", "foot"), ("NO_COLOR", "1")], 256, Depth::Mono);
+        check(&[("TERM", "dumb")], 256, Depth::Mono);
     }
 
     #[test]
