@@ -58,8 +58,10 @@ pub(crate) struct App {
 const FLEET: u32 = 0;
 const TREND: u32 = 1;
 const IDLE: u32 = 2;
+const WAS: u32 = 3;
+const NODES: &str = "nodes limit 0";
 /// The first of those for what is to be copied.
-const ERRAND: u32 = 3;
+const ERRAND: u32 = 4;
 
 impl App {
     /// The interface as it begins.
@@ -170,7 +172,10 @@ impl App {
     /// Everything that is to be kept fresh for what is on screen.
     pub(crate) fn questions(&self) -> Vec<Question> {
         let top = &self.stack()[self.stack().len() - 1];
-        let own = top.screen.asks(&self.shared).into_iter();
+        let can_ask = |asked: &Asked| {
+            self.shared.then.is_none() || asked.is_dated || past::can_ask(&asked.text, &self.shared.levels)
+        };
+        let own = top.screen.asks(&self.shared).into_iter().filter(can_ask);
         let errand = self.errand_asks(ERRAND).into_iter().map(|asked| question(0, self.about(asked)));
         if self.shared.frozen.is_some() {
             // Held still: only what was never answered is asked, once.
@@ -185,6 +190,7 @@ impl App {
     /// What is asked, about the time that screens are about. What was does not change: it is asked once.
     fn about(&self, asked: Asked) -> Asked {
         match self.shared.then {
+            Some(_) if asked.is_dated => asked,
             Some(then) => Asked { text: past::at(&asked.text, then), every: Duration::ZERO, ..asked },
             None => asked,
         }
@@ -192,6 +198,7 @@ impl App {
 
     /// Shows everything as it was at a time, or as it is now. Says how far back that can be.
     pub(super) fn show_then(&mut self, then: Option<Time>) {
+        self.shared.totals.was = None;
         let reach = self.shared.census.as_ref().and_then(|census| census.history);
         self.shared.then = match (then.filter(|then| *then < self.shared.now), reach) {
             (Some(then), Some(reach)) if then < reach => {
@@ -221,6 +228,9 @@ impl App {
             Asked::every(1, FLEET, format!("fleet show {keys}")),
             Asked::every(10, TREND, format!("fleet show {trend} over 5m step 30s")),
         ];
+        if self.shared.then.is_some() {
+            asks.push(Asked::every(5, WAS, NODES));
+        }
         if !self.shared.no_gpus() {
             asks.push(Asked::every(5, IDLE, "gpus where util < 1 limit 0"));
         }
@@ -297,6 +307,7 @@ impl App {
     fn total(&mut self, part: u32, reply: Reply) -> bool {
         self.shared.heard = Some(self.shared.now);
         let changed = self.census(&reply);
+        let then = self.shared.then;
         let totals = &mut self.shared.totals;
         match (part, reply.answer) {
             (FLEET, Ok(Answer::Table(table))) => {
@@ -308,6 +319,10 @@ impl App {
                 let same = totals.trend.as_ref().is_some_and(|old| old.lines == series.lines);
                 totals.trend = Some(series);
                 !same || changed
+            }
+            (WAS, Ok(Answer::Table(table))) if then.is_some_and(|then| past::at(NODES, then) == reply.query) => {
+                let was = Some((table.total.saturating_sub(table.stale), table.stale));
+                std::mem::replace(&mut totals.was, was) != was || changed
             }
             (IDLE, Ok(Answer::Table(table))) => totals.idle.replace(table.total) != Some(table.total) || changed,
             _ => changed,

@@ -54,7 +54,14 @@ impl App {
     pub(super) fn errand_asks(&self, from: u32) -> Vec<Asked> {
         let parts = self.errand.iter().flat_map(|errand| &errand.parts);
         let asks = (from..).zip(parts).filter(|(_, (_, table))| table.is_none());
-        asks.map(|(part, (text, _))| Asked { part, text: text.clone(), every: Duration::ZERO }).collect()
+        asks.map(|(part, (text, _))| Asked {
+            part,
+            text: text.clone(),
+            every: Duration::ZERO,
+            // What is drained is drained now.
+            is_dated: self.errand.as_ref().is_some_and(|errand| errand.what == What::Drain),
+        })
+        .collect()
     }
 
     /// Begins to copy the marked things, or the one under the cursor.
@@ -97,6 +104,7 @@ impl App {
     pub(super) fn errand_heard(&mut self, query: &str, answer: Result<Answer, Complaint>) -> bool {
         let then = self.shared.then;
         let Some(errand) = &mut self.errand else { return false };
+        let then = then.filter(|_| errand.what == What::Json);
         let asked = |text: &str| then.map_or_else(|| text.to_owned(), |then| super::past::at(text, then));
         let Some((_, open)) = errand.parts.iter_mut().find(|(text, _)| asked(text) == query) else { return false };
         match answer {

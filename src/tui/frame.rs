@@ -65,8 +65,13 @@ fn header(pen: &mut Pen<'_>, app: &App) {
         let clock = time.map_or_else(|_| String::new(), |t| t.strftime("%H:%M:%S").to_string());
         end = pen.right(end, 0, &clock, Role::Header).saturating_sub(3);
     }
-    if let Some(census) = &shared.census {
-        end = states(pen, end, census);
+    let counts = match (&shared.then, &shared.census) {
+        // Nobody knows what kept a node from being up then.
+        (Some(_), _) => shared.totals.was.map(|(up, other)| vec![up_of(up), (other, "⋯", "silent", Role::Stale)]),
+        (None, census) => census.as_ref().map(now),
+    };
+    if let Some(counts) = counts {
+        end = states(pen, end, &counts);
     }
     let room = end.saturating_sub(2);
     let mut x = 1;
@@ -127,14 +132,24 @@ fn trail(pen: &mut Pen<'_>, x: u16, room: u16, crumbs: &[String]) {
     }
 }
 
-/// `62,431 up  ⋯ 41 stale  ▼ 28 down`, ending before `end`; says where it begins. Words give way before numbers do.
-fn states(pen: &mut Pen<'_>, end: u16, census: &Census) -> u16 {
-    let all = [
-        (census.up, "●", "up", Role::Fine),
+/// How many, with their mark, word and colour.
+type Count = (u64, &'static str, &'static str, Role);
+
+fn up_of(up: u64) -> Count {
+    (up, "●", "up", Role::Fine)
+}
+
+fn now(census: &Census) -> Vec<Count> {
+    vec![
+        up_of(census.up),
         (census.stale, "⋯", "stale", Role::Stale),
         (census.down, "▼", "down", Role::Down),
         (census.missing, "○", "missing", Role::Missing),
-    ];
+    ]
+}
+
+/// `62,431 up  ⋯ 41 stale  ▼ 28 down`, ending before `end`; says where it begins. Words give way before numbers do.
+fn states(pen: &mut Pen<'_>, end: u16, all: &[Count]) -> u16 {
     let shown = all.iter().filter(|(n, _, word, _)| *n > 0 || *word == "up");
     let worded = pen.width() >= 70;
     let parts: Vec<(String, String, Role)> = shown

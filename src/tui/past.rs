@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 
 use crate::{
     model::time::{Time, span},
-    tui::ask::Ask,
+    tui::{ask::Ask, views},
 };
 
 /// What is meant by words after `when`: so long ago, a time of day, or a whole time; nothing for now.
@@ -36,6 +36,21 @@ pub(crate) fn at(text: &str, then: Time) -> String {
     if Ask::parse(plain).when.is_empty() { format!("{plain} at {then}") } else { plain.to_owned() }
 }
 
+/// Whether the hub keeps the past of a view: of nodes, GPUs and places, and of what says itself when it was.
+pub(crate) fn is_kept(view: &str, levels: &[String]) -> bool {
+    ["nodes", "gpus", "fleet", "events", "incidents"].contains(&view) || views::level_of(view, levels).is_some()
+}
+
+/// Whether the question can be asked about another time; values along time can, whatever they are of.
+pub(crate) fn can_ask(text: &str, levels: &[String]) -> bool {
+    is_kept(text.split(' ').next().unwrap_or_default(), levels) || text.contains(" over ")
+}
+
+/// What is said instead of what the hub does not know any more.
+pub(crate) fn gone(view: &str) -> String {
+    format!("the hub keeps no past of {view}; :when now goes on")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +75,18 @@ mod tests {
         for wrong in ["-20", "25:00", "yesterday"] {
             assert!(moment(wrong, NOW, &berlin).is_err_and(|it| it.contains(wrong)), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_past_of_some_is_not_kept() {
+        let levels = ["rack".to_owned()];
+        let check = |text, expected| assert_eq!(can_ask(text, &levels), expected, "{text}");
+        check("gpus where temp > 80", true);
+        check("racks show node.cpu", true);
+        check("incidents limit 5", true);
+        check("jobs where job = '7' show job.nodes limit 1", false);
+        check("jobs where job = '7' show gpu.util over 5m step 10s", true);
+        check("processes limit 5 at last", false);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) text: String,
     /// How often to ask it.
     pub(crate) every: Duration,
+    /// Whether it says itself what time it is about, wherever one is in time.
+    pub(crate) is_dated: bool,
 }
 
 impl Asked {
@@ -43,7 +45,12 @@ impl Asked {
 
     /// Asked again every so many seconds.
     pub(crate) fn every(seconds: u64, part: u32, text: impl Into<String>) -> Asked {
-        Asked { part, text: text.into(), every: Duration::from_secs(seconds) }
+        Asked { part, text: text.into(), every: Duration::from_secs(seconds), is_dated: false }
+    }
+
+    /// The same, about the time that it says itself.
+    pub(crate) fn dated(self) -> Asked {
+        Asked { is_dated: true, ..self }
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Totals {
     pub(crate) fleet: Option<Table>,
     /// Utilisation along time.
     pub(crate) trend: Option<Series>,
+    /// Nodes that were up, and those that were not, at the time that screens are about where it is not now.
+    pub(crate) was: Option<(u64, u64)>,
     /// GPUs that do nothing.
     pub(crate) idle: Option<u64>,
 }

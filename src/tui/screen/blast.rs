@@ -78,8 +78,9 @@ impl Blast {
 
     /// Those of the span that is shown.
     fn shown(&self, shared: &Shared) -> Vec<Mark> {
-        let from = self.now - shared.span();
-        self.marks.iter().flatten().filter(|mark| mark.time >= from).cloned().collect()
+        let (from, until) = (self.until(shared) - shared.span(), shared.then);
+        let is_shown = |mark: &&Mark| mark.time >= from && until.is_none_or(|until| mark.time <= until);
+        self.marks.iter().flatten().filter(is_shown).cloned().collect()
     }
 
     /// The lane and the mark that are chosen, where they still are.
@@ -105,10 +106,16 @@ impl Blast {
         (self.lane, self.at) = (to, nearest);
     }
 
+    /// The time that it ends at: the one that screens are about, or else the newest answer's.
+    fn until(&self, shared: &Shared) -> Time {
+        shared.then.unwrap_or(self.now)
+    }
+
     fn draw_axis(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let wide = pen.width().saturating_sub(NAME + 1);
         let clock = |time: Time| clock(time, &shared.zone);
-        let (from, span) = (self.now - shared.span(), shared.span());
+        let (until, span) = (self.until(shared), shared.span());
+        let from = until - span;
         let labels = 1 + wide / 24;
         let line = "─".repeat(usize::from(wide));
         pen.text(NAME, 1, &line, Role::PanelLine);
@@ -116,12 +123,12 @@ impl Blast {
             let time = clock(from + span * u32::from(n) / u32::from(labels));
             pen.text(NAME + wide * n / labels, 1, &format!("{time} "), Role::GraphAxis);
         }
-        pen.right(pen.width().saturating_sub(1), 1, &format!(" {}", clock(self.now)), Role::GraphAxis);
+        pen.right(pen.width().saturating_sub(1), 1, &format!(" {}", clock(until)), Role::GraphAxis);
     }
 
     fn draw_lane(&self, pen: &mut Pen<'_>, y: u16, lane: &Lane<'_>, chosen: Option<&Mark>, shared: &Shared) {
         let wide = pen.width().saturating_sub(NAME + 1);
-        let (from, span) = (self.now - shared.span(), shared.span().as_secs_f64());
+        let (from, span) = (self.until(shared) - shared.span(), shared.span().as_secs_f64());
         let role = if chosen.is_some() { Role::Strong } else { Role::Table };
         pen.text(1, y, &cut_middle(&lane.name, NAME - 7), role);
         pen.right(NAME - 1, y, &grouped(lane.marks.len() as i64), Role::Dim);
@@ -155,11 +162,18 @@ impl Screen for Blast {
 
     fn asks(&self, shared: &Shared) -> Vec<Asked> {
         let span = shared.span().as_secs();
+        let since = match shared.then {
+            Some(then) => format!("{}", then - shared.span()),
+            None => format!("-{span}s"),
+        };
+        // To the minute, so that it is not another question each second.
+        let ago = shared.then.map_or(0, |then| (shared.now.since(then).as_secs() / 60 + 1) * 60);
+        let ended = span + ago;
         let places = self.places(shared);
         let also: String = places.iter().flat_map(|place| [",", place]).collect();
         let events = format!("event.time,event.kind,event.subject,event.text{also}");
-        vec![
-            Asked::every(2, EVENTS, format!("events sort -event.time show {events} limit {MOST} since -{span}s")),
+        let asks = vec![
+            Asked::every(2, EVENTS, format!("events sort -event.time show {events} limit {MOST} since {since}")),
             Asked::every(5, LOST, format!("nodes where state != up show node.age{also} limit {MOST} at last")),
             Asked::every(
                 15,
@@ -170,12 +184,14 @@ impl Screen for Blast {
                 15,
                 ENDS,
                 format!(
-                    "jobs where job.phase = ended and job.ended < {span} sort job.ended show job.ended,job.state,job.user \
+                    "jobs where job.phase = ended and job.ended < {ended} sort job.ended show job.ended,job.state,job.user \
                      limit {MOST}"
                 ),
             ),
             Asked::every(60, DOMAIN, format!("nodes show {LABEL} limit 1")),
-        ]
+        ];
+        // Each says when it happened; what is still so began at one time, too.
+        asks.into_iter().map(Asked::dated).collect()
     }
 
     fn heard(&mut self, part: u32, answer: Result<Answer, Complaint>, shared: &Shared) -> Step {

@@ -19,6 +19,7 @@ use crate::{
         action::Action,
         ask::{Ask, quoted},
         draw::{Pen, bar::block, width},
+        past,
         shared::Shared,
         theme::Role,
     },
@@ -72,8 +73,12 @@ impl Job {
         super::replace_table(&mut self.facts, table)
     }
 
-    fn facts(&self, pen: &mut Pen<'_>) {
+    fn facts(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let mut x = pen.text(1, 0, &self.id, Role::Strong);
+        if shared.then.is_some() {
+            pen.text(x + 2, 0, &past::gone("jobs"), Role::Dim);
+            return;
+        }
         let Some(table) = self.facts.as_ref().filter(|table| !table.rows.is_empty()) else {
             let words = if self.facts.is_some() { "no job has this id" } else { "asking the hub …" };
             pen.text(x + 2, 0, words, Role::Dim);
@@ -234,7 +239,7 @@ impl Screen for Job {
     }
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
-        self.facts(pen);
+        self.facts(pen, shared);
         if pen.height() > 1 {
             self.spread(pen);
         }

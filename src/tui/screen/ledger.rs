@@ -11,12 +11,14 @@ use crate::{
         action::Action,
         ask::Ask,
         draw::{
-            Pen,
+            Pen, cut_end,
             rows::{self, Manner, Sheet},
         },
         errand,
         list::List,
+        past,
         shared::Shared,
+        theme::Role,
         views,
     },
 };
@@ -177,8 +179,18 @@ impl Ledger {
         }
     }
 
+    /// What is said instead of rows of now, where another time is shown of which the hub knows none.
+    pub(crate) fn gone(&self, shared: &Shared) -> Option<String> {
+        let is_gone = shared.then.is_some() && !past::is_kept(&self.ask.view, &shared.levels);
+        is_gone.then(|| past::gone(&self.ask.view))
+    }
+
     /// Draws header and rows.
     pub(crate) fn draw(&self, pen: &mut Pen<'_>, shared: &Shared, series: Option<&Series>, focused: bool) {
+        if let Some(words) = self.gone(shared) {
+            pen.text(1, 0, &cut_end(&words, pen.width().saturating_sub(2)), Role::Dim);
+            return;
+        }
         let manner = Manner {
             reading: &shared.reading(),
             sorted: self.ask.sort.first(),

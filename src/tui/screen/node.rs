@@ -15,6 +15,7 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, bar::block, chart::Chart, rows::SPARK},
+        past,
         shared::Shared,
         theme::Role,
         views::target,
@@ -206,8 +207,12 @@ impl Node {
     }
 
     /// All cores, one block each.
-    fn draw_cores(&self, pen: &mut Pen<'_>) {
+    fn draw_cores(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let Some(table) = &self.cores else { return };
+        if shared.then.is_some() {
+            pen.text(1, 0, &past::gone("cores"), Role::Dim);
+            return;
+        }
         let Some(at) = table.column("core.util") else { return };
         let (wide, high) = (pen.width().saturating_sub(7).max(1), pen.height());
         pen.text(0, 0, "CORES", Role::PanelTitle);
@@ -327,7 +332,7 @@ impl Screen for Node {
                 }
                 Place::Panel(panel, tabs) => self.draw_panel(&mut part, *panel, *tabs, shared),
                 Place::Load(which) => self.draw_load(&mut part, *which, shared),
-                Place::Cores => self.draw_cores(&mut part),
+                Place::Cores => self.draw_cores(&mut part, shared),
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, cell, cut_end, width},
+        past,
         shared::Shared,
         theme::Role,
     },
@@ -60,6 +61,10 @@ impl Screen for Process {
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let x = pen.text(1, 0, &format!("{} on {}", self.pid, self.node), Role::Strong);
+        if shared.then.is_some() {
+            pen.text(x + 2, 0, &past::gone("processes"), Role::Dim);
+            return;
+        }
         let row = self.facts.as_ref().and_then(|table| table.rows.first().map(|row| (table, row)));
         let Some((table, row)) = row else {
             let gone = if self.facts.is_some() {

@@ -166,8 +166,9 @@ impl TableScreen {
         }
     }
 
-    fn caption(&self, pen: &mut Pen<'_>) {
-        let end = self.position(pen);
+    fn caption(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        let is_gone = self.ledger.gone(shared).is_some();
+        let end = if is_gone { pen.width() } else { self.position(pen) };
         let ask = &self.ledger.ask;
         let mut x = pen.text(1, 0, &ask.view.to_uppercase(), Role::PanelTitle);
         let mut part = |role, text: &str| {
@@ -345,10 +346,10 @@ impl Screen for TableScreen {
     }
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
-        self.caption(pen);
+        self.caption(pen, shared);
         let (wide, high) = (pen.width(), pen.height());
         self.ledger.draw(&mut pen.part(0, 1, wide, high.saturating_sub(1)), shared, None, true);
-        if let Some((words, role)) = self.instead() {
+        if let Some((words, role)) = self.instead().filter(|_| self.ledger.gone(shared).is_none()) {
             let x = wide.saturating_sub(width(&words)) / 2;
             pen.text(x, (high / 2).max(2), &words, role);
         }

@@ -93,6 +93,47 @@ fn what_broke_first_is_in_the_first_lane() {
 }
 
 #[test]
+fn in_the_past_nothing_of_now_is_shown() {
+    let mut stage = stage();
+    let header = |stage: &Stage| stage.screen().lines().next().unwrap_or_default().to_owned();
+    assert!(header(&stage).contains("▼ 1 down"), "{}", header(&stage));
+    stage.press("- {");
+    assert!(header(&stage).contains("252 up") && header(&stage).contains("⋯ 4 silent"), "{}", header(&stage));
+    let asked = |stage: &Stage, what: &str| stage.app.questions().iter().any(|it| it.query.starts_with(what));
+    for (keys, view) in [("4", "jobs"), ("6", "processes"), ("7", "nics"), ("9", "mounts")] {
+        stage.press(keys);
+        let screen = stage.screen();
+        assert!(screen.contains(&format!("the hub keeps no past of {view}; :when now goes on")), "{screen}");
+        assert!(!asked(&stage, view) && !screen.contains("asking the hub"), "{screen}");
+    }
+    stage.press(": w h e n enter 4 enter");
+    assert!(stage.screen().contains("running"), "{}", stage.screen());
+    stage.press("{");
+    let screen = stage.screen();
+    assert!(screen.contains("no past of jobs") && !screen.contains("running"), "{screen}");
+    stage.press("2 < enter");
+    let screen = stage.screen();
+    assert!(screen.contains("no past of processes") && !screen.contains("CORES"), "{screen}");
+    stage.press(": w h e n enter");
+    assert!(!stage.screen().contains("no past of") && header(&stage).contains("▼ 1 down"), "{}", stage.screen());
+}
+
+#[test]
+fn what_broke_first_ends_at_the_time_that_is_shown() {
+    let mut stage = stage();
+    stage.press(":");
+    stage.write("when -12m");
+    stage.press("enter b - - -");
+    let screen = stage.screen();
+    assert!(screen.lines().nth(3).is_some_and(|line| line.trim_end().ends_with("13:52:31")), "{screen}");
+    assert!(!screen.contains("gpu017:3"), "its XID was at 13:53:01: {screen}");
+    let asked: Vec<String> = stage.app.questions().into_iter().map(|question| question.query).collect();
+    assert!(asked.iter().any(|it| it.starts_with("events ") && it.contains(" since 2026-11-23T07:52:31")), "{asked:?}");
+    stage.press("} } }");
+    assert!(stage.screen().contains("gpu017:3"), "{}", stage.screen());
+}
+
+#[test]
 fn one_goes_back_in_time_and_on_to_now() {
     let mut stage = stage();
     let banner = |stage: &Stage| stage.screen().lines().nth(1).unwrap_or_default().trim().to_owned();
