@@ -6,6 +6,7 @@
 mod book;
 mod errors;
 mod fold;
+mod lemon;
 mod nvlink5;
 mod programs;
 mod rule;
@@ -22,6 +23,7 @@ use std::{
 use self::{
     book::{Book, Proof},
     errors::Errors,
+    lemon::Lemons,
     rule::{Commands, SHORT, compares, gate, group, group_at, over, placeholders, question, sizes},
     track::{Finding, Sight, Tracks},
 };
@@ -63,6 +65,7 @@ pub struct Health {
     commands: Commands,
     watches: Vec<Watch>,
     errors: Errors,
+    lemons: Lemons,
     /// How many events it has heard.
     heard: u64,
     book: Book,
@@ -101,9 +104,9 @@ impl Health {
             Some(Watch { rule: at, question, gate, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
         };
         let watches = rules.iter().enumerate().filter_map(watch).collect();
-        let (book, folded) = Default::default();
+        let (book, folded, lemons) = Default::default();
         let errors = Errors::new(severities);
-        Health { rules, commands, watches, errors, heard: 0, book, folded, is_impatient: false }
+        Health { rules, commands, watches, errors, lemons, heard: 0, book, folded, is_impatient: false }
     }
 
     /// For whoever has no time to wait: ignores holds below five minutes, and leaves out the rules that take longer, or
@@ -177,7 +180,8 @@ impl Health {
                 self.heard = number;
                 self.errors.hear(fleet, happening);
             }
-            self.errors.findings(fleet, &self.rules)
+            let lemons = self.lemons.findings(&mut self.book, fleet, &self.rules, now);
+            [self.errors.findings(fleet, &self.rules), lemons.to_vec()].concat()
         });
         let turns = self.watches.iter().map(|watch| watch.tracks.turns()).sum();
         let Folded { again, turns: before, of_errors: others } = &self.folded;

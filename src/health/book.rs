@@ -8,7 +8,7 @@ use std::{
 
 use super::fold::{Matter, meets};
 use crate::model::{
-    incident::{Incident, Note, Record, Remark, Stage, Subject, Verb},
+    incident::{Incident, Note, Record, Remark, Severity, Stage, Subject, Verb},
     text::clean,
     time::Time,
 };
@@ -18,6 +18,8 @@ const TRIAL: Duration = Duration::from_hours(24);
 /// How long an incident that is over is still shown, and how many of them.
 const KEPT_FOR: Duration = Duration::from_hours(24);
 const KEPT: usize = 1000;
+/// How many of those that are over are remembered by node, beyond that.
+const REMEMBERED: usize = 50_000;
 /// Characters of a remark that are kept.
 const LONGEST: usize = 200;
 
@@ -26,11 +28,30 @@ const LONGEST: usize = 200;
 pub(super) struct Book {
     open: Vec<Open>,
     cleared: Vec<Incident>,
+    /// What was critical of a node and is over, in the order in which it was cleared.
+    past: Vec<Spell>,
     last: u64,
     /// Numbers of the incidents of which something new is to be written.
     unsaved: BTreeSet<u64>,
     /// Incidents that have become parts of others since the last time.
     joined: Vec<Record>,
+}
+
+/// An incident of one node, as short as it is remembered for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spell {
+    pub(super) node: String,
+    pub(super) rule: String,
+    pub(super) since: Time,
+}
+
+impl Spell {
+    /// Of what is critical, and one node's.
+    fn of(incident: &Incident) -> Option<Spell> {
+        let Incident { rule, since, severity, .. } = incident;
+        let node = incident.subject.node().filter(|_| *severity == Severity::Crit)?;
+        Some(Spell { node: node.to_owned(), rule: rule.clone(), since: *since })
+    }
 }
 
 /// An open incident, and what has it.
@@ -84,11 +105,27 @@ impl Book {
         if into.is_some() {
             // The other one says it all.
         } else if incident.stage == Stage::Cleared {
-            self.cleared.push(incident);
+            self.close(incident);
         } else {
             // Its trial begins anew, for nobody has looked on meanwhile.
             self.open.push(Open { incident, parts, is_explained: false, trial: None });
         }
+    }
+
+    /// What was critical of one node since then, open or over; what came before is forgotten. What a place or the fleet
+    /// had is none of a node's.
+    pub(super) fn spells(&mut self, since: Time) -> impl Iterator<Item = Spell> {
+        self.past.retain(|spell| spell.since >= since);
+        let open = self.open.iter().filter(|open| !open.is_explained).filter_map(|open| Spell::of(&open.incident));
+        self.past.iter().cloned().chain(open.filter(move |spell| spell.since >= since))
+    }
+
+    /// Keeps one that is over.
+    fn close(&mut self, incident: Incident) {
+        self.past.extend(Spell::of(&incident));
+        let many = self.past.len().saturating_sub(REMEMBERED);
+        self.past.drain(..many);
+        self.cleared.push(incident);
     }
 
     /// Takes what somebody says of an incident. Says whether it is one that is not over.
@@ -182,7 +219,7 @@ impl Book {
                 self.open.push(open);
             } else if !was_explained {
                 self.unsaved.insert(open.incident.id);
-                self.cleared.push(Incident { stage: Stage::Cleared, cleared: Some(now), ..open.incident });
+                self.close(Incident { stage: Stage::Cleared, cleared: Some(now), ..open.incident });
             }
         }
         self.open.sort_by_key(|open| open.incident.id);

@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// The rule of XIDs.
-const XID: &str = "gpu.xid";
+pub(super) const XID: &str = "gpu.xid";
 /// The rule of SXids.
-const SXID: &str = "switch.sxid";
+pub(super) const SXID: &str = "switch.sxid";
 
 /// XIDs of one GPU that come within so long are one trouble.
 const TOGETHER: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
+use super::{errors, lemon, programs};
 use crate::{
     model::{
         incident::{Rule, Severity},
@@ -198,6 +199,9 @@ fn changed(rule: Rule, entry: &Entry, is_of_site: bool) -> Result<Rule, String> 
     })
 }
 
+/// Rules that ask no question: of what comes as events, and of incidents themselves.
+const OF_NO_VIEW: [&str; 4] = [errors::XID, programs::APPS, errors::SXID, lemon::LEMON];
+
 /// Says no to a rule that could never be asked, or names what is not there.
 fn check(rule: &Rule, all: &[Rule], commands: &Commands) -> Result<(), String> {
     if let Some(other) = rule.under.iter().find(|other| !all.iter().any(|rule| rule.id == **other)) {
@@ -207,7 +211,7 @@ fn check(rule: &Rule, all: &[Rule], commands: &Commands) -> Result<(), String> {
     if let Some(name) = rule.commands.iter().find(|name| !is_known(name)) {
         return Err(format!("`do` names `{name}`, which is none of [commands]"));
     }
-    if rule.view.is_empty() && ["gpu.xid", "gpu.xid.apps", "switch.sxid"].contains(&&*rule.id) {
+    if rule.view.is_empty() && OF_NO_VIEW.contains(&&*rule.id) {
         return Ok(());
     }
     if rule.rare.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
