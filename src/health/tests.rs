@@ -29,17 +29,15 @@ fn at(seconds: i64) -> Time {
     Time::from_millis(1_800_000_000_000 + seconds * 1000)
 }
 
+fn introduction(n: usize) -> Introduction {
+    Introduction { node: format!("n{:02}", n + 1), boot_id: "b".into(), interval_ms: 1000, ..Introduction::default() }
+}
+
 /// Racks of four nodes: n01 to n04 are in r1.
 fn fleet(nodes: usize) -> Fleet {
     let mut fleet = Fleet::new(Settings::default());
     for n in 0..nodes {
-        let introduction = Introduction {
-            node: format!("n{:02}", n + 1),
-            boot_id: "b".into(),
-            interval_ms: 1000,
-            ..Introduction::default()
-        };
-        let session = fleet.join(&introduction, std::iter::empty(), at(0)).unwrap();
+        let session = fleet.join(&introduction(n), std::iter::empty(), at(0)).unwrap();
         let label = Label { key: "rack".into(), value: format!("r{}", n / 4 + 1) };
         fleet.inventory(session, &Inventory { labels: vec![label], ..Inventory::default() }, at(0));
     }
@@ -453,4 +451,23 @@ fn ten_thousand_events_in_a_second_are_few_incidents() {
         assert!(reason.starts_with("4 of 4 nodes: ") && reason.len() < 120, "{reason}");
         assert!(evidence.len() <= 16 && commands.len() <= 64, "{evidence:?} {commands:?}");
     }
+}
+
+#[test]
+fn a_gpu_that_answers_slowly_is_not_lost() {
+    let rules = |words: &str| -> Vec<String> {
+        let mut fleet = fleet(1);
+        let session = fleet.join(&introduction(0), std::iter::empty(), at(0)).unwrap();
+        let gpus = vec![report::Gpu { index: "0".into(), ..report::Gpu::default() }];
+        let faults = vec![report::Fault { gpu: Some(0), metric: String::new(), reason: words.into() }];
+        fleet.inventory(session, &Inventory { gpus, faults, ..Inventory::default() }, at(0));
+        let mut health = Health::new(Rules::default());
+        for second in 1..=14 {
+            health.look(&&fleet, at(second)).now_or_never().expect("at once");
+        }
+        health.incidents().into_iter().map(|it| it.rule).filter(|rule| rule.starts_with("gpu.")).collect()
+    };
+    assert_eq!(rules("slow: nvmlDeviceGetTemperature took 1.4 s"), ["gpu.handle_slow"]);
+    assert_eq!(rules("slow: nvmlDeviceGetTemperature took 0.4 s"), [""; 0]);
+    assert_eq!(rules("hung: nvmlDeviceGetTemperature has not answered for 3 s"), ["gpu.lost"]);
 }
