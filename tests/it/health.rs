@@ -119,6 +119,24 @@ fn stragglers_are_found() {
 }
 
 #[test]
+fn stragglers_are_found_where_nobody_knows_of_jobs() {
+    let mut play = Play::new(64, 1, scenario::named("straggler").unwrap());
+    play.queue = None;
+    let subject = play.subject();
+    (0..340).for_each(|_| play.step());
+    let open = play.open();
+    let [incident] = &open[..] else { panic!("{open:#?}; rules: {:#?}", problems(&play)) };
+    assert_eq!((&*incident.rule, incident.subject.to_string()), ("gpu.straggler.node", subject), "{incident:#?}");
+    assert!(incident.reason.contains("among its node's GPUs at "), "{incident:#?}");
+    let mut healthy = Play::new(96, 1, Faults::Given(Vec::new()));
+    healthy.queue = None;
+    for _ in 0..420 {
+        healthy.step();
+        assert_eq!(healthy.open(), [], "after {} s", healthy.seconds);
+    }
+}
+
+#[test]
 fn hanging_jobs_are_found() {
     check("hang", 64, 220, ("job.hang", Severity::Warn), "busy and doing nothing", "rank");
 }

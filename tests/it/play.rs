@@ -27,7 +27,8 @@ pub(crate) struct Play {
     sessions: Vec<Session>,
     sample: Sample,
     pub(crate) health: Health,
-    queue: Queue,
+    /// The scheduler; without one, nobody knows of jobs: processes are not heard of then.
+    pub(crate) queue: Option<Queue>,
     pub(crate) seconds: u32,
 }
 
@@ -46,7 +47,7 @@ impl Play {
         };
         let sessions = (0..nodes).map(join).collect();
         let sample = Sample { time: now, generation: 1, values: sim.values() };
-        let queue = Queue::new(sim.clone(), || NOW.get());
+        let queue = Some(Queue::new(sim.clone(), || NOW.get()));
         Play { sim, fleet, sessions, sample, health: Health::new(Rules::default()), queue, seconds: 0 }
     }
 
@@ -74,15 +75,15 @@ impl Play {
             for event in self.sim.events(n, before, now) {
                 self.fleet.event(session.node, event, now);
             }
-            if self.seconds % 10 == 1 {
+            if self.seconds % 10 == 1 && self.queue.is_some() {
                 self.fleet.processes(*session, &self.sim.processes(n, now), now);
             }
         }
-        if self.seconds % 5 == 1 {
+        if let Some(queue) = self.queue.as_ref().filter(|_| self.seconds % 5 == 1) {
             self.fleet.begin_schedule("simulated scheduler");
             let fleet = std::cell::RefCell::new(&mut self.fleet);
-            let jobs = self.queue.jobs(&mut |job| fleet.borrow_mut().schedule(&job, now));
-            let nodes = self.queue.nodes(&mut |node| fleet.borrow_mut().stand(&node));
+            let jobs = queue.jobs(&mut |job| fleet.borrow_mut().schedule(&job, now));
+            let nodes = queue.nodes(&mut |node| fleet.borrow_mut().stand(&node));
             self.fleet.end_schedule(jobs, nodes, now);
         }
         self.fleet.tick(now);
