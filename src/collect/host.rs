@@ -22,6 +22,7 @@ mod psi;
 mod rate;
 mod sensor;
 mod source;
+mod throttle;
 mod timekeeping;
 #[cfg(test)]
 mod tree;
@@ -68,6 +69,7 @@ pub struct Host {
     psi: psi::Psi,
     sensor: sensor::Sensor,
     edac: edac::Edac,
+    throttle: throttle::Throttle,
     often: Due,
     rarely: Due,
 }
@@ -91,6 +93,7 @@ impl Host {
             psi: psi::Psi::new(root),
             sensor: sensor::Sensor::new(root),
             edac: edac::Edac::new(root),
+            throttle: throttle::Throttle::new(root),
             often: Due::every(OFTEN),
             rarely: Due::every(RARELY),
         })
@@ -135,6 +138,7 @@ impl Collector for Host {
         if often {
             self.sensor.read(ledger);
             self.edac.read(ledger);
+            self.throttle.read(ledger);
             self.memory.inspect(ledger);
             timekeeping::inspect(ledger);
         }

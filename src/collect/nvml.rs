@@ -6,6 +6,7 @@
 //! well, the driver does, and no further thread is risked until one of the two comes back. What [`Gate`] does is told
 //! there.
 
+mod aer;
 mod batch;
 mod call;
 mod event;
@@ -37,7 +38,7 @@ use self::{
     call::{UnderWay, seconds},
     event::Deaf,
     ledger::Ledger,
-    news::{End, News, Presence},
+    news::{End, News, Presence, Sheet},
     rate::Due,
     session::Order,
     worker::{Abandoned, Heard, Start, Worker},
@@ -88,6 +89,7 @@ pub struct Nvml {
     told: Option<Vec<Gpu>>,
     on_bus: Option<u32>,
     counted: Due,
+    bus_errors: Due,
     costs: BTreeMap<&'static str, Duration>,
     ids: Option<Ids>,
 }
@@ -135,6 +137,7 @@ impl Nvml {
             told: None,
             on_bus: None,
             counted: Due::default(),
+            bus_errors: Due::default(),
             costs: BTreeMap::new(),
             ids: None,
         }
@@ -292,6 +295,21 @@ impl Nvml {
         }
     }
 
+    /// Reads the PCIe errors of the GPUs that answer.
+    fn count_bus_errors(&mut self, now: Time) {
+        if !self.bus_errors.is(now, self.settings.fields) {
+            return;
+        }
+        let mut sheet = Sheet::default();
+        for (slot, bus) in self.ledger.here() {
+            aer::read(&self.settings.sys, slot, bus, &mut sheet);
+        }
+        if !sheet.0.is_empty() {
+            self.bus_errors.done(now);
+            self.ledger.fill(sheet.0);
+        }
+    }
+
     /// XIDs that only NVML told, as events.
     fn events(&mut self, now: Time) -> Vec<Event> {
         let alone = self.xids.unexplained();
@@ -397,6 +415,7 @@ impl Collector for Nvml {
                 self.ledger.all_absent("driver hung", Gap::Failed);
             }
         }
+        self.count_bus_errors(now);
         self.gate.set_closed(self.worker.is_none() && self.abandoned.is_empty());
         self.findings(now)
     }

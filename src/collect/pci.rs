@@ -1,7 +1,7 @@
 //! PCI addresses, in the one form that all of supertop uses: `0000:9b:00.0`; and the GPUs on the bus by `/sys`.
 //! What is on the bus is there whether or not a driver knows it.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 /// The address in the form `0000:9b:00.0`, of whichever form the driver (`00000000:9B:00.0`) or the kernel's log
 /// (`0000:9b:00`) gives. Nothing when it is no address.
@@ -38,6 +38,20 @@ pub(super) fn has_switches(sys: &Path) -> bool {
 pub(super) fn numa_node(sys: &Path, address: &str) -> Option<u32> {
     // -1 says that the machine has but one.
     fs::read_to_string(sys.join("bus/pci/devices").join(address).join("numa_node")).ok()?.trim().parse().ok()
+}
+
+/// Errors that the kernel counted of the device at this address and that PCIe did not correct, of the `fatal` or the
+/// `nonfatal` ones. Nothing where the kernel counts none: neither does the device report any then.
+pub(super) fn uncorrected(sys: &Path, address: &str, kind: &str) -> io::Result<Option<u64>> {
+    let path = sys.join("bus/pci/devices").join(address).join(format!("aer_dev_{kind}"));
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text?,
+    };
+    // `DLP 0`, `SDES 0`, …, and at the end `TOTAL_ERR_FATAL 0`.
+    let total = text.lines().find_map(|line| line.strip_prefix("TOTAL_ERR_")?.split_once(' '));
+    let total = total.and_then(|(_, count)| count.trim().parse().ok());
+    total.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not understood"))
 }
 
 /// VGA controllers and 3D controllers: data-centre GPUs are the latter.
@@ -91,5 +105,19 @@ mod tests {
         assert!(has_switches(sys.path()));
         assert_eq!(numa_node(sys.path(), "0000:9d:00.0"), Some(1));
         assert_eq!(numa_node(sys.path(), "0000:1b:00.0"), None);
+    }
+
+    #[test]
+    fn what_pcie_did_not_correct_is_counted_by_the_kernel() {
+        let sys = tempfile::tempdir().unwrap();
+        let device = sys.path().join("bus/pci/devices/0000:1b:00.0");
+        let count = |kind| uncorrected(sys.path(), "0000:1b:00.0", kind);
+        assert_eq!(count("fatal").unwrap(), None);
+        fs::create_dir_all(&device).unwrap();
+        let lines = "Undefined 0\nDLP 1\nSDES 0\nUnsupReq 2\n";
+        fs::write(device.join("aer_dev_fatal"), format!("{lines}TOTAL_ERR_FATAL 3\n")).unwrap();
+        fs::write(device.join("aer_dev_nonfatal"), lines).unwrap();
+        assert_eq!(count("fatal").unwrap(), Some(3));
+        assert!(count("nonfatal").is_err());
     }
 }

@@ -81,6 +81,7 @@ impl Unit {
             143 => self.set("remap.uncorr", 0.0),
             144 => self.set("remap.pending", 0.0),
             145 => self.set("remap.failed", 0.0),
+            164 if link < LINKS => self.set("nvlink.speed", 26_562.0),
             161..=163 if link < LINKS => self.set("nvlink.errors", 0.0),
             197 => 4e12 + self.grown(3e9),
             198 => 8e12 + self.grown(6e9),

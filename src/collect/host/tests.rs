@@ -4,12 +4,13 @@ use super::*;
 use crate::model::{MetricId, Raw, Scope, metric::node};
 
 /// The metrics of a node that other collectors and the board tell.
-const OTHERS: [MetricId; 12] = [
+const OTHERS: [MetricId; 13] = [
     node::BLOCKED,
     node::ZOMBIES,
     node::FABRIC_MANAGER,
     node::OOM_HOUR,
     node::EDAC_CE_HOUR,
+    node::CPU_THROTTLE_MINUTE,
     node::GPUS,
     node::GPUS_EXPECTED,
     node::PROCS,

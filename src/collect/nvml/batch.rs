@@ -124,7 +124,8 @@ impl Field {
     }
 }
 
-fn number(value: &SampleValue) -> f64 {
+/// A field's value, of whichever type.
+pub(super) fn number(value: &SampleValue) -> f64 {
     match *value {
         SampleValue::F64(value) => value,
         SampleValue::U32(value) => value.into(),

@@ -166,6 +166,13 @@ impl Ledger {
         whole.map(|(at, slot)| (at as u16, slot.gpu.bus.as_str(), slot.deaf.as_ref()))
     }
 
+    /// The whole GPUs that answer: slot and PCI address.
+    pub(super) fn here(&self) -> impl Iterator<Item = (u16, &str)> {
+        let here = |slot: &Slot| slot.gpu.parent.is_none() && slot.absent.is_none();
+        let slots = self.slots.iter().enumerate().filter(move |(_, slot)| here(slot));
+        slots.map(|(at, slot)| (at as u16, slot.gpu.bus.as_str()))
+    }
+
     /// What there is to say of GPUs whose XIDs NVML does not deliver, a line for each reason.
     pub(super) fn deaf_notes(&self) -> Vec<String> {
         let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

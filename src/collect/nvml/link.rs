@@ -20,6 +20,9 @@ const FIELDS: &str = "nvmlDeviceGetFieldValues (per link)";
 /// Nothing sends more over NVLink: twice the fifth generation's 1.8 TB/s.
 const FASTEST_KIB: f64 = 3.6e12 / 1024.0;
 
+/// Links say their speed in MB/s.
+const MB: f64 = 1e6;
+
 /// The NVLinks of one GPU.
 pub(super) struct Links {
     /// Numbers of the links that there are; nothing before they were asked.
@@ -100,6 +103,34 @@ impl Links {
         Ok(())
     }
 
+    /// Reads how fast the slowest link is. Says why that is not known, where it is not.
+    pub(super) fn read_speed(
+        &self,
+        caller: Caller<'_>,
+        device: &Device<'_>,
+        sheet: &mut Sheet,
+    ) -> Result<Option<Gap>, Stop> {
+        let slot = caller.slot.unwrap_or_default();
+        let Some(there) = &self.there else {
+            sheet.gap(slot, gpu::NVLINK_SPEED, Gap::Unknown);
+            return Ok(Some(Gap::Unknown));
+        };
+        match caller.call(FIELDS, || slowest(device, there)) {
+            Ok(Some(speed)) => {
+                sheet.value(slot, gpu::NVLINK_SPEED, speed as f64 * MB);
+                Ok(None)
+            }
+            Ok(None) => {
+                sheet.gap(slot, gpu::NVLINK_SPEED, Gap::Absent);
+                Ok(Some(Gap::Absent))
+            }
+            Err(trouble) => {
+                let is_worth = sheet.settle(slot, &[gpu::NVLINK_SPEED], trouble)?;
+                Ok(Some(if is_worth { Gap::Failed } else { Gap::Unsupported }))
+            }
+        }
+    }
+
     /// Reads the traffic over all links from their own counters.
     pub(super) fn read_traffic(
         &mut self,
@@ -165,6 +196,23 @@ fn is_up(device: &Device<'_>, link: u32) -> Result<Option<bool>, NvmlError> {
         Err(NvmlError::InvalidArg) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The speed in MB/s of the slowest link that has one; nothing when all are down.
+fn slowest(device: &Device<'_>, links: &[u32]) -> Result<Option<u64>, NvmlError> {
+    let asked: Vec<LinkField> = links.iter().map(|link| (id::NVML_FI_DEV_NVLINK_GET_SPEED, *link)).collect();
+    let mut speeds = Vec::new();
+    for speed in raw::nvml::link_fields(device, &asked)? {
+        match speed {
+            Ok(speed) => speeds.push(speed),
+            Err(NvmlError::NotSupported | NvmlError::InvalidArg) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if speeds.is_empty() {
+        return Err(NvmlError::NotSupported);
+    }
+    Ok(speeds.into_iter().filter(|speed| *speed > 0).min())
 }
 
 /// The sum over the links that count; an error when none does.

@@ -7,8 +7,11 @@ use nvml_wrapper::{
         Clock, EccCounter, MemoryError, PerformanceState, TemperatureSensor, TemperatureThreshold,
     },
     error::NvmlError,
+    structs::device::FieldId,
+    sys_exports::field_id as id,
 };
 
+use super::batch::number;
 use crate::{
     collect::raw,
     model::{MetricId, metric::gpu},
@@ -166,6 +169,23 @@ pub(super) static PROBES: &[Probe] = &[
         put(gpu::REMAP_SPENT, raw::nvml::spent_banks(device)?.into());
         Ok(())
     }),
+    // GPUs since Ampere have none of them: no place in the batch that all GPUs are asked for.
+    one(
+        "nvmlDeviceGetFieldValues (retired pages)",
+        Pace::Fields,
+        &[gpu::RETIRED, gpu::RETIRED_PENDING],
+        |device, put| {
+            let fields = [id::NVML_FI_DEV_RETIRED_SBE, id::NVML_FI_DEV_RETIRED_DBE, id::NVML_FI_DEV_RETIRED_PENDING];
+            let answers = device.field_values_for(&fields.map(FieldId))?;
+            let values = answers.into_iter().map(|answer| answer?.value.map(|value| number(&value)));
+            let [single, double, pending] = values.collect::<Result<Vec<f64>, NvmlError>>()?[..] else {
+                return Err(NvmlError::Unknown);
+            };
+            put(gpu::RETIRED, single + double);
+            put(gpu::RETIRED_PENDING, pending);
+            Ok(())
+        },
+    ),
     one("nvmlDeviceGetGpuFabricInfoV", Pace::Fields, &[gpu::FABRIC], |device, put| {
         put(gpu::FABRIC, raw::nvml::fabric(device)?.into());
         Ok(())

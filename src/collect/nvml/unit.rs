@@ -74,6 +74,7 @@ enum Duty {
     Gpm,
     Probe(&'static Probe),
     Links,
+    LinkSpeed,
     LinkTraffic,
     PcieTraffic,
     Processes,
@@ -81,8 +82,16 @@ enum Duty {
 }
 
 /// Those that are no probes. The batch comes first: it tells whether GPM is to tell PCIe traffic.
-const OTHERS: [Duty; 7] =
-    [Duty::Batch, Duty::Gpm, Duty::Links, Duty::LinkTraffic, Duty::PcieTraffic, Duty::Processes, Duty::Instances];
+const OTHERS: [Duty; 8] = [
+    Duty::Batch,
+    Duty::Gpm,
+    Duty::Links,
+    Duty::LinkSpeed,
+    Duty::LinkTraffic,
+    Duty::PcieTraffic,
+    Duty::Processes,
+    Duty::Instances,
+];
 
 impl Duty {
     const COUNT: usize = OTHERS.len() + PROBES.len();
@@ -95,6 +104,8 @@ impl Duty {
         match self {
             Duty::Probe(probe) => probe.pace,
             Duty::Gpm | Duty::Instances => Pace::Round,
+            // It changes only when links are trained anew.
+            Duty::LinkSpeed => Pace::Inventory,
             Duty::Batch | Duty::Links | Duty::LinkTraffic | Duty::PcieTraffic | Duty::Processes => Pace::Fields,
         }
     }
@@ -102,7 +113,7 @@ impl Duty {
     /// What its cost is told under.
     fn part(self) -> &'static str {
         match self {
-            Duty::Batch | Duty::Links | Duty::LinkTraffic | Duty::PcieTraffic => "nvml.fields",
+            Duty::Batch | Duty::Links | Duty::LinkSpeed | Duty::LinkTraffic | Duty::PcieTraffic => "nvml.fields",
             Duty::Gpm | Duty::Instances => "nvml.gpm",
             Duty::Processes => "nvml.processes",
             Duty::Probe(_) => "nvml.probes",
@@ -111,7 +122,7 @@ impl Duty {
 
     fn call(self) -> &'static str {
         match self {
-            Duty::Batch | Duty::LinkTraffic => "nvmlDeviceGetFieldValues",
+            Duty::Batch | Duty::LinkSpeed | Duty::LinkTraffic => "nvmlDeviceGetFieldValues",
             Duty::Gpm | Duty::Instances => "nvmlGpmSampleGet",
             Duty::Probe(probe) => probe.call,
             Duty::Links => "nvmlDeviceGetNvLinkState",
@@ -250,6 +261,11 @@ impl<'n> Unit<'n> {
                 readings.gpm.read(caller, device, Whose::Gpu, slot, sheet)?;
             }
             Duty::Links => readings.links.read(caller, device, sheet)?,
+            Duty::LinkSpeed => {
+                let gap = readings.links.read_speed(caller, device, sheet)?;
+                let state = &mut readings.duties[turn];
+                (state.failed, state.lacking) = (gap.is_some(), gap == Some(Gap::Unsupported));
+            }
             Duty::LinkTraffic => {
                 if readings.gpm.tells(gpu::NVLINK_RX) == Some(false) {
                     readings.links.read_traffic(caller, device, sheet)?;

@@ -22,6 +22,9 @@ const POWER_BRAKE: i32 = 1 << 7;
 /// Of its usual pace, what is left to a job of which one rank is slow.
 pub(super) const PACE: f64 = 0.75;
 
+/// Bytes per second of each of an H100's 18 links.
+const LINK_SPEED: f64 = 26.562e9;
+
 /// A GPU's state at one time, from which all of its values follow.
 #[derive(Clone, Copy, Default)]
 struct Pulse {
@@ -291,6 +294,8 @@ fn write_traffic(moment: &Moment, pulses: &[Pulse], values: &mut Values) {
     fill(values, gpu::PCIE_WIDTH, count(16));
     fill(values, gpu::PCIE_WIDTH_MAX, count(16));
     fill(values, gpu::NVLINK_LINKS, count(machine.links));
+    let link = 18.0 * LINK_SPEED * machine.link_speed / f64::from(machine.links);
+    fill(values, gpu::NVLINK_SPEED, steps(link, 1e-6));
 }
 
 /// What only ever grows, and of which a healthy GPU has little.
@@ -304,8 +309,9 @@ fn write_counters(pulses: &[Pulse], values: &mut Values) {
         fill(values, metric, count(0));
     }
     // Old errors: none of them is of the last minute.
-    for metric in [gpu::ECC_SBE_MINUTE, gpu::PCIE_REPLAY_MINUTE, gpu::NVLINK_ERRORS_MINUTE] {
-        fill(values, metric, count(0));
+    gpu::RISES.into_iter().chain([gpu::PCIE_FATAL, gpu::PCIE_NONFATAL]).for_each(|it| fill(values, it, count(0)));
+    for metric in [gpu::RETIRED, gpu::RETIRED_PENDING] {
+        fill(values, metric, Raw::UNSUPPORTED);
     }
     fill(values, gpu::REMAP_SPENT, count(0));
     fill(values, gpu::XID, Raw::ABSENT);

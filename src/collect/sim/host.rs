@@ -130,7 +130,17 @@ fn write_state(moment: &Moment, values: &mut Values) {
     set(node::GPUS_EXPECTED, count(gpus));
     set(node::UPTIME, steps(now.seconds_after(booted(sim, *n)).max(0.0), 1.0));
     set(node::EDAC_CE, count(((nature.get(0) - 0.95) * 100.0).max(0.0) as i32));
-    for metric in [node::EDAC_UE, node::EDAC_CE_HOUR, node::OOM, node::OOM_HOUR, node::BLOCKED, node::ZOMBIES] {
+    let none = [
+        node::EDAC_UE,
+        node::EDAC_CE_HOUR,
+        node::OOM,
+        node::OOM_HOUR,
+        node::BLOCKED,
+        node::ZOMBIES,
+        node::CPU_THROTTLE,
+        node::CPU_THROTTLE_MINUTE,
+    ];
+    for metric in none {
         set(metric, count(0));
     }
     set(node::FABRIC_MANAGER, count(1));

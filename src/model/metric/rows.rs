@@ -122,8 +122,16 @@ pub mod gpu {
             "PCIe packets sent again since the driver was loaded.", "nvmlDeviceGetPcieReplayCounter";
         PCIE_REPLAY_MINUTE "gpu.pcie.replay.minute" "REPL/m" One 6 / 1.0, Sum HighIsBad Gauge,
             "PCIe packets that were sent again in the last minute.", "gpu.pcie.replay, as the agent saw it rise";
+        PCIE_FATAL "gpu.pcie.fatal" "PCIFAT" One 6 / 1.0, Sum HighIsBad Counter,
+            "Fatal PCIe errors that the GPU reported since boot.", "/sys/bus/pci/devices/*/aer_dev_fatal";
+        PCIE_NONFATAL "gpu.pcie.nonfatal" "PCINON" One 6 / 1.0, Sum HighIsBad Counter,
+            "PCIe errors that were neither corrected nor fatal, since boot.", "/sys/bus/pci/devices/*/aer_dev_nonfatal";
+        PCIE_NONFATAL_HOUR "gpu.pcie.nonfatal.hour" "PCIN/h" One 6 / 1.0, Sum HighIsBad Gauge,
+            "PCIe errors of the last hour that were neither corrected nor fatal.", "gpu.pcie.nonfatal, as the agent saw it rise";
         NVLINK_LINKS "gpu.nvlink.links" "LINKS" One 5 / 1.0, Sum LowIsBad Gauge,
             "NVLinks that are up.", "nvmlDeviceGetNvLinkState per link";
+        NVLINK_SPEED "gpu.nvlink.speed" "NVLSPD" BytesPerSecond 6 / 1_000_000.0, Min LowIsBad Gauge,
+            "Speed of the slowest NVLink that is up, one way.", "field 164 (NVLink speed) per link";
         NVLINK_RX "gpu.nvlink.rx" "NVL↓" BytesPerSecond 6 / KB, Sum Neutral Gauge,
             "NVLink data received, all links.", "GPM nvlink total rx, else field 139";
         NVLINK_TX "gpu.nvlink.tx" "NVL↑" BytesPerSecond 6 / KB, Sum Neutral Gauge,
@@ -152,6 +160,10 @@ pub mod gpu {
             "1 when a row could not be remapped: replace the GPU.", "field 145 (remapped rows)";
         REMAP_SPENT "gpu.remap.spent" "RSPENT" One 6 / 1.0, Sum HighIsBad Gauge,
             "Memory banks that have no spare rows left.", "nvmlDeviceGetRowRemapperHistogram";
+        RETIRED "gpu.retired.pages" "RETIRED" One 7 / 1.0, Sum HighIsBad Counter,
+            "Memory pages retired over the GPU's life; GPUs since Ampere remap rows instead.", "fields 29 and 30 (retired pages)";
+        RETIRED_PENDING "gpu.retired.pending" "RETPEND" One 7 / 1.0, Max HighIsBad Gauge,
+            "1 when a page waits for a reset to be retired.", "field 31 (retired pages)";
         FABRIC "gpu.fabric" "FABRIC" One 11 / 1.0, Max Neutral Choice(FABRIC_STATES),
             "How far the GPU's registration with the NVLink fabric went.", "nvmlDeviceGetGpuFabricInfoV";
         PERSISTENCE "gpu.persistence" "PERS" One 4 / 1.0, Min LowIsBad Gauge,
@@ -167,7 +179,7 @@ pub mod gpu {
     }
 
     /// What no driver says: how much counters rose, as the agent saw them.
-    pub const RISES: [MetricId; 3] = [ECC_SBE_MINUTE, PCIE_REPLAY_MINUTE, NVLINK_ERRORS_MINUTE];
+    pub const RISES: [MetricId; 4] = [ECC_SBE_MINUTE, PCIE_REPLAY_MINUTE, PCIE_NONFATAL_HOUR, NVLINK_ERRORS_MINUTE];
     /// What agents don't say, and the hub's own meters do.
     pub const OF_THE_HUB: [MetricId; 2] = [ENERGY_TODAY, ENERGY_HOUR];
 }
@@ -220,6 +232,10 @@ pub mod node {
             "Share of the last 10 s in which some task waited for I/O.", "/proc/pressure/io";
         TEMP "node.temp" "CTEMP" Celsius 5 / 1.0, Max HighIsBad Gauge,
             "Hottest CPU sensor.", "/sys/class/hwmon";
+        CPU_THROTTLE "node.cpu.throttle" "CPUTHR" One 6 / 1.0, Sum HighIsBad Counter,
+            "How often CPU packages have slowed down for their heat since boot.", "/sys/devices/system/cpu/cpu*/thermal_throttle/package_throttle_count";
+        CPU_THROTTLE_MINUTE "node.cpu.throttle.minute" "CPUT/m" One 6 / 1.0, Sum HighIsBad Gauge,
+            "How often CPU packages slowed down for their heat in the last minute.", "node.cpu.throttle, as the agent saw it rise";
         TOTAL_POWER "node.total.power" "NODEPWR" Watts 7 / 1.0, Sum Neutral Gauge,
             "What the whole machine draws, GPUs included, where it has a meter that the kernel shows.", "/sys/class/hwmon (power_meter)";
         CPU_POWER "node.cpu.power" "CPUPWR" Watts 6 / 1.0, Sum Neutral Gauge,

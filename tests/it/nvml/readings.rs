@@ -15,9 +15,54 @@ fn every_gpu_metric() -> impl Iterator<Item = MetricId> {
     all.filter(|metric| !gpu::OF_THE_HUB.contains(metric) && !gpu::RISES.contains(metric))
 }
 
+/// Has the kernel count so many PCIe errors of a GPU.
+fn pcie_errors(bench: &Bench, bus: &str, kind: &str, count: u32) {
+    let device = bench.sys().join(format!("bus/pci/devices/0000:{bus}:00.0"));
+    fs::create_dir_all(&device).unwrap();
+    let total = kind.to_uppercase();
+    fs::write(device.join(format!("aer_dev_{kind}")), format!("DLP {count}\nTOTAL_ERR_{total} {count}\n")).unwrap();
+}
+
+#[test]
+fn pcie_errors_are_told_of_each_gpu() {
+    let mut bench = Bench::new("");
+    pcie_errors(&bench, "52", "fatal", 1);
+    pcie_errors(&bench, "52", "nonfatal", 3);
+    pcie_errors(&bench, "61", "fatal", 0);
+    bench.settle();
+    assert_eq!((bench.value(gpu::PCIE_FATAL, 2) as u32, bench.value(gpu::PCIE_NONFATAL, 2) as u32), (1, 3));
+    assert_eq!(bench.value(gpu::PCIE_FATAL, 3) as u32, 0);
+    assert_eq!(bench.gap(gpu::PCIE_NONFATAL, 3), Some(Gap::Unsupported), "this kernel does not count them");
+    pcie_errors(&bench, "61", "fatal", 2);
+    bench.until("another error", |bench| bench.value(gpu::PCIE_FATAL, 3) as u32 == 2);
+}
+
+#[test]
+fn retired_pages_are_those_of_both_kinds() {
+    let mut bench = Bench::new("gpu 1 set field:29 40\n gpu 1 set field:30 23\n gpu 1 set field:31 1\n log");
+    bench.settle();
+    assert_eq!((bench.value(gpu::RETIRED, 1) as u32, bench.value(gpu::RETIRED_PENDING, 1) as u32), (63, 1));
+    assert_eq!(bench.gap(gpu::RETIRED, 0), Some(Gap::Unsupported));
+    assert_eq!(bench.reason(gpu::RETIRED, 0), None);
+}
+
+#[test]
+fn the_slowest_nvlink_tells_the_speed() {
+    let mut bench = Bench::new("gpu 2 set nvlink.speed 12500\n gpu 3 set nvlink.speed 0\n gpu 4 lacks field:164");
+    bench.settle();
+    assert!((bench.value(gpu::NVLINK_SPEED, 0) - 26.562e9).abs() < 1e6);
+    assert!((bench.value(gpu::NVLINK_SPEED, 2) - 12.5e9).abs() < 1e6);
+    assert_eq!(bench.gap(gpu::NVLINK_SPEED, 3), Some(Gap::Absent), "all are down");
+    assert_eq!(bench.gap(gpu::NVLINK_SPEED, 4), Some(Gap::Unsupported));
+}
+
 #[test]
 fn every_metric_is_a_value_or_unsupported() {
     let mut bench = Bench::new("");
+    for bus in ["1b", "43", "52", "61", "9d", "c3", "d1", "df"] {
+        pcie_errors(&bench, bus, "fatal", 0);
+        pcie_errors(&bench, bus, "nonfatal", 0);
+    }
     bench.settle();
     let mut unsupported = BTreeSet::new();
     for metric in every_gpu_metric() {
@@ -30,8 +75,8 @@ fn every_metric_is_a_value_or_unsupported() {
             }
         }
     }
-    // An SXM board has no fans. All else must have a value: a metric that fell silent would pass as unsupported.
-    assert_eq!(unsupported.into_iter().collect::<Vec<_>>(), ["gpu.fan"]);
+    // An SXM board has no fans, and an H100 remaps rows instead of retiring pages. All else must have a value: a metric that fell silent would pass as unsupported.
+    assert_eq!(unsupported.into_iter().collect::<Vec<_>>(), ["gpu.fan", "gpu.retired.pages", "gpu.retired.pending"]);
     assert_eq!(bench.faults(), []);
     assert_eq!(bench.last.notes, Some(vec![]));
 }
