@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("HEAT", &["gpu.temp", "gpu.fan"]),
     ("PCIE", &["gpu.pcie"]),
     ("NVLINK", &["gpu.nvlink", "gpu.fabric"]),
-    ("ERRORS", &["gpu.xid", "gpu.ecc", "gpu.remap", "fault"]),
+    ("ERRORS", &["gpu.xid", "gpu.ecc", "gpu.remap", "gpu.retired", "fault"]),
     ("OTHER", &["gpu."]),
 ];
 
