@@ -337,6 +337,10 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
 ) -> nvmlReturn_t {
     answer_for("nvmlDeviceGetFieldValues", device, |unit| {
         let unit = whole(unit)?;
+        // As an H200 does with driver 580.
+        if count < 1 {
+            return Err(INVALID_ARGUMENT);
+        }
         // SAFETY: the caller's array, as NVML demands it.
         let values = unsafe { std::slice::from_raw_parts_mut(values, count as usize) };
         for field in values {

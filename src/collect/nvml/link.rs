@@ -115,6 +115,10 @@ impl Links {
             sheet.gap(slot, gpu::NVLINK_SPEED, Gap::Unknown);
             return Ok(Some(Gap::Unknown));
         };
+        if there.is_empty() {
+            sheet.gap(slot, gpu::NVLINK_SPEED, Gap::Unsupported);
+            return Ok(Some(Gap::Unsupported));
+        }
         match caller.call(FIELDS, || slowest(device, there)) {
             Ok(Some(speed)) => {
                 sheet.value(slot, gpu::NVLINK_SPEED, speed as f64 * MB);

@@ -257,6 +257,7 @@ fn nvlink_errors_are_found_where_the_generation_counts_them() {
     let mut bench = Bench::new("gpu * lacks nvmlDeviceGetNvLinkState");
     bench.settle();
     assert_eq!(bench.gap(gpu::NVLINK_LINKS, 0), Some(Gap::Unsupported));
+    assert_eq!(bench.gap(gpu::NVLINK_SPEED, 0), Some(Gap::Unsupported), "of no links no speed is asked");
 }
 
 #[test]
