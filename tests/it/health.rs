@@ -8,10 +8,11 @@ use supertop::{
         mix::{Failure, Mix, causes},
         scenario,
     },
+    health::Rules,
     model::{
-        Raw,
+        MetricId, Raw,
         incident::{Incident, Severity},
-        metric::{gpu, node},
+        metric::{Scope, gpu, node},
     },
 };
 
@@ -63,6 +64,40 @@ fn every_rule_can_be_asked() {
     let mut play = Play::new(40, 1, Faults::Given(Vec::new()));
     play.step();
     assert_eq!(problems(&play), [""; 0]);
+}
+
+#[test]
+fn what_moves_under_load_is_no_trouble() {
+    let plan = |restless| Plan { nodes: 4, restless, faults: Faults::Given(Vec::new()), ..Plan::default() };
+    let [calm, restless] = [false, true].map(|restless| Sim::new(plan(restless)));
+    let (mut before, mut values) = (calm.values(), restless.values());
+    // In every other second all of it moves.
+    let mut moved = BTreeSet::new();
+    for (n, second) in (0..4).flat_map(|n| [61, 62].map(|second| (n, second))) {
+        let now = restless.plan().start + Duration::from_secs(second);
+        calm.sample(n, now, &mut before);
+        restless.sample(n, now, &mut values);
+        for scope in Scope::SAMPLED {
+            let ids = scope.metrics().iter().filter_map(|metric| MetricId::find(&metric.key));
+            moved
+                .extend(ids.filter(|id| before.row(*id) != values.row(*id)).filter_map(|id| Some(&*id.builtin()?.key)));
+        }
+        // What is compared with each other moves together.
+        for pair in [[gpu::PCIE_WIDTH, gpu::PCIE_WIDTH_MAX], [gpu::PCIE_GEN, gpu::PCIE_GEN_MAX]] {
+            let [has, can] = pair.map(|metric| values.row(metric).to_vec());
+            assert_eq!(has, can, "node {n}");
+        }
+    }
+    assert!(moved.contains("gpu.pcie.width.max"), "{moved:?}");
+    // Samples of two nodes are of different moments, and differ by a quantum.
+    for rule in Rules::default().rules {
+        let of_view =
+            moved.iter().filter_map(|key| key.split_once('.')).filter(|(scope, _)| rule.view == format!("{scope}s"));
+        for (key, differs) in of_view.flat_map(|(_, key)| ["<", ">", "!="].map(|differs| (key, differs))) {
+            let compares = format!("{key} {differs} majority(");
+            assert!(!rule.when.contains(&compares), "{}: {}", rule.id, rule.when);
+        }
+    }
 }
 
 #[test]
