@@ -26,9 +26,15 @@ mod update;
 mod verdict;
 mod views;
 
-use std::{collections::BTreeMap, future::poll_fn, io, task::Poll, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::{poll_fn, ready},
+    io,
+    task::Poll,
+    time::Duration,
+};
 
-use crossterm::event::{Event, EventStream};
+use crossterm::event::{Event, EventStream, KeyEvent};
 use futures_util::StreamExt;
 use jiff::{Timestamp, tz::TimeZone};
 use libc::{SIGCONT, SIGTSTP};
@@ -53,6 +59,8 @@ pub use still::Still;
 use terminal::{
     Guard, Paper,
     clipboard::{self, Way},
+    ground::{self, Ground, Heard},
+    late::Late,
 };
 pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
 use update::{Draw, Effects, Input};
@@ -73,8 +81,8 @@ pub struct Port {
 pub struct Settings {
     /// What the header calls the program.
     pub title: String,
-    /// Name of the theme.
-    pub theme: String,
+    /// Name of the theme, if one was chosen: the ground of the terminal chooses otherwise.
+    pub theme: Option<String>,
     /// The user's own themes: name and TOML text.
     pub themes: Vec<(String, String)>,
     /// Other keys for some actions, by their names.
@@ -111,7 +119,7 @@ impl Default for Settings {
         let var = |name: &str| std::env::var(name).ok();
         Settings {
             title: "supertop".into(),
-            theme: "dark".into(),
+            theme: None,
             themes: Vec::new(),
             keys: BTreeMap::new(),
             habits: Habits::default(),
@@ -176,12 +184,18 @@ const BATCH: usize = 1000;
 /// A theme with a mistake, before the terminal is touched; a terminal that cannot be read or written.
 pub async fn run(mut port: Port, settings: Settings) -> Result<End, TuiError> {
     let takes_mouse = settings.mouse;
-    let app = App::new(settings, crossterm::terminal::size()?, now())?;
+    let has_choice = settings.theme.is_none() && settings.depth > Depth::Mono;
+    let var = |name: &str| std::env::var(name).ok();
+    let mut app = App::new(settings, crossterm::terminal::size()?, now())?;
     let mut signals = Signals::new()?;
     let guard = Guard::new(takes_mouse)?;
+    let heard = if has_choice { ground::detect(var) } else { Heard::default() };
+    if heard.ground == Some(Ground::Light) {
+        app.change_theme(theme::LIGHT);
+    }
+    let (late, mut early) = Late::new(&heard);
     let paper = Paper::new(io::stdout(), crossterm::terminal::size()?);
-    let clipboard = Way::detect(|name| std::env::var(name).ok());
-    let mut face = Face { app, terminal: Terminal::new(paper)?, clipboard };
+    let mut face = Face { app, terminal: Terminal::new(paper)?, clipboard: Way::detect(var), late };
     face.ask(&port);
     face.redraw(true)?;
     let mut events = EventStream::new();
@@ -199,6 +213,8 @@ pub async fn run(mut port: Port, settings: Settings) -> Result<End, TuiError> {
                 Some(news) => effects.add(face.update(Input::News(news))),
                 None => hub_talks = false,
             },
+            () = ready(()), if !early.is_empty() => effects.add(face.press(std::mem::take(&mut early))),
+            keys = face.late.let_go() => effects.add(face.press(keys)),
             _ = clock.tick() => effects.add(face.update(Input::Tick)),
             kind = signals.next() => match kind {
                 kind if kind == SIGTSTP => effects.add(Effects { suspend: true, ..Effects::default() }),
@@ -230,6 +246,7 @@ struct Face {
     app: App,
     terminal: Terminal<Paper<io::Stdout>>,
     clipboard: Way,
+    late: Late,
 }
 
 impl Face {
@@ -237,9 +254,20 @@ impl Face {
         self.app.update(input, now())
     }
 
+    fn press(&mut self, keys: Vec<KeyEvent>) -> Effects {
+        let mut effects = Effects::default();
+        for key in keys {
+            effects.add(self.update(Input::Key(key)));
+        }
+        effects
+    }
+
     fn event(&mut self, event: Event) -> Effects {
         match event {
-            Event::Key(key) => self.update(Input::Key(key)),
+            Event::Key(key) => {
+                let keys = self.late.pass(key);
+                self.press(keys)
+            }
             Event::Paste(text) => self.update(Input::Paste(text)),
             Event::Resize(width, height) => {
                 self.terminal.backend_mut().resize((width, height));

@@ -85,13 +85,13 @@ fn settings(theme: Option<String>, config: &Config) -> Result<tui::Settings> {
         tui::Settings { keys, habits, commands, views, mouse, levels, notice, ..tui::Settings::default() };
     let Some(theme) = theme else { return Ok(settings) };
     if !theme.contains(['/', '.']) {
-        settings.theme = theme;
+        settings.theme = Some(theme);
         return Ok(settings);
     }
     let path = Path::new(&theme);
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the theme {theme}"))?;
     let name = path.file_stem().map_or_else(|| theme.clone(), |stem| stem.to_string_lossy().into_owned());
-    settings.theme.clone_from(&name);
+    settings.theme = Some(name.clone());
     settings.themes.push((name, text));
     Ok(settings)
 }

@@ -17,7 +17,7 @@ use crate::{
         prompt::{Kind, Prompt},
         screen::{Asked, Objection, Screen, Step, overview::Overview, table::TableScreen},
         shared::Shared,
-        theme::Theme,
+        theme::{self, Theme},
         views,
     },
 };
@@ -66,7 +66,8 @@ const ERRAND: u32 = 4;
 impl App {
     /// The interface as it begins.
     pub(crate) fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<App, TuiError> {
-        let theme = Theme::load(&settings.theme, &settings.themes, settings.depth)?;
+        let theme = settings.theme.as_deref().unwrap_or(theme::USUAL);
+        let theme = Theme::load(theme, &settings.themes, settings.depth)?;
         let look = Look { theme, symbols: settings.symbols };
         let mut shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
         for (name, query) in &settings.views {

@@ -143,7 +143,8 @@ impl App {
         self.push(Box::new(Help::new(hints)));
     }
 
-    fn change_theme(&mut self, name: &str) {
+    /// Looks like that theme from now on.
+    pub(super) fn change_theme(&mut self, name: &str) {
         match Theme::load(name, &self.settings.themes, self.settings.depth) {
             Ok(theme) => self.shared.look.theme = theme,
             Err(error) => self.say(error.to_string()),

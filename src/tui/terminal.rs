@@ -1,6 +1,8 @@
 //! The terminal: taken over at the start, given back whatever happens, and written to once a frame.
 
 pub(crate) mod clipboard;
+pub(crate) mod ground;
+pub(crate) mod late;
 mod paper;
 
 use std::{

@@ -41,7 +41,7 @@ const DRAIN: &str = "scontrol update nodename={node} state=drain reason=\"{reaso
 fn settings() -> Settings {
     Settings {
         title: "supertop".into(),
-        theme: "dark".into(),
+        theme: None,
         themes: Vec::new(),
         keys: BTreeMap::new(),
         commands: BTreeMap::from([("drain.slurm".into(), vec![DRAIN.into()])]),

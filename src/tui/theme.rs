@@ -43,6 +43,10 @@ themes!(
     "tokyo-night",
 );
 
+/// The theme when none was chosen, and the one for terminals with a light ground.
+pub(crate) const USUAL: &str = "dark";
+pub(crate) const LIGHT: &str = "light";
+
 /// What is wrong with a theme.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ThemeError {

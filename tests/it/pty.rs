@@ -13,6 +13,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// How long any one thing may take on a busy machine before it is said that it never happened.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What a program ends its questions with, as every terminal has an answer to this one.
+const QUESTION: &[u8] = b"\x1b[c";
+
 /// A program in a terminal of its own.
 pub(crate) struct Terminal {
     master: Box<dyn MasterPty>,
@@ -22,6 +25,12 @@ pub(crate) struct Terminal {
     screen: vt100::Parser,
     /// Bytes that were drawn, all told.
     pub(crate) bytes: usize,
+    /// What is said once when the program asks what this terminal is: as most do, that it is a VT220 with colours.
+    pub(crate) answer: &'static [u8],
+    /// What was drawn first, up to the first question.
+    begun: Vec<u8>,
+    /// Whether it asked.
+    pub(crate) is_asked: bool,
     /// Goes with it.
     state: Option<tempfile::TempDir>,
 }
@@ -42,7 +51,7 @@ impl Terminal {
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(program);
         command.args(args);
-        for name in ["SUPERTOP_HUB", "SUPERTOP_NVML", "NO_COLOR", "XDG_CONFIG_HOME"] {
+        for name in ["SUPERTOP_HUB", "SUPERTOP_NVML", "NO_COLOR", "COLORFGBG", "XDG_CONFIG_HOME"] {
             command.env_remove(name);
         }
         command.env("XDG_STATE_HOME", state);
@@ -62,7 +71,19 @@ impl Terminal {
             }
         });
         let screen = vt100::Parser::new(cells(rows), cells(cols), 0);
-        Terminal { master: pair.master, child, keys, output, screen, bytes: 0, state: None }
+        let (answer, begun) = (&b"\x1b[?62;22c"[..], Vec::new());
+        Terminal {
+            master: pair.master,
+            child,
+            keys,
+            output,
+            screen,
+            bytes: 0,
+            answer,
+            begun,
+            is_asked: false,
+            state: None,
+        }
     }
 
     /// Types.
@@ -114,6 +135,14 @@ impl Terminal {
     fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
         self.screen.process(bytes);
+        if !self.is_asked && self.begun.len() < 4096 {
+            self.begun.extend(bytes);
+            self.is_asked = self.begun.windows(QUESTION.len()).any(|part| part == QUESTION);
+            if self.is_asked {
+                // A program that has ended since wants no answer.
+                let _ = self.keys.write_all(self.answer).and_then(|()| self.keys.flush());
+            }
+        }
     }
 
     /// The program's process id.

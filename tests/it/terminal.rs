@@ -83,6 +83,74 @@ fn a_typo_in_the_filter_is_named() {
     terminal.await_screen("the complaint", |s| s.contains("utl") && s.contains("util"));
 }
 
+/// What lies behind the table of `theme`.
+fn has_ground(terminal: &Terminal, theme: &str) -> bool {
+    let (r, g, b) = if theme == "light" { (0xfb, 0xfa, 0xf7) } else { (0x0e, 0x12, 0x18) };
+    terminal.screen().cell(20, 79).expect("a cell").bgcolor() == vt100::Color::Rgb(r, g, b)
+}
+
+/// Waits for the end of a frame: its words may be there before its last lines are.
+fn await_ground(terminal: &mut Terminal, theme: &str) -> bool {
+    (0..500).any(|_| {
+        terminal.watch_for(std::time::Duration::from_millis(20));
+        has_ground(terminal, theme)
+    })
+}
+
+#[test]
+fn the_ground_of_the_terminal_chooses_the_theme() {
+    for (answer, args, theme) in [
+        (&b"\x1b]11;rgb:fdfd/f6f6/e3e3\x1b\\\x1b[?62;22c"[..], &[][..], "light"),
+        (b"\x1b]11;rgb:ff/ff/ff\x07\x1b[?6c", &[], "light"),
+        (b"2\x1b]11;rgba:ffff/ffff/ffff/ffff\x07\x1b[?1;2c", &[], "light"),
+        (b"\x1b]11;rgb:0000/2b2b/3636\x1b\\\x1b[?62;22c", &[], "dark"),
+        (b"\x1b[?62;22c", &[], "dark"),
+        (b"", &[], "dark"),
+        (b"", &["--theme", "light"], "light"),
+    ] {
+        let mut terminal = start(&[&["demo", "--nodes", "8"], args].concat(), 24, 80);
+        terminal.answer = answer;
+        // A key that is pressed while the answer is waited for counts.
+        let expected = if answer.starts_with(b"2") { "NODE " } else { "overview" };
+        terminal.await_screen("a screen", |s| s.contains("8 up") && s.contains(expected));
+        assert!(await_ground(&mut terminal, theme), "{theme} after {}", answer.escape_ascii());
+        assert_eq!(terminal.is_asked, args.is_empty(), "what was chosen is no question");
+        let theme = if theme == "light" { "dark" } else { "light" };
+        terminal.press(&format!(":theme {theme}\r:nodes where node = gpu002\r"));
+        terminal.await_screen("a node", |s| s.contains("NODES · where"));
+        assert!(await_ground(&mut terminal, theme), "what is chosen later counts");
+        terminal.press("qqq");
+        assert_eq!(terminal.finish(), 0);
+        assert!(terminal.is_restored());
+    }
+}
+
+#[test]
+fn an_answer_that_comes_late_is_no_keys() {
+    for (begin, end) in [
+        (&b""[..], "\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c"),
+        (b"", "\x1b]11;rgb:ffff/ffff/ffff\x07\x1b[?62;22c"),
+        (b"\x1b]11;rgb:ffff/ff", "ff/ffff\x1b\\\x1b[?62;22c"),
+        (b"\x1b]11;rgb:ffff/ffff/ffff\x1b", "\\\x1b[?62;22c"),
+        (b"\x1b[?62;22c", "\x1b]11;rgb:ffff/ffff/ffff\x1b\\"),
+    ] {
+        let mut terminal = start(&["demo", "--nodes", "8"], 24, 80);
+        terminal.answer = begin;
+        terminal.await_screen("a screen", |s| s.contains("8 up"));
+        assert!(terminal.is_asked);
+        // Were it keys, there would be a prompt, which takes this one.
+        terminal.press(end);
+        terminal.press("2");
+        let screen = terminal.await_screen("the nodes", |s| s.contains("gpu001") && s.contains("NODES"));
+        assert!(!screen.contains("ffff") && !screen.contains("rgb"), "{screen}");
+        assert!(await_ground(&mut terminal, "dark"), "too late");
+        terminal.press("?");
+        terminal.await_screen("the help", |s| s.contains("› keys"));
+        terminal.press("\x1b");
+        terminal.await_screen("the nodes again", |s| !s.contains("› keys"));
+    }
+}
+
 #[test]
 fn the_terminal_is_restored_at_sigterm() {
     let mut terminal = start(&["demo", "--nodes", "8"], 24, 80);

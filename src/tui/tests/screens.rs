@@ -181,7 +181,8 @@ fn styles_of_the_nodes_in_every_theme() {
     let mut all = String::new();
     for (theme, _) in crate::tui::theme::BUILTIN {
         for depth in [Depth::True, Depth::Indexed] {
-            let mut stage = Stage::with(Settings { theme: (*theme).into(), depth, ..settings() }, 256, 8, (80, 24));
+            let mut stage =
+                Stage::with(Settings { theme: Some((*theme).into()), depth, ..settings() }, 256, 8, (80, 24));
             stage.press("2 j");
             writeln!(all, "# {theme}, {depth:?}\n{}", legend(&stage.buffer())).unwrap();
         }
@@ -219,7 +220,7 @@ fn colours_stay_within_the_terminals_depth() {
     };
     for depth in [Depth::Mono, Depth::Sixteen, Depth::Indexed, Depth::True] {
         for (theme, _) in crate::tui::theme::BUILTIN {
-            let theme = (*theme).to_owned();
+            let theme = Some((*theme).to_owned());
             let mut stage = Stage::with(Settings { theme, depth, ..settings() }, 48, 4, (120, 40));
             for keys in ["m", "2 j", "s", "esc enter", "enter", "?"] {
                 stage.press(keys);
