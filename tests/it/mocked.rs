@@ -13,8 +13,18 @@ use crate::{
     process::{Hub, Running, supertop},
 };
 
-/// What an H100 has no value for: fans, and an XID that never was.
-const WITHOUT: [&str; 3] = ["gpu.fan", "gpu.xid", "gpu.xid.age"];
+/// What an H100 has no value for: fans, pages as older GPUs retire them, and an XID that never was. Nor are there PCIe
+/// devices for these GPUs, whose errors the kernel would count.
+const WITHOUT: [&str; 8] = [
+    "gpu.fan",
+    "gpu.xid",
+    "gpu.xid.age",
+    "gpu.pcie.fatal",
+    "gpu.pcie.nonfatal",
+    "gpu.pcie.nonfatal.hour",
+    "gpu.retired.pages",
+    "gpu.retired.pending",
+];
 
 /// A hub, and an agent of the node `gpu017` whose GPUs are the mock's.
 struct Site {
