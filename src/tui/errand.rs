@@ -128,7 +128,7 @@ impl App {
             (What::Json, [table, ..]) => as_json(table.clone(), &errand.names),
             (What::Drain, [table, others @ ..]) => {
                 let scheduler = scheduler(&table.census, others.first());
-                drain(table, scheduler.as_deref(), &self.settings.commands)
+                drain(table, scheduler, &self.settings.commands)
             }
             (_, []) => return false,
         };
@@ -201,10 +201,10 @@ fn as_json(mut table: Table, names: &BTreeSet<String>) -> Copied {
     Ok((text, words))
 }
 
-/// Who is told of a drain: the scheduler that is asked, or the one that gave GPUs to pods.
-fn scheduler(census: &Census, pods: Option<&Table>) -> Option<String> {
-    let asked = census.scheduler.as_ref().map(|scheduler| scheduler.name.clone());
-    asked.or_else(|| pods.is_some_and(|pods| pods.total > 0).then(|| "kubernetes".to_owned()))
+/// Who is told of a drain: the scheduler that is asked, which is Slurm or plays it, or the one that gave GPUs to pods.
+fn scheduler(census: &Census, pods: Option<&Table>) -> Option<&'static str> {
+    let asked = census.scheduler.is_some().then_some("slurm");
+    asked.or_else(|| pods.is_some_and(|pods| pods.total > 0).then_some("kubernetes"))
 }
 
 /// The commands that drain these nodes, each with why, and what is said of them.
@@ -270,6 +270,7 @@ mod tests {
     use crate::model::{
         State,
         metric::Direction,
+        state::Scheduler,
         table::{Column, Row},
     };
 
@@ -320,6 +321,10 @@ mod tests {
         check(None, &[("drain", "our-drain {node}")], Ok("our-drain gpu001\nour-drain gpu002"));
         check(None, &all, Err("no drain command without a scheduler; `drain` in [commands]"));
         check(Some("flux"), &all, Err("no drain command for flux"));
+        // As of incidents: who plays Slurm is told what Slurm is told.
+        let asked = Scheduler { name: "simulated scheduler".into(), ..Scheduler::default() };
+        assert_eq!(super::scheduler(&Census { scheduler: Some(asked), ..Census::default() }, None), Some("slurm"));
+        assert_eq!(super::scheduler(&Census::default(), None), None);
     }
 
     #[test]
