@@ -2,6 +2,7 @@
 //! No I/O, no async, no clock: time is an argument.
 
 pub mod alias;
+pub mod command;
 pub mod energy;
 pub mod hostlist;
 pub mod identity;

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     model::{
-        Time,
+        Time, command,
         hostlist::Hostlist,
         json,
         question::{Answer, Complaint},
@@ -27,8 +27,6 @@ use crate::{
 
 /// How long an answer may take: what is copied later than that surprises.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Letters of a reason at most, as in the commands of incidents.
-const REASON: usize = 100;
 
 /// What is to be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +157,7 @@ fn node_of(name: &str) -> Option<&str> {
         Some((node, _)) => node,
         None => name.rsplit_once(':').map_or(name, |(node, _)| node),
     };
-    (!node.is_empty() && bench::is_plain(node)).then_some(node)
+    command::is_plain(node).then_some(node)
 }
 
 /// The question for the rows with these names, wherever in the view they are.
@@ -224,8 +222,8 @@ fn drain(table: &Table, scheduler: Option<&str>, commands: &BTreeMap<String, Vec
         let is_held = cell(at, "sched").split(',').any(|state| state.starts_with("drain"));
         if is_held {
             drained += 1;
-        } else if bench::is_plain(node) {
-            by_reason.entry(plain(&bench::reason(&verdict(table, row)))).or_default().push(node);
+        } else if command::is_plain(node) {
+            by_reason.entry(command::plain(&bench::reason(&verdict(table, row)))).or_default().push(node);
         }
     }
     let mut lines = Vec::new();
@@ -238,10 +236,8 @@ fn drain(table: &Table, scheduler: Option<&str>, commands: &BTreeMap<String, Vec
         } else {
             vec![list]
         };
-        let filled = |node: &String| {
-            let fill = |line: &String| line.replace("{node}", node).replace("{reason}", reason).replace("{bus}", "");
-            templates.iter().map(fill).collect::<Vec<_>>()
-        };
+        let filled =
+            |node: &String| templates.iter().map(|line| command::filled(line, node, "", reason)).collect::<Vec<_>>();
         lines.extend(each.iter().flat_map(filled));
     }
     match (lines.is_empty(), drained) {
@@ -250,12 +246,6 @@ fn drain(table: &Table, scheduler: Option<&str>, commands: &BTreeMap<String, Vec
         (false, 0) => Ok((lines.join("\n"), format!("copied {}", lines.join("; ")))),
         (false, _) => Ok((lines.join("\n"), format!("copied {}; {drained} more drained already", lines.join("; ")))),
     }
-}
-
-/// The reason in letters that mean nothing to a shell, within any quotes.
-fn plain(reason: &str) -> String {
-    let is_safe = |c: &char| c.is_alphanumeric() || " .,:/%°-_+".contains(*c);
-    reason.chars().filter(is_safe).take(REASON).collect::<String>().trim().to_owned()
 }
 
 /// Keys of the columns of a view that are shown, and not only asked for.
@@ -332,7 +322,6 @@ mod tests {
         let table = table(&[("gpu001$(reboot)", "idle", "")]);
         let told = drain(&table, None, &commands(&[("drain", "our-drain {node}")]));
         assert_eq!(told, Err("none of them is a node that the hub knows".into()));
-        assert_eq!(plain("XID 79: '$(reboot)`x`\"\\"), "XID 79: rebootx");
         let check = |name: &str, node: Option<&str>| assert_eq!(node_of(name), node, "{name}");
         check("gpu001:3", Some("gpu001"));
         check("gpu001/mlx5_0", Some("gpu001"));

@@ -57,7 +57,7 @@ pub(super) fn ask(marks: &BTreeSet<String>) -> Option<String> {
 pub(crate) const MARKED: usize = 10_000;
 
 /// Names come from other machines, and what is copied goes to a shell.
-pub(crate) fn is_plain(name: &str) -> bool {
+fn is_plain(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
