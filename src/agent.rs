@@ -1,6 +1,7 @@
 //! The agent: reads this node's collectors by the clock and streams what they say to a hub.
 //! The simulator streams many nodes by the same session.
 
+mod channel;
 pub mod control;
 pub mod live;
 pub mod session;

@@ -2,10 +2,8 @@
 //! acknowledged; and dials again, with backoff, whenever the link is lost.
 
 use std::{
-    collections::{HashSet, VecDeque, hash_map::DefaultHasher},
+    collections::{HashSet, VecDeque},
     convert::Infallible,
-    hash::{Hash as _, Hasher as _},
-    ops::Range,
     pin::pin,
     time::Duration,
 };
@@ -18,10 +16,13 @@ use tokio::{
 };
 
 use crate::{
-    agent::{Source, Tally},
+    agent::{
+        Source, Tally,
+        channel::{Channel, RESEND_AFTER, Rounds, channels, hash, next, number},
+    },
     link::{Backoff, DialError, Full, Incoming, Outgoing, Stream},
     model::{report::Event, time::Time},
-    wire::{Codec, CodecError, Frame, Hello, Message, sample},
+    wire::{Codec, CodecError, Frame, Hello, Message},
 };
 
 /// How often an unchanged inventory is sent again.
@@ -34,12 +35,8 @@ const PROCESSES_EVERY: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a hub may read nothing of what waits for it. Its kernel may be alive, and another connection do better.
 const STUCK: Duration = Duration::from_secs(30);
-/// Events that no acknowledgement came for are sent again, as when the hub's disk was full.
-const RESEND_AFTER: Duration = Duration::from_secs(30);
 /// Events of one node that wait for their acknowledgement before more are dropped and counted.
 const MOST_PENDING: usize = 10_000;
-/// Nodes of one link that report in one go: the system's work for each write, at both ends, is worth several samples.
-const TOGETHER: usize = 8;
 /// A link that lasted so long was a good one: the next is dialled without delay.
 const GOOD_LINK: Duration = Duration::from_mins(1);
 
@@ -232,24 +229,6 @@ impl<'a, S: Source> Reports<'a, S> {
     }
 }
 
-/// One node's part of a session.
-struct Channel {
-    number: u32,
-    phase: Duration,
-    encoder: sample::Encoder,
-    revision: Option<u64>,
-    inventory_due: Instant,
-    processes_due: Instant,
-    /// Parts of the time until the second inventory and until the second processes by which these come early: nodes
-    /// of one link that began together do not send what is long together for ever. It would fill the socket.
-    inventory_early: f64,
-    processes_early: f64,
-    /// How many of the node's pending events were sent.
-    events_sent: usize,
-    /// When they are sent again, if no acknowledgement comes.
-    resend_due: Instant,
-}
-
 /// One link's life.
 struct Session<'a, 'b, S> {
     reports: &'a mut Reports<'b, S>,
@@ -353,7 +332,7 @@ impl<S: Source> Session<'_, '_, S> {
         if !self.reports.look(node, now) {
             return Ok(());
         }
-        let room = self.outgoing.ready() && self.say_what_is_kept(node, now)?;
+        let room = self.outgoing.ready() && self.say_who_starts(node)? && self.say_what_is_kept(node, now)?;
         if !room || !self.offer_sample(node) {
             self.reports.debts[node].skipped += 1;
             self.reports.tally.into_iter().for_each(Tally::skipped);
@@ -368,6 +347,22 @@ impl<S: Source> Session<'_, '_, S> {
             }
         }
         Ok(())
+    }
+
+    /// A node that was started anew says who it is, and then all that it would say over a new link. False when the link is
+    /// full.
+    fn say_who_starts(&mut self, node: usize) -> Result<bool, Error> {
+        let boots = self.reports.source.boots(node);
+        if self.channels[node].boots == boots {
+            return Ok(true);
+        }
+        let introduction = self.reports.source.introduction(node);
+        let fresh = Channel::new(self.reports.source, node, self.channels[node].phase);
+        let is_said = self.put(node, Message::from(Hello::agent(introduction)))?;
+        if is_said {
+            self.channels[node] = fresh;
+        }
+        Ok(is_said)
     }
 
     /// Packs and puts the newest sample, unless the link still holds what was said before.
@@ -423,77 +418,4 @@ impl<S: Source> Session<'_, '_, S> {
             Err(Full::Frame(error)) => Err(error.into()),
         }
     }
-}
-
-fn channels<S: Source>(source: &S) -> Vec<Channel> {
-    let interval = source.interval();
-    let now = Instant::now();
-    let hashes: Vec<u64> = (0..source.nodes()).map(|node| hash(&source.introduction(node).node)).collect();
-    (0..hashes.len())
-        .map(|node| Channel {
-            number: number(node),
-            // Agents spread over the interval, so that a hub does not hear all of them at once.
-            phase: interval.mul_f64((hashes[node / TOGETHER * TOGETHER] % 65_536) as f64 / 65_536.0),
-            encoder: sample::Encoder::with_phase(hashes[node]),
-            revision: None,
-            inventory_due: now,
-            processes_due: now,
-            inventory_early: (hashes[node] >> 16 & 0xff) as f64 / 256.0,
-            processes_early: (hashes[node] >> 24 & 0xff) as f64 / 256.0,
-            events_sent: 0,
-            resend_due: now + RESEND_AFTER,
-        })
-        .collect()
-}
-
-/// When something that is sent `every` so often is due next, the first time early.
-fn next(now: Instant, every: Duration, early: &mut f64) -> Instant {
-    now + every.mul_f64(1.0 - std::mem::take(early))
-}
-
-/// The channel of a node. 0 is not a node's.
-fn number(node: usize) -> u32 {
-    node as u32 + 1
-}
-
-/// Whose turn it is: every node once per interval, at its phase.
-struct Rounds {
-    order: Vec<usize>,
-    interval: Duration,
-    began: Instant,
-    at: usize,
-}
-
-impl Rounds {
-    fn new(channels: &[Channel], interval: Duration) -> Rounds {
-        let mut order: Vec<usize> = (0..channels.len()).collect();
-        order.sort_by_key(|node| channels[*node].phase);
-        Rounds { order, interval, began: Instant::now(), at: 0 }
-    }
-
-    /// Waits for the next turn and says whose it is, as places in the order: of all nodes of that phase. Rounds that
-    /// were slept through are left out.
-    async fn next(&mut self, channels: &[Channel]) -> Range<usize> {
-        if self.at == self.order.len() {
-            self.at = 0;
-            self.began += self.interval;
-            while self.began + self.interval < Instant::now() {
-                self.began += self.interval;
-            }
-        }
-        let first = self.at;
-        let Some(node) = self.order.get(first) else {
-            return std::future::pending().await;
-        };
-        let phase = channels[*node].phase;
-        sleep_until(self.began + phase).await;
-        self.at += self.order[first..].iter().take_while(|node| channels[**node].phase == phase).count();
-        first..self.at
-    }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }

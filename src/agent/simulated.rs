@@ -52,7 +52,11 @@ impl Source for Simulated {
     }
 
     fn introduction(&self, node: usize) -> Introduction {
-        self.sim.introduction(self.number(node))
+        self.sim.introduction(self.number(node), self.looked[node])
+    }
+
+    fn boots(&self, node: usize) -> u64 {
+        self.sim.restarted(self.number(node), self.looked[node]).map_or(0, |up| up.as_millis() as u64)
     }
 
     fn look(&mut self, node: usize, now: Time) -> bool {

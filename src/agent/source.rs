@@ -18,6 +18,11 @@ pub trait Source {
     /// Who a node is.
     fn introduction(&self, node: usize) -> Introduction;
 
+    /// Changes when a node was started anew while others of the same source went on: it has to say again who it is.
+    fn boots(&self, _node: usize) -> u64 {
+        0
+    }
+
     /// Takes a fresh look at a node. What the other calls give is as of the last look. False when the node
     /// has nothing to say now, as a hung one in a simulation.
     fn look(&mut self, node: usize, now: Time) -> bool;

@@ -4,6 +4,7 @@
 //! Nothing is kept between samples. Every value is a function of the seed, the node and the time, so that any node can
 //! be asked for any moment, twice, from any thread, and a fleet of 62,500 nodes costs 70 bytes a node.
 
+mod ailment;
 mod chance;
 mod event;
 mod fault;
@@ -24,7 +25,8 @@ mod wave;
 
 use std::time::Duration;
 
-pub use fault::{Ailment, FIRST, Fault, Faults, Subject};
+pub use ailment::Ailment;
+pub use fault::{FIRST, Fault, Faults, Subject};
 pub use job::{Job, Kind};
 pub use mix::Mix;
 pub use place::RACK;
@@ -94,6 +96,8 @@ impl Sim {
         sim.faults = match &sim.plan.faults {
             Faults::Seeded => fault::draw(&sim),
             Faults::One(ailment) => fault::one(&sim, *ailment),
+            Faults::Lemon => fault::lemon(&sim),
+            Faults::BadGpu => fault::bad_gpu(&sim),
             Faults::Given(faults) => faults.clone(),
             Faults::Mix(_) => sim.failures().into_iter().filter_map(|failure| failure.fault).collect(),
         };
@@ -117,9 +121,14 @@ impl Sim {
         place::name(&self.plan, n)
     }
 
-    /// What node `n` says of itself when it connects.
-    pub fn introduction(&self, n: u32) -> Introduction {
-        inventory::introduction(self, n)
+    /// What node `n` says of itself when it connects at `now`.
+    pub fn introduction(&self, n: u32, now: Time) -> Introduction {
+        inventory::introduction(self, n, now)
+    }
+
+    /// When node `n` was started anew last by `now`, since the simulation began. It says then who it is, once more.
+    pub fn restarted(&self, n: u32, now: Time) -> Option<Time> {
+        self.wards.restarted(n, now)
     }
 
     /// What node `n` is and has at `now`, and which of its GPUs do not answer.
@@ -129,7 +138,7 @@ impl Sim {
 
     /// Whether the inventory of node `n` changes after `from` and by `to`, and has to be sent anew.
     pub fn inventory_changes(&self, n: u32, from: Time, to: Time) -> bool {
-        self.wards.of(n).iter().any(|case| case.ailment == Ailment::OffBus && from < case.at && case.at <= to)
+        self.wards.of(n).iter().any(|case| case.ailment.is_of_inventory() && from < case.at && case.at <= to)
     }
 
     /// Room for the values of one node.
@@ -162,7 +171,7 @@ impl Sim {
 
     /// Whether node `n` says nothing at `now`, though its connection may stand.
     pub fn silent(&self, n: u32, now: Time) -> bool {
-        self.wards.by(n, now).iter().any(|case| case.ailment == Ailment::Silent)
+        self.wards.by(n, now).iter().any(|case| case.silences(now))
     }
 
     /// The job that runs on node `n` at `now`.

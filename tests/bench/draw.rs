@@ -112,7 +112,7 @@ impl Hub {
         let mut fleet = Fleet::new(fleet::Settings::default());
         let start = sim.plan().start;
         let join = |n| {
-            let hello = Hello::agent(sim.introduction(n));
+            let hello = Hello::agent(sim.introduction(n, sim.plan().start));
             let metrics = hello.metrics.iter().map(|m| (m.scope, m.key.as_str(), m.unit, m.quantum));
             let session = fleet.join(&hello.introduction, metrics, start).expect("room");
             fleet.inventory(session, &sim.inventory(n, start), start);

@@ -71,7 +71,7 @@ impl Site {
             let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
                 scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
             });
-            let session = fleet.join(&sim.introduction(n), declared, now).expect("room");
+            let session = fleet.join(&sim.introduction(n, sim.plan().start), declared, now).expect("room");
             fleet.inventory(session, &sim.inventory(n, now), now);
             fleet.processes(session, &sim.processes(n, now), now);
             sim.events(n, start, now).into_iter().for_each(|event| {

@@ -99,7 +99,7 @@ impl Hub {
         let sim = sim(nodes);
         let mut fleet = Fleet::new(Settings::default());
         let join = |n| {
-            let hello = Hello::agent(sim.introduction(n));
+            let hello = Hello::agent(sim.introduction(n, sim.plan().start));
             let metrics = hello.metrics.iter().map(|m| (m.scope, m.key.as_str(), m.unit, m.quantum));
             let session = fleet.join(&hello.introduction, metrics, sim.plan().start).expect("room");
             fleet.inventory(session, &sim.inventory(n, sim.plan().start), sim.plan().start);

@@ -10,23 +10,32 @@ mod published;
 #[path = "../it/readings.rs"]
 mod readings;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use play::Play;
 use published::{Found, Outcome};
 use readings::Reading;
-use supertop::collect::sim::{
-    Ailment, FIRST, Faults,
-    mix::{Failure, Mix, causes},
-    scenario,
+use supertop::{
+    collect::sim::{
+        Faults, Plan,
+        mix::{Failure, Mix, causes},
+        scenario,
+    },
+    health::Rules,
+    model::incident::Severity,
 };
 
 /// Nodes of a scenario, and of the day without faults; power brakes and dead racks want some racks.
 const NODES: u32 = 256;
 const QUIET_NODES: u32 = 64;
-/// How long a fault is played after it began.
-const WATCHED: u32 = 330;
+/// How long a fault is played, and one that takes its time to be one.
+const WATCHED: u32 = 400;
 const LONG: u32 = 1000;
+/// Seconds from step to step of what goes on for days.
+const STRIDE: u32 = 300;
 const DAY: u32 = 86_400;
 /// Nodes of the day of published failures, and a rate at which one has more than a hundred: 128 are to be expected.
 const MIXED_NODES: u32 = 512;
@@ -40,54 +49,88 @@ fn main() {
     }
     println!("| fault | found | after, s | as | said for nothing |");
     println!("|---|--:|--:|---|--:|");
+    let mut raised = BTreeSet::new();
     for name in scenario::names().filter(|name| !["none", "published"].contains(name)) {
-        scenario(name);
+        raised.extend(Case::of(name).play(name));
     }
-    readings();
+    let unknown = Case { has_scheduler: false, ..Case::of("straggler") };
+    raised.extend(unknown.play("straggler, and no scheduler"));
+    raised.extend(readings());
+    let rules = Rules::default().rules;
+    let silent: Vec<&str> = rules.iter().map(|rule| &*rule.id).filter(|id| !raised.contains(*id)).collect();
+    println!("\nof {} rules {} were raised; not: {}", rules.len(), rules.len() - silent.len(), silent.join(", "));
     mixed_day();
     day();
 }
 
-/// Plays one fault on several fleets.
-fn scenario(name: &str) {
-    let (mut found, mut after, mut rules, mut wrong) = (0, Vec::new(), Vec::new(), 0);
-    for seed in 1..=SEEDS {
-        let mut play = Play::new(NODES, seed, scenario::named(name).unwrap());
-        let subject = play.subject();
-        let node = subject.split([':', '/']).next().unwrap().to_owned();
-        let mut first = None;
-        let mut others = std::collections::BTreeSet::new();
-        for _ in 0..if name == Ailment::Stall.word() { LONG } else { WATCHED } {
-            play.step();
-            for incident in play.open() {
-                let its = incident.subject.to_string();
-                if its.starts_with(&node) || incident.nodes.contains(&node) || subject.ends_with(' ') {
-                    first.get_or_insert((play.seconds - FIRST.as_secs() as u32, incident.rule.clone()));
-                    if !rules.contains(&incident.rule) {
-                        rules.push(incident.rule);
-                    }
-                } else {
-                    others.insert(incident.id);
-                }
-            }
-        }
-        wrong += others.len();
-        if let Some((seconds, _)) = first {
-            found += 1;
-            after.push(seconds);
-        }
-    }
-    after.sort_unstable();
-    let span = match (after.first(), after.last()) {
-        (Some(first), Some(last)) if first != last => format!("{first}–{last}"),
-        (Some(first), _) => first.to_string(),
-        _ => "–".into(),
-    };
-    println!("| {name} | {found} of {SEEDS} | {span} | {} | {wrong} |", rules.join(", "));
+/// How a scenario is played.
+struct Case {
+    scenario: &'static str,
+    /// What has to be raised; where it is nothing, whatever tells of it.
+    rule: Option<&'static str>,
+    seconds: u32,
+    stride: u32,
+    has_scheduler: bool,
 }
 
-/// Plays every reading that a rule judges, and then those that come near.
-fn readings() {
+impl Case {
+    fn of(scenario: &'static str) -> Case {
+        let case = Case { scenario, rule: None, seconds: WATCHED, stride: 1, has_scheduler: true };
+        match scenario {
+            "lemon" => Case { rule: Some("node.lemon"), seconds: 51 * 3600, stride: STRIDE, ..case },
+            "bad-gpu" => Case { rule: Some("gpu.xid.apps"), seconds: 21 * 3600, stride: STRIDE, ..case },
+            "reboot" => Case { rule: Some("host.reboot"), ..case },
+            "hang" | "stall" | "unused" => Case { seconds: LONG, ..case },
+            _ => case,
+        }
+    }
+
+    /// Plays it on several fleets, prints its line, and says which rules told of it.
+    fn play(&self, title: &str) -> Vec<String> {
+        let (mut found, mut after, mut rules, mut wrong) = (0, Vec::new(), Vec::new(), 0);
+        for seed in 1..=SEEDS {
+            let faults = scenario::named(self.scenario).unwrap();
+            let interval = Duration::from_secs(self.stride.into());
+            let mut play = Play::of(Plan { nodes: NODES, seed, faults, interval, ..Plan::default() });
+            play.queue = play.queue.take().filter(|_| self.has_scheduler);
+            let subject = play.subject();
+            let node = subject.split([':', '/']).next().unwrap().to_owned();
+            let complete = play.sim.faults().iter().map(|fault| fault.at.as_secs() as u32).max().unwrap();
+            let mut first = None;
+            let mut others = BTreeSet::new();
+            while play.seconds < complete.max(self.seconds) {
+                play.step();
+                for incident in play.told() {
+                    let its = incident.subject.to_string();
+                    if its.starts_with(&node) || incident.nodes.contains(&node) || subject.ends_with(' ') {
+                        if self.rule.is_none_or(|rule| rule == incident.rule) {
+                            first.get_or_insert(play.seconds - complete);
+                        }
+                        if !rules.contains(&incident.rule) {
+                            rules.push(incident.rule);
+                        }
+                    } else if incident.severity > Severity::Info {
+                        others.insert(incident.id);
+                    }
+                }
+            }
+            wrong += others.len();
+            found += u64::from(first.is_some());
+            after.extend(first);
+        }
+        after.sort_unstable();
+        let span = match (after.first(), after.last()) {
+            (Some(first), Some(last)) if first != last => format!("{first}–{last}"),
+            (Some(first), _) => first.to_string(),
+            _ => "–".into(),
+        };
+        println!("| {title} | {found} of {SEEDS} | {span} | {} | {wrong} |", rules.join(", "));
+        rules
+    }
+}
+
+/// Plays every reading that a rule judges, and then those that come near. Says which rules told of them.
+fn readings() -> Vec<String> {
     let all = readings::all();
     let outcome = readings::play(&all);
     println!("\n| reading | found after, s |\n|---|--:|");
@@ -104,6 +147,7 @@ fn readings() {
         near.len(),
         came_near.found.len() + came_near.others.len()
     );
+    outcome.found.into_keys().collect()
 }
 
 /// A day of what interrupted a published run, more often than there.
@@ -160,7 +204,7 @@ fn per_thousand(count: usize, days: f64) -> String {
 fn day() {
     let began = Instant::now();
     let mut play = Play::new(QUIET_NODES, 1, Faults::Given(Vec::new()));
-    let mut said = std::collections::BTreeMap::new();
+    let mut said = BTreeMap::new();
     for _ in 0..DAY {
         play.step();
         for incident in play.open() {

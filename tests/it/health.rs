@@ -266,6 +266,89 @@ fn full_disks_are_found() {
 }
 
 #[test]
+fn drivers_that_hang_or_are_slow_are_found() {
+    check("driver-hung", 64, 30, ("gpu.lost", Severity::Crit), "has not answered for 3 s", "power-cycle");
+    check("driver-slow", 64, 40, ("gpu.handle_slow", Severity::Warn), "took 1.4 s", "look for XID 119");
+}
+
+#[test]
+fn mounts_that_hang_and_disks_that_fill_are_found() {
+    check("mount-hung", 64, 60, ("host.mount", Severity::Crit), "the mount is hung", "file server");
+    check("disk-filling", 64, 110, ("host.disk", Severity::Warn), "93", "make room");
+}
+
+#[test]
+fn memory_without_a_process_is_found() {
+    check("memory-left", 64, 110, ("gpu.zombie", Severity::Warn), "no process holds it", "reset the GPU");
+}
+
+#[test]
+fn switches_that_lose_a_link_are_found() {
+    check("switch-link", 64, 30, ("switch.sxid", Severity::Crit), "SXid 20034", "reset");
+}
+
+/// Plays a scenario to its end and says what is told of its node then by a rule.
+fn told(mut play: Play, seconds: u32, rule: &str) -> Incident {
+    let subject = play.subject();
+    let node = subject.split(':').next().unwrap().to_owned();
+    while play.seconds < seconds {
+        play.step();
+        let others = play.open().into_iter().filter(|it| !it.subject.to_string().starts_with(&node));
+        assert_eq!(others.collect::<Vec<_>>(), [], "after {} s", play.seconds);
+    }
+    let told = play.told();
+    told.iter().find(|it| it.rule == rule).cloned().unwrap_or_else(|| panic!("no {rule}: {told:#?}"))
+}
+
+#[test]
+fn what_is_older_than_its_peers_is_told_of() {
+    let play = |name| Play::new(64, 1, scenario::named(name).unwrap());
+    let driver = told(play("old-driver"), 400, "host.driver");
+    assert!(driver.reason.starts_with("driver 570.172.08"), "{driver:#?}");
+    let vbios = told(play("old-vbios"), 400, "gpu.vbios");
+    assert!(vbios.reason.starts_with("VBIOS 96.00.74.00.01") && vbios.severity == Severity::Info, "{vbios:#?}");
+}
+
+#[test]
+fn a_node_that_starts_anew_is_silent_and_then_told_of() {
+    let mut play = Play::new(64, 1, scenario::named("reboot").unwrap());
+    (0..100).for_each(|_| play.step());
+    assert_eq!(play.open().iter().map(|it| &*it.rule).collect::<Vec<_>>(), ["node.silent"]);
+    let reboot = told(play, 280, "host.reboot");
+    assert!(reboot.reason.starts_with("it came back"), "{reboot:#?}");
+}
+
+/// A scenario of days, on a few nodes that say something every five minutes.
+fn slowly(name: &str, hours: u32, rule: &str) -> Incident {
+    let (faults, interval) = (scenario::named(name).unwrap(), Duration::from_mins(5));
+    told(Play::of(Plan { nodes: 16, faults, interval, ..Plan::default() }), 3600 * hours, rule)
+}
+
+#[test]
+fn a_node_that_loses_a_gpu_on_three_days_is_a_lemon() {
+    let lemon = slowly("lemon", 51, "node.lemon");
+    assert!(
+        lemon.reason.starts_with("had to be drained 3 times in 28 days, and 1 of 16 nodes has so many"),
+        "{lemon:#?}"
+    );
+}
+
+#[test]
+fn a_gpu_on_which_three_programs_fail_is_suspect() {
+    let suspect = slowly("bad-gpu", 21, "gpu.xid.apps");
+    assert!(suspect.reason.starts_with("3 programs had XIDs on it within a day and nowhere else"), "{suspect:#?}");
+}
+
+#[test]
+fn gpus_that_a_job_keeps_and_does_not_use_are_told_of() {
+    let mut play = Play::new(64, 1, scenario::named("unused").unwrap());
+    (0..960).for_each(|_| play.step());
+    let told = play.told();
+    assert!(told.iter().any(|it| it.rule == "job.unused" && it.reason.contains("have had no process")), "{told:#?}");
+    assert_eq!(play.open(), []);
+}
+
+#[test]
 fn every_fault_has_a_scenario() {
     let names: Vec<_> = scenario::names().collect();
     assert!(Ailment::ALL.iter().all(|it| names.contains(&it.word())));

@@ -31,7 +31,7 @@ use tokio::{
 };
 
 /// When every test begins, by the hub's clock.
-const START: Time = Time::from_millis(1_800_000_000_000);
+pub(crate) const START: Time = Time::from_millis(1_800_000_000_000);
 /// How long, by the paused clock, anything may take before a test says that it never happened.
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -125,6 +125,11 @@ impl Cluster {
 
     /// Starts an agent whose clock is off by so many milliseconds.
     pub(crate) fn agent_off_by(&self, node: &Node, skew_ms: i64) -> Agent {
+        self.reports(node.clone(), skew_ms)
+    }
+
+    /// Starts an agent of any source, whose clock is off by so many milliseconds.
+    pub(crate) fn reports(&self, mut source: impl Source + 'static, skew_ms: i64) -> Agent {
         let right = self.clock.clone();
         let clock = move || Time::from_millis(right().as_millis() + skew_ms);
         let (cable, plugged) = watch::channel(Cable::Whole);
@@ -141,10 +146,9 @@ impl Cluster {
             Ok(near)
         };
         let (stop, stopped) = watch::channel(false);
-        let mut node = node.clone();
         let task = spawn_local(async move {
             let pace = Pace::new(&clock, stopped);
-            session::keep(&mut node, dial, pace).await;
+            session::keep(&mut source, dial, pace).await;
         });
         Agent { cable, stop, task }
     }

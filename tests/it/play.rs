@@ -34,18 +34,15 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) fn new(nodes: u32, seed: u64, faults: Faults) -> Play {
-        let sim = Arc::new(Sim::new(Plan { nodes, seed, faults, ..Plan::default() }));
+        Play::of(Plan { nodes, seed, faults, ..Plan::default() })
+    }
+
+    /// One whose steps are as long as the plan's interval.
+    pub(crate) fn of(plan: Plan) -> Play {
+        let sim = Arc::new(Sim::new(plan));
         let mut fleet = Fleet::new(Settings::default());
         let now = sim.plan().start;
-        let join = |n: u32| {
-            let declared = Scope::SAMPLED.into_iter().flat_map(|scope| {
-                scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum))
-            });
-            let session = fleet.join(&sim.introduction(n), declared, now).unwrap();
-            assert!(fleet.inventory(session, &sim.inventory(n, now), now));
-            session
-        };
-        let sessions = (0..nodes).map(join).collect();
+        let sessions = (0..sim.plan().nodes).map(|n| join(&mut fleet, &sim, n, now)).collect();
         let sample = Sample { time: now, generation: 1, values: sim.values() };
         let queue = Some(Queue::new(sim.clone(), || NOW.get()));
         Play { sim, fleet, sessions, sample, health: Health::new(Rules::default()), queue, seconds: 0 }
@@ -57,12 +54,17 @@ impl Play {
 
     pub(crate) fn step(&mut self) {
         let before = self.now();
-        self.seconds += 1;
-        let now = self.now();
+        let step = self.sim.plan().interval.as_secs() as u32;
+        self.seconds += step;
+        let (now, second) = (self.now(), self.seconds);
+        let is_due = |every: u32| (second - 1) % every < step;
         NOW.set(now);
-        for (n, session) in (0..).zip(&self.sessions) {
+        for (n, session) in (0..).zip(&mut self.sessions) {
             if self.sim.silent(n, now) {
                 continue;
+            }
+            if self.sim.restarted(n, now) != self.sim.restarted(n, before) {
+                *session = join(&mut self.fleet, &self.sim, n, now);
             }
             if self.sim.inventory_changes(n, before, now) {
                 let mut inventory = self.sim.inventory(n, now);
@@ -75,11 +77,11 @@ impl Play {
             for event in self.sim.events(n, before, now) {
                 self.fleet.event(session.node, event, now);
             }
-            if self.seconds % 10 == 1 && self.queue.is_some() {
+            if is_due(10) && self.queue.is_some() {
                 self.fleet.processes(*session, &self.sim.processes(n, now), now);
             }
         }
-        if let Some(queue) = self.queue.as_ref().filter(|_| self.seconds % 5 == 1) {
+        if let Some(queue) = self.queue.as_ref().filter(|_| is_due(5)) {
             self.fleet.begin_schedule("simulated scheduler");
             let fleet = std::cell::RefCell::new(&mut self.fleet);
             let jobs = queue.jobs(&mut |job| fleet.borrow_mut().schedule(&job, now));
@@ -90,10 +92,14 @@ impl Play {
         self.health.look(&&self.fleet, now).now_or_never().unwrap();
     }
 
+    /// What is open.
+    pub(crate) fn told(&self) -> Vec<Incident> {
+        self.health.incidents().into_iter().filter(|it| it.stage == Stage::Open).collect()
+    }
+
     /// What is open and more than good to know.
     pub(crate) fn open(&self) -> Vec<Incident> {
-        let all = self.health.incidents();
-        all.into_iter().filter(|it| it.stage == Stage::Open && it.severity > Severity::Info).collect()
+        self.told().into_iter().filter(|it| it.severity > Severity::Info).collect()
     }
 
     /// The subject of the one fault, as an incident names it.
@@ -106,4 +112,14 @@ impl Play {
             Subject::JobOf(_) => "job ".into(),
         }
     }
+}
+
+/// A node says who it is, and what it has.
+fn join(fleet: &mut Fleet, sim: &Sim, n: u32, now: Time) -> Session {
+    let declared = Scope::SAMPLED
+        .into_iter()
+        .flat_map(|scope| scope.metrics().iter().map(move |metric| (scope, &*metric.key, metric.unit, metric.quantum)));
+    let session = fleet.join(&sim.introduction(n, now), declared, now).unwrap();
+    assert!(fleet.inventory(session, &sim.inventory(n, now), now));
+    session
 }

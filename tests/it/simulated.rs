@@ -1,13 +1,19 @@
 //! A cluster over streams in memory, on paused time: partitions, slow and bad peers, restarts, clocks that differ.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use supertop::{
+    agent::simulated::Simulated,
     client::Client,
+    collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject},
     hub::Settings,
     link::{Incoming, Outgoing, Stream, memory_of},
-    model::{report::Introduction, table::Table, time::Time},
+    model::{
+        report::Introduction,
+        table::{Cell, Table},
+        time::Time,
+    },
     wire::{Ask, Codec, Frame, Hello, Message, Role, VERSION},
 };
 use tokio::{
@@ -15,7 +21,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::memory::{Cable, Cluster, Node, ask, event, number, on_paused_time, soon};
+use crate::memory::{Cable, Cluster, Node, START, ask, event, number, on_paused_time, soon};
 
 /// Says Hello, and hears the hub's.
 async fn greet(stream: Stream, hello: Hello) -> (Incoming, Outgoing) {
@@ -292,5 +298,23 @@ fn an_event_is_one_event_over_an_agent_s_restart() {
         cluster.until("events", |table| table.total == 2).await;
         sleep(Duration::from_mins(2)).await;
         assert_eq!(cluster.ask("events").await.total, 2);
+    });
+}
+
+#[test]
+fn a_node_that_starts_anew_says_who_it_is_on_the_link_that_it_shares() {
+    on_paused_time(async {
+        let cluster = Cluster::start();
+        let fault = Fault { ailment: Ailment::Reboot, subject: Subject::Node(1), at: FIRST };
+        let plan = Plan { nodes: 4, gpus: 1, start: START, faults: Faults::Given(vec![fault]), ..Plan::default() };
+        let source = Simulated::spread(&Arc::new(Sim::new(plan)), 1).remove(0);
+        let _agent = cluster.reports(source, 0);
+        cluster.until("nodes", all_up(4)).await;
+        cluster.until("nodes where state = down", |table| table.total == 1).await;
+        let back = cluster.until("nodes where reboots > 0 show node,uptime", all_up(1)).await;
+        assert_eq!(back.cell(0, "node"), Some(&Cell::Text("gpu002".into())));
+        assert!(number(&back, "node.uptime").is_some_and(|seconds| seconds < 30.0), "{back:?}");
+        cluster.until("nodes", all_up(4)).await;
+        assert_eq!(cluster.drops("sample before its keyframe").await, 0);
     });
 }

@@ -12,6 +12,9 @@ use crate::model::{
     report::{Event, EventKind, Subject},
 };
 
+/// The PCI address of a node's first NVSwitch.
+const SWITCH: &str = "0000:07:00.0";
+
 /// An XID that a fault makes the driver report, how long after the fault, and what the driver says with it.
 struct Report {
     code: u32,
@@ -94,7 +97,7 @@ pub(super) fn events(sim: &Sim, n: u32, from: Time, to: Time) -> Vec<Event> {
             if from < at && at <= to {
                 // The kernel's sequence numbers at boot are well below 9,000.
                 let sequence = 9000 + number * 10 + part;
-                events.push(Event { id: format!("{}:{sequence}", boot_id(sim, n)), time: at, subject, kind, text });
+                events.push(Event { id: format!("{}:{sequence}", boot_id(sim, n, at)), time: at, subject, kind, text });
             }
         };
         let slot = case.slot.unwrap_or(0);
@@ -107,6 +110,11 @@ pub(super) fn events(sim: &Sim, n: u32, from: Time, to: Time) -> Vec<Event> {
             let name = port(slot);
             let text = format!("{name}: port 1 state changed from ACTIVE to DOWN");
             tell(case.at, 0, Subject::Nic { name }, EventKind::Link { up: false }, text);
+        }
+        if case.ailment == Ailment::SwitchLink {
+            let bus = String::from(SWITCH);
+            let text = format!("nvidia-nvswitch0: SXid (PCI:{bus}): 20034, Fatal, Link 30 LTSSM Fault Up");
+            tell(case.at, 0, Subject::Switch { bus }, EventKind::Sxid(20034), text);
         }
     }
     events.sort_by_key(|event| event.time);

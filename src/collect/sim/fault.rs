@@ -4,111 +4,15 @@
 use std::{ops::Range, time::Duration};
 
 use super::{
-    Mix, Plan, Sim,
+    Ailment, Mix, Plan, Sim,
     chance::{Dice, key},
     job::Kind,
     place::RACK,
 };
-use crate::model::{MetricId, Raw, Scope, Time, report::Values};
+use crate::model::{Scope, Time, report::Values};
 
 /// No fault begins before this, so that everything has been seen healthy once.
 pub const FIRST: Duration = Duration::from_secs(10);
-
-/// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ailment {
-    /// XID 79: the GPU has fallen off the bus.
-    OffBus,
-    /// XID 94 and 63: an uncorrectable memory error, contained, whose row waits to be remapped.
-    MemoryError,
-    /// A row waits to be remapped after many corrected errors.
-    RemapPending,
-    /// Cooling has failed, and the hardware slows the GPU down.
-    Overheated,
-    /// The GPU's PCIe link runs on half its lanes.
-    NarrowBus,
-    /// XID 74: one NVLink is down.
-    LinkDown,
-    /// A GPU runs at a lower clock, and nothing says why.
-    Straggler,
-    /// The power supply makes the GPUs brake.
-    PowerBrake,
-    /// The node says nothing any more.
-    Silent,
-    /// An RDMA port has lost its link.
-    PortDown,
-    /// The local disk is full.
-    DiskFull,
-    /// The job's ranks wait for each other for good: busy, and doing nothing.
-    Hang,
-    /// One rank of a job has ended, and all others wait for it for good: they hang.
-    RankGone,
-    /// The job's ranks wait for each other on their hosts: nothing runs on its GPUs any more.
-    Stall,
-    /// Another rank of the job is slow, and this one waits for it in each step. No fault of its own.
-    Waits,
-    /// The driver reports this XID, of those that a scenario can ask for, and nothing else shows.
-    Xid(u32),
-    /// A metric reads so, whatever its thing does.
-    Reads(MetricId, Raw),
-}
-
-impl Ailment {
-    /// Every kind of fault, apart from single XIDs and readings.
-    pub const ALL: [Ailment; 14] = [
-        Ailment::OffBus,
-        Ailment::MemoryError,
-        Ailment::RemapPending,
-        Ailment::Overheated,
-        Ailment::NarrowBus,
-        Ailment::LinkDown,
-        Ailment::Straggler,
-        Ailment::PowerBrake,
-        Ailment::Silent,
-        Ailment::PortDown,
-        Ailment::DiskFull,
-        Ailment::Hang,
-        Ailment::RankGone,
-        Ailment::Stall,
-    ];
-
-    /// Those that a seed draws: each has a thing or a rack. What befalls a whole job is told of by name only.
-    const DRAWN: usize = 11;
-
-    /// The name that scenarios call it by.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Ailment::OffBus => "xid79",
-            Ailment::MemoryError => "ecc-dbe",
-            Ailment::RemapPending => "remap-pending",
-            Ailment::Overheated => "hw-thermal",
-            Ailment::NarrowBus => "pcie-width",
-            Ailment::LinkDown => "nvlink-down",
-            Ailment::Straggler => "straggler",
-            Ailment::PowerBrake => "power-brake",
-            Ailment::Silent => "silent-node",
-            Ailment::PortDown => "port-down",
-            Ailment::DiskFull => "disk-full",
-            Ailment::Hang => "hang",
-            Ailment::RankGone => "rank-gone",
-            Ailment::Stall => "stall",
-            Ailment::Waits => "waits",
-            Ailment::Xid(_) => "xid",
-            Ailment::Reads(..) => "reads",
-        }
-    }
-}
-
-impl Ailment {
-    /// What all other GPUs of its job have when one has this.
-    fn of_peers(self) -> Option<Ailment> {
-        match self {
-            Ailment::RankGone => Some(Ailment::Hang),
-            Ailment::Straggler | Ailment::Overheated => Some(Ailment::Waits),
-            _ => None,
-        }
-    }
-}
 
 /// What a fault has befallen. Nodes and racks count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,6 +48,10 @@ pub enum Faults {
     Seeded,
     /// This one at 10 s, on something that is at work then, by the seed.
     One(Ailment),
+    /// A node loses a GPU three times, more than a day after the last time each, and is mended in between.
+    Lemon,
+    /// The programs of three jobs fail on one GPU within a day, and nowhere else.
+    BadGpu,
     /// These, and no others.
     Given(Vec<Fault>),
     /// What interrupts jobs, as often and in such shares as a published run had it.
@@ -168,6 +76,15 @@ impl Case {
     /// Whether GPU `slot` has it.
     pub(super) fn strikes(&self, slot: u16) -> bool {
         self.slot.is_none_or(|s| s == slot)
+    }
+
+    /// Whether the node says nothing for it at `now`.
+    pub(super) fn silences(&self, now: Time) -> bool {
+        match self.ailment {
+            Ailment::Silent => true,
+            Ailment::Reboot => now.since(self.at) < Ailment::STARTS,
+            _ => false,
+        }
     }
 
     /// Writes the reading that it is, over what was written before.
@@ -214,10 +131,18 @@ impl Wards {
         &sick[..n]
     }
 
-    /// What node `n` has by `now`.
+    /// What node `n` has by `now`: what came since it was started anew last.
     pub(super) fn by(&self, n: u32, now: Time) -> &[Case] {
         let cases = self.of(n);
-        &cases[..cases.partition_point(|case| case.at <= now)]
+        let cases = &cases[..cases.partition_point(|case| case.at <= now)];
+        let is_up_again = |case: &Case| case.ailment == Ailment::Reboot && case.at + Ailment::STARTS <= now;
+        cases.iter().rposition(is_up_again).map_or(cases, |at| &cases[at..])
+    }
+
+    /// When node `n` was started anew last, by `now`.
+    pub(super) fn restarted(&self, n: u32, now: Time) -> Option<Time> {
+        let first = self.by(n, now).first().filter(|case| case.ailment == Ailment::Reboot)?;
+        Some(first.at + Ailment::STARTS).filter(|up| *up <= now)
     }
 }
 
@@ -243,9 +168,45 @@ pub(super) fn draw(sim: &Sim) -> Vec<Fault> {
 
 /// One fault, at the earliest time.
 pub(super) fn one(sim: &Sim, ailment: Ailment) -> Vec<Fault> {
-    let mut dice = Dice::new(key(sim.plan.seed, 0xfa18));
-    let subject = subject(sim, &[], ailment, FIRST, &mut dice);
-    subject.map(|subject| Fault { ailment, subject, at: FIRST }).into_iter().collect()
+    subject_of_one(sim, ailment).map(|subject| Fault { ailment, subject, at: FIRST }).into_iter().collect()
+}
+
+fn subject_of_one(sim: &Sim, ailment: Ailment) -> Option<Subject> {
+    subject(sim, &[], ailment, FIRST, &mut Dice::new(key(sim.plan.seed, 0xfa18)))
+}
+
+/// A node that loses a GPU, is mended by being started anew, and loses it again more than a day later, and once more.
+pub(super) fn lemon(sim: &Sim) -> Vec<Fault> {
+    let Some(Subject::Gpu(n, slot)) = subject_of_one(sim, Ailment::OffBus) else { return Vec::new() };
+    let days = (0..3).map(|day| FIRST + Duration::from_hours(25) * day);
+    let faults = days.flat_map(|at| {
+        let (lost, mended) = (Subject::Gpu(n, slot), at + Duration::from_hours(1));
+        [(Ailment::OffBus, lost, at), (Ailment::Reboot, Subject::Node(n), mended)]
+    });
+    // It is there with the third.
+    faults.take(5).map(|(ailment, subject, at)| Fault { ailment, subject, at }).collect()
+}
+
+/// Programs of three jobs that fail on a GPU, on the first node that has so many within a day.
+pub(super) fn bad_gpu(sim: &Sim) -> Vec<Fault> {
+    let programs = |n: u32| {
+        let (mut users, mut times) = (Vec::new(), Vec::new());
+        for minutes in (0..20 * 60).step_by(2) {
+            let at = FIRST + Duration::from_mins(minutes);
+            let activity = sim.schedule.activity(n, sim.plan.start + at);
+            // Users know what they run by its name: another user's is another program.
+            let job = activity.job().filter(|job| activity.works_for(60.0) && !users.contains(&job.user));
+            if let Some(job) = job {
+                users.push(job.user);
+                times.push(at);
+            }
+        }
+        times
+    };
+    let fault = |n, at| Fault { ailment: Ailment::Xid(31), subject: Subject::Gpu(n, 0), at };
+    let mut nodes = (0..sim.plan.nodes).map(|n| (n, programs(n)));
+    let first = nodes.find(|(_, times)| sim.plan.gpus > 0 && times.len() >= 3);
+    first.into_iter().flat_map(|(n, times)| times.into_iter().take(3).map(move |at| fault(n, at))).collect()
 }
 
 /// Something that is not sick yet and on which the fault shows: a GPU that will be at work, where there is one.
@@ -265,6 +226,12 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
             Subject::Rack(rack) => rack == n / RACK,
         })
     };
+    if ailment == Ailment::MemoryLeft {
+        // A GPU at which nobody looks, for as long as it takes to be told.
+        let rests = |n: &u32| (0..6).all(|minute| rests(sim, *n, at + Duration::from_mins(minute)));
+        let from = dice.below(u64::from(plan.nodes.max(1))) as u32;
+        return (from..plan.nodes).chain(0..from).filter(|n| is_free(*n)).find(rests).and_then(of_node);
+    }
     let mut any = None;
     for _ in 0..48 {
         let n = dice.below(u64::from(plan.nodes)) as u32;
@@ -273,8 +240,12 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         }
         any.get_or_insert(n);
         let activity = sim.schedule.activity(n, plan.start + at);
-        // What waits on the host shows after a while, and only where hosts wait for each other.
-        let (nodes, seconds) = if ailment == Ailment::Stall { (2, 1100.0) } else { (1, 300.0) };
+        // What does nothing shows after a while, and what waits on its hosts only where hosts wait for each other.
+        let (nodes, seconds) = match ailment {
+            Ailment::Stall => (2, 1100.0),
+            Ailment::Unused | Ailment::Hang => (1, 1100.0),
+            _ => (1, 300.0),
+        };
         let trains = activity.run().is_some_and(|run| matches!(run.kind, Kind::Training | Kind::Pipeline));
         if trains && activity.nodes() >= nodes && activity.works_for(seconds) {
             return of_node(n);
@@ -283,14 +254,22 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
     any.and_then(of_node)
 }
 
+/// Whether node `n` has no job then.
+fn rests(sim: &Sim, n: u32, at: Duration) -> bool {
+    sim.schedule.activity(n, sim.plan.start + at).run().is_none()
+}
+
 /// What of node `n` such a fault befalls.
 pub(super) fn thing(sim: &Sim, ailment: Ailment, n: u32) -> Option<Subject> {
     let gpus = sim.plan.gpus;
     match ailment {
-        Ailment::Silent | Ailment::DiskFull => Some(Subject::Node(n)),
+        Ailment::Silent | Ailment::Reboot | Ailment::DiskFull | Ailment::DiskFilling | Ailment::MountHung => {
+            Some(Subject::Node(n))
+        }
+        Ailment::OldDriver | Ailment::SwitchLink => (gpus > 0).then_some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),
-        Ailment::Hang | Ailment::Stall => (gpus > 0).then_some(Subject::JobOf(n)),
+        Ailment::Hang | Ailment::Stall | Ailment::Unused => (gpus > 0).then_some(Subject::JobOf(n)),
         Ailment::PortDown => (sim.ports() > 0).then(|| Subject::Port(n, (n % 7) as u16 % sim.ports())),
         _ => (gpus > 0).then(|| Subject::Gpu(n, (n % 5) as u16 % gpus)),
     }
@@ -299,7 +278,7 @@ pub(super) fn thing(sim: &Sim, ailment: Ailment, n: u32) -> Option<Subject> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::metric::gpu;
+    use crate::model::{Raw, metric::gpu};
 
     #[test]
     fn a_fault_is_found_at_its_node() {

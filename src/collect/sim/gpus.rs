@@ -186,10 +186,11 @@ impl Pulse {
             Ailment::Stall if self.used => {
                 (self.load, self.clock, self.throttle) = (0.0, machine.clock_idle, IDLE);
             }
-            Ailment::RankGone if self.used => {
+            ends if ends.ends_ranks() && self.used => {
                 (self.used, self.spins, self.load, self.memory) = (false, false, 0.0, 4.0);
                 (self.clock, self.throttle) = (machine.clock_idle, IDLE);
             }
+            Ailment::MemoryLeft if !self.used => self.memory = 0.6 * machine.memory,
             Ailment::NarrowBus => self.pcie = 0.5,
             Ailment::LinkDown => self.nvlink = f64::from(machine.links - 1) / f64::from(machine.links),
             _ => {}
@@ -205,8 +206,8 @@ fn damping(case: &Case) -> Option<f64> {
         Ailment::Straggler => Some(0.7),
         Ailment::Waits => Some(0.8),
         Ailment::Hang => Some(0.2),
-        Ailment::RankGone | Ailment::Stall => Some(0.0),
-        _ => None,
+        Ailment::Stall => Some(0.0),
+        ends => ends.ends_ranks().then_some(0.0),
     }
 }
 
@@ -323,7 +324,7 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
     let since = now.seconds_after(case.at);
     let Some(slot) = case.slot.map(usize::from) else { return };
     match case.ailment {
-        Ailment::OffBus => {
+        Ailment::OffBus | Ailment::DriverHung => {
             let all = (0..gpu::METRICS.len()).map(|row| MetricId { scope: Scope::Gpu, row: row as u16 });
             all.filter(|id| !gpu::OF_THE_HUB.contains(id)).for_each(|id| values.set(id, slot, Raw::FAILED));
         }

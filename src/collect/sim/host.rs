@@ -20,6 +20,7 @@ use crate::model::{
 pub(super) const MOUNTS: [(&str, &str, f64); 4] =
     [("/", "ext4", 1.9e12), ("/local", "xfs", 30.7e12), ("/home", "nfs4", 400e12), ("/scratch", "lustre", 24e15)];
 const LOCAL: usize = 1;
+pub(super) const SHARED: usize = 3;
 
 /// How full each of the mounts is, in percent.
 pub(super) fn mounts_used(moment: &Moment) -> [f64; 4] {
@@ -37,6 +38,8 @@ pub(super) fn mounts_used(moment: &Moment) -> [f64; 4] {
     ];
     if moment.has(Ailment::DiskFull) {
         used[LOCAL] = 100.0;
+    } else if moment.has(Ailment::DiskFilling) {
+        used[LOCAL] = 93.0;
     }
     used
 }
@@ -117,7 +120,7 @@ fn write_storage(moment: &Moment, jitter: &Jitter<2>, values: &mut Values) {
     fill(values, node::DISK_READ, rate(read * (1.0 + 0.3 * jitter.get(6))));
     fill(values, node::DISK_WRITE, rate(write * (1.0 + 0.3 * jitter.get(7))));
     fill(values, node::PSI_IO, steps(waits * (1.0 + 0.8 * jitter.get(8)), 10.0));
-    fill(values, node::MOUNTS_BAD, count(0));
+    fill(values, node::MOUNTS_BAD, count(i32::from(moment.has(Ailment::MountHung))));
 }
 
 fn write_state(moment: &Moment, values: &mut Values) {
@@ -128,7 +131,7 @@ fn write_state(moment: &Moment, values: &mut Values) {
     let mut set = |metric, raw| fill(values, metric, raw);
     set(node::GPUS, count(gpus - lost));
     set(node::GPUS_EXPECTED, count(gpus));
-    set(node::UPTIME, steps(now.seconds_after(booted(sim, *n)).max(0.0), 1.0));
+    set(node::UPTIME, steps(now.seconds_after(booted(sim, *n, *now)).max(0.0), 1.0));
     set(node::EDAC_CE, count(((nature.get(0) - 0.95) * 100.0).max(0.0) as i32));
     let none = [
         node::EDAC_UE,
@@ -151,8 +154,11 @@ fn write_state(moment: &Moment, values: &mut Values) {
     }
 }
 
-/// When node `n` was started: 2 to 60 days before the simulation.
-pub(super) fn booted(sim: &Sim, n: u32) -> Time {
+/// When node `n` was started, by `now`: 2 to 60 days before the simulation.
+pub(super) fn booted(sim: &Sim, n: u32, now: Time) -> Time {
+    if let Some(up) = sim.restarted(n, now) {
+        return up;
+    }
     let hours = 48 + key(sim.plan.seed ^ 0xb007, u64::from(n)) % 1392;
     Time::from_millis(sim.plan.start.as_millis() - (hours * 3_600_000 + 1234) as i64)
 }
@@ -170,7 +176,7 @@ fn write_ports(moment: &Moment, values: &mut Values) {
     let ports = usize::from(sim.ports());
     let pace = if moment.has(Ailment::Waits) && moment.is_in_step() { gpus::PACE } else { 1.0 };
     let data = match moment.profile {
-        Some(_) if moment.has(Ailment::Hang) || moment.has(Ailment::Stall) => 0.0,
+        Some(_) if moment.cases.iter().any(|case| case.ailment.stops_traffic()) => 0.0,
         Some(profile) if moment.activity.nodes() > 1 => pace * profile.rdma * machine.port_rate * load.now,
         _ => 0.0,
     };

@@ -35,8 +35,9 @@ pub(super) struct Machine {
     pub(super) link_speed: f64,
     /// Speed of an RDMA port in bytes per second.
     pub(super) port_rate: f64,
-    /// VBIOS version.
+    /// VBIOS version, and one from before it.
     pub(super) vbios: &'static str,
+    pub(super) old_vbios: &'static str,
     /// CPU model.
     pub(super) cpu: &'static str,
     /// Logical CPUs.
@@ -64,6 +65,7 @@ const H100: Machine = Machine {
     link_speed: 1.0,
     port_rate: 50e9,
     vbios: "96.00.89.00.01",
+    old_vbios: "96.00.74.00.01",
     cpu: "Intel(R) Xeon(R) Platinum 8480C",
     cores: 224,
     ram: 2_063_900.0,
@@ -83,6 +85,7 @@ const B200: Machine = Machine {
     clock_memory: 3996.0,
     link_speed: 2.0,
     vbios: "97.00.88.00.0F",
+    old_vbios: "97.00.65.00.0F",
     cpu: "Intel(R) Xeon(R) Platinum 8570",
     ..H100
 };
@@ -104,6 +107,7 @@ const A100: Machine = Machine {
     link_speed: 0.66,
     port_rate: 25e9,
     vbios: "92.00.45.00.03",
+    old_vbios: "92.00.36.00.03",
     cpu: "AMD EPYC 7742 64-Core Processor",
     cores: 256,
     ram: 1_031_800.0,

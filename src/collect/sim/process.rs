@@ -46,7 +46,7 @@ fn ranks(moment: &Moment) -> Vec<Process> {
     let mut values = sim.values();
     sim.sample(*n, *now, &mut values);
     let profile = run.kind.profile();
-    let ends = |ailment| matches!(ailment, Ailment::OffBus | Ailment::RankGone);
+    let ends = |ailment: Ailment| ailment == Ailment::OffBus || ailment.ends_ranks();
     let lost = |slot: u16| moment.cases.iter().any(|case| ends(case.ailment) && case.strikes(slot));
     let first = 20_000 + Dice::new(key(run.key, u64::from(*n))).below(900_000) as u32;
     let wobble = Jitter::<3>::new(moment.key(0x9a));
@@ -54,6 +54,7 @@ fn ranks(moment: &Moment) -> Vec<Process> {
     let sharers = run.kind.sharers();
     let share = 1.0 / f64::from(job.gpus.max(1)) / f64::from(sharers);
     let cpu = (host::cpu(Some(profile), load.now, 0.0) - host::cpu(None, 0.0, 0.0)) * f64::from(machine.cores);
+    let booted = host::booted(sim, *n, *now);
     // A rank dies with its GPU.
     (0..job.gpus)
         .filter(|slot| !lost(*slot))
@@ -68,7 +69,7 @@ fn ranks(moment: &Moment) -> Vec<Process> {
             state: Some('R'),
             cpu: Some((cpu * share * (1.0 + 0.1 * wobble.get(usize::from(slot)))).max(0.0)),
             mem: Some((host.max(0.0) * share * MIB) as u64 + (900 << 20)),
-            started: Some(job.started),
+            started: Some(job.started.max(booted)),
             gpus: vec![GpuUse {
                 slot,
                 mem: values
@@ -83,7 +84,7 @@ fn ranks(moment: &Moment) -> Vec<Process> {
 }
 
 fn daemons(moment: &Moment) -> impl Iterator<Item = Process> {
-    let booted = host::booted(moment.sim, moment.n);
+    let booted = host::booted(moment.sim, moment.n, moment.now);
     let wobble = Jitter::<3>::new(moment.key(0xdae));
     let mut pid = 1;
     DAEMONS.into_iter().enumerate().map(move |(i, (name, user, cpu, mem))| {
@@ -123,17 +124,21 @@ fn cores(moment: &Moment) -> Vec<u8> {
 
 fn mounts(moment: &Moment) -> Vec<Mount> {
     let used = host::mounts_used(moment);
-    host::MOUNTS
-        .into_iter()
-        .zip(used)
-        .map(|((path, kind, size), used)| Mount {
-            path: path.into(),
-            kind: kind.into(),
+    let mounts = host::MOUNTS.into_iter().zip(used).enumerate();
+    let mount = |(at, ((path, kind, size), used)): (usize, ((&str, &str, f64), f64))| {
+        let (path, kind) = (path.into(), kind.into());
+        if at == host::SHARED && moment.has(Ailment::MountHung) {
+            return Mount { path, kind, state: "hung".into(), ..Mount::default() };
+        }
+        Mount {
+            path,
+            kind,
             state: "ok".into(),
             size: Some(size as u64),
             free: Some((size * (1.0 - used / 100.0)) as u64),
             used: Some(used),
             inodes: Some(used * 0.3),
-        })
-        .collect()
+        }
+    };
+    mounts.map(mount).collect()
 }

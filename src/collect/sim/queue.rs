@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Ailment, Kind, Sim,
+    Kind, Sim,
     chance::{Dice, key},
     place::RACK,
 };
@@ -75,7 +75,7 @@ impl Sim {
             Some(_) => "allocated",
         };
         let node = self.name(n);
-        let silent = self.wards.by(n, now).iter().find(|case| case.ailment == Ailment::Silent);
+        let silent = self.wards.by(n, now).iter().find(|case| case.silences(now));
         if let Some(case) = silent.filter(|case| now.since(case.at) > GIVEN_UP) {
             let states = ["down", "not_responding"].map(String::from).to_vec();
             let (reason, by) = ("Not responding".into(), "slurm".into());

@@ -13,6 +13,8 @@ use crate::model::{MetricId, Raw, Scope, time::span};
 /// What has no ailment's name.
 const NONE: &str = "none";
 const DEAD_RACK: &str = "dead-rack";
+const LEMON: &str = "lemon";
+const BAD_GPU: &str = "bad-gpu";
 /// What interrupted a published run, at its rate.
 const PUBLISHED: &str = "published";
 /// The kind of fault that is a metric and a value.
@@ -57,7 +59,7 @@ fn first() -> String {
 
 /// The names of the scenarios that come along.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    Ailment::ALL.into_iter().map(Ailment::word).chain([DEAD_RACK, PUBLISHED, NONE])
+    Ailment::ALL.into_iter().map(Ailment::word).chain([DEAD_RACK, LEMON, BAD_GPU, PUBLISHED, NONE])
 }
 
 /// The scenario of this name: one fault, on something that will be at work when it begins, or what interrupted a
@@ -68,6 +70,8 @@ pub fn named(name: &str) -> Option<Faults> {
         DEAD_RACK => {
             Some(Faults::Given(vec![Fault { ailment: Ailment::Silent, subject: Subject::Rack(1), at: FIRST }]))
         }
+        LEMON => Some(Faults::Lemon),
+        BAD_GPU => Some(Faults::BadGpu),
         PUBLISHED => Some(Faults::Mix(Mix::default())),
         _ => known(name).ok().map(Faults::One),
     }

@@ -54,8 +54,8 @@ fn one_seed_is_one_fleet() {
         assert_ne!(sample(&a, n, 99.5), sample(&other, n, 99.5), "node {n}");
         assert_eq!(a.inventory(n, now), b.inventory(n, now));
         assert_eq!(a.processes(n, now), b.processes(n, now));
-        assert_eq!(a.introduction(n), b.introduction(n));
-        assert_ne!(a.introduction(n).boot_id, other.introduction(n).boot_id);
+        assert_eq!(a.introduction(n, now), b.introduction(n, now));
+        assert_ne!(a.introduction(n, now).boot_id, other.introduction(n, now).boot_id);
     }
     assert_eq!(a.faults(), b.faults());
 }
@@ -65,7 +65,7 @@ fn everything_has_an_identity_of_its_own() {
     let sim = sim(256, 1, HEALTHY);
     let mut seen = std::collections::HashSet::new();
     for n in 0..256 {
-        let (introduction, inventory) = (sim.introduction(n), sim.inventory(n, at(&sim, 0.0)));
+        let (introduction, inventory) = (sim.introduction(n, at(&sim, 0.0)), sim.inventory(n, at(&sim, 0.0)));
         assert!(seen.insert(introduction.boot_id) && seen.insert(introduction.node));
         assert_eq!(inventory.gpus.len(), 8);
         assert_eq!(inventory.gpus_on_bus, Some(8));
@@ -436,5 +436,39 @@ fn fleets_of_any_shape_can_be_asked_anything() {
                 assert_eq!(sim.processes(n, now).mounts.len(), 4);
             }
         }
+    }
+}
+
+#[test]
+fn a_node_that_starts_anew_is_gone_and_comes_back_as_another_boot() {
+    let fault = Fault { ailment: Ailment::Reboot, subject: Subject::Node(3), at: FIRST };
+    let sim = sim(8, 1, Faults::Given(vec![fault]));
+    let up = at(&sim, 190.0);
+    let said = |second: f64| (sim.silent(3, at(&sim, second)), sim.restarted(3, at(&sim, second)));
+    assert_eq!((said(9.0), said(189.0), said(190.0)), ((false, None), (true, None), (false, Some(up))));
+    let [before, after] = [100.0, 200.0].map(|second| sim.introduction(3, at(&sim, second)));
+    assert_ne!(before.boot_id, after.boot_id);
+    assert_eq!((before.node, before.started, after.started), (after.node, sim.plan().start, up));
+    assert_eq!(sample(&sim, 3, 200.0).get(node::UPTIME, 0).steps(), Some(10));
+    assert!(sim.processes(3, at(&sim, 200.0)).list.iter().all(|process| process.started >= Some(up)));
+    assert_eq!(sim.restarted(2, at(&sim, 900.0)), None);
+}
+
+#[test]
+fn a_lemon_loses_its_gpu_three_times_and_a_bad_gpu_fails_three_programs() {
+    for seed in 1..=4 {
+        let of =
+            |fault: &Fault| if let Subject::Gpu(n, slot) = fault.subject { (n, slot) } else { panic!("{fault:?}") };
+        let lemon = sim(64, seed, Faults::Lemon);
+        let lost: Vec<&Fault> = lemon.faults().iter().filter(|fault| fault.ailment == Ailment::OffBus).collect();
+        assert!(lost.len() == 3 && lost.iter().all(|fault| of(fault) == of(lost[0])), "{lost:?}");
+        assert!(lost.windows(2).all(|pair| pair[0].at + Duration::from_hours(24) < pair[1].at), "{lost:?}");
+        let faults_at = |hours: f64| lemon.inventory(of(lost[0]).0, at(&lemon, hours * 3600.0)).faults.len();
+        assert_eq!([0.5, 2.0, 25.5, 27.0, 50.5].map(faults_at), [1, 0, 1, 0, 1], "it is mended in between");
+        let bad = sim(64, seed, Faults::BadGpu);
+        assert!(bad.faults().len() == 3 && bad.faults().iter().all(|fault| of(fault) == of(&bad.faults()[0])));
+        let job = |fault: &Fault| bad.job(of(fault).0, bad.plan().start + fault.at).expect("it is at work").user;
+        let users: std::collections::BTreeSet<String> = bad.faults().iter().map(job).collect();
+        assert!(users.len() == 3 && bad.faults()[2].at < Duration::from_hours(20), "{users:?}");
     }
 }
