@@ -376,7 +376,7 @@ mod tests {
         let [over, there] = over(find("ours"), "node = 'a'");
         assert_eq!(over, "gpus where node = 'a' and not (temp > 70) show node,index,bus");
         assert_eq!(there, "gpus where node = 'a' show node,index,bus");
-        assert_eq!((&*commands["drain.slurm"][0], commands.len()), ("our-drain {node}", 3));
+        assert_eq!((&*commands["drain.slurm"][0], commands.len()), ("our-drain {node}", 5));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::{
     tui::{
         app::App,
         ask::{Ask, quoted},
+        orders::{Commands, Order, Orders, SLURM},
         screen::{Asked, bench},
         verdict::verdict,
         views,
@@ -201,18 +202,13 @@ fn as_json(mut table: Table, names: &BTreeSet<String>) -> Copied {
 
 /// Who is told of a drain: the scheduler that is asked, which is Slurm or plays it, or the one that gave GPUs to pods.
 fn scheduler(census: &Census, pods: Option<&Table>) -> Option<&'static str> {
-    let asked = census.scheduler.is_some().then_some("slurm");
+    let asked = census.scheduler.is_some().then_some(SLURM);
     asked.or_else(|| pods.is_some_and(|pods| pods.total > 0).then_some("kubernetes"))
 }
 
 /// The commands that drain these nodes, each with why, and what is said of them.
-fn drain(table: &Table, scheduler: Option<&str>, commands: &BTreeMap<String, Vec<String>>) -> Copied {
-    let own = scheduler.and_then(|name| commands.get(&format!("drain.{name}")));
-    let Some(templates) = own.or_else(|| commands.get("drain")) else {
-        let known = scheduler.map_or_else(|| "without a scheduler".to_owned(), |name| format!("for {name}"));
-        return Err(format!("no drain command {known}; `drain` in [commands] of config.toml gives one"));
-    };
-    let takes_lists = own.is_some() && scheduler == Some("slurm");
+fn drain(table: &Table, scheduler: Option<&str>, commands: &Commands) -> Copied {
+    let orders = Orders::of(Order::Drain, scheduler, commands)?;
     let cell = |row: usize, key: &str| table.cell(row, key).and_then(Cell::text).unwrap_or_default();
     let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut drained = 0;
@@ -226,20 +222,7 @@ fn drain(table: &Table, scheduler: Option<&str>, commands: &BTreeMap<String, Vec
             by_reason.entry(command::plain(&bench::reason(&verdict(table, row)))).or_default().push(node);
         }
     }
-    let mut lines = Vec::new();
-    for (reason, nodes) in &by_reason {
-        let list = Hostlist::fold(nodes.iter().copied()).to_string();
-        let each = if !takes_lists {
-            nodes.iter().map(|node| (*node).to_owned()).collect()
-        } else if nodes.len() > 1 {
-            vec![format!("'{list}'")]
-        } else {
-            vec![list]
-        };
-        let filled =
-            |node: &String| templates.iter().map(|line| command::filled(line, node, "", reason)).collect::<Vec<_>>();
-        lines.extend(each.iter().flat_map(filled));
-    }
+    let lines: Vec<String> = by_reason.iter().flat_map(|(reason, nodes)| orders.lines(nodes, reason)).collect();
     match (lines.is_empty(), drained) {
         (true, 0) => Err("none of them is a node that the hub knows".into()),
         (true, _) => Err("what is marked is drained already".into()),
@@ -287,33 +270,22 @@ mod tests {
         }
     }
 
-    fn commands(of: &[(&str, &str)]) -> BTreeMap<String, Vec<String>> {
+    fn commands(of: &[(&str, &str)]) -> Commands {
         of.iter().map(|(name, line)| ((*name).to_owned(), vec![(*line).to_owned()])).collect()
     }
 
     #[test]
-    fn each_scheduler_has_its_command_and_a_site_without_one_may_have_its_own() {
+    fn what_is_drained_is_what_is_not_yet() {
         let table = table(&[("gpu001.x", "idle", "gpu001"), ("gpu002", "idle", ""), ("gpu003", "drain,idle", "")]);
-        let all = [("drain.slurm", "scontrol {node} \"{reason}\""), ("drain.kubernetes", "kubectl cordon {node}")];
-        let check = |scheduler, known: &[(&str, &str)], expected: Result<&str, &str>| {
-            let told = drain(&table, scheduler, &commands(known));
-            match (&told, expected) {
-                (Ok((text, words)), Ok(expected)) => {
-                    assert_eq!(text, expected);
-                    assert!(words.contains("1 more drained already"), "{words}");
-                }
-                (Err(words), Err(expected)) => assert!(words.contains(expected), "{words}"),
-                _ => panic!("{told:?}"),
-            }
-        };
-        check(Some("slurm"), &all, Ok("scontrol 'gpu[001-002]' \"supertop: unhealthy\""));
-        check(Some("kubernetes"), &all, Ok("kubectl cordon gpu001\nkubectl cordon gpu002"));
-        check(None, &[("drain", "our-drain {node}")], Ok("our-drain gpu001\nour-drain gpu002"));
-        check(None, &all, Err("no drain command without a scheduler; `drain` in [commands]"));
-        check(Some("flux"), &all, Err("no drain command for flux"));
+        let known = commands(&[("drain.slurm", "our-drain {node} \"{reason}\"")]);
+        let (text, words) = drain(&table, Some(SLURM), &known).expect("two are to be drained");
+        assert_eq!(text, "our-drain 'gpu[001-002]' \"supertop: unhealthy\"");
+        assert!(words.contains("1 more drained already"), "{words}");
+        let told = drain(&table, None, &known).expect_err("nobody knows how");
+        assert!(told.contains("no drain command without a scheduler"), "{told}");
         // As of incidents: who plays Slurm is told what Slurm is told.
         let asked = Scheduler { name: "simulated scheduler".into(), ..Scheduler::default() };
-        assert_eq!(super::scheduler(&Census { scheduler: Some(asked), ..Census::default() }, None), Some("slurm"));
+        assert_eq!(super::scheduler(&Census { scheduler: Some(asked), ..Census::default() }, None), Some(SLURM));
         assert_eq!(super::scheduler(&Census::default(), None), None);
     }
 

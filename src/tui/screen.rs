@@ -23,7 +23,7 @@ use crate::{
         series::Series,
         table::Table,
     },
-    tui::{action::Action, ask::Ask, draw::Pen, habits::Habit, shared::Shared, views::Target},
+    tui::{action::Action, ask::Ask, draw::Pen, habits::Habit, orders::Commands, shared::Shared, views::Target},
 };
 
 /// One question of a screen.
@@ -133,8 +133,8 @@ pub(crate) trait Screen {
         None
     }
 
-    /// What is copied of rows with these names instead of the names themselves.
-    fn copies(&self, _names: &[&str]) -> Option<String> {
+    /// What is copied of rows with these names instead of the names themselves, made of these commands; or why nothing is.
+    fn copies(&self, _names: &[&str], _commands: &Commands) -> Option<Result<String, String>> {
         None
     }
 

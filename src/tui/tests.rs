@@ -37,6 +37,7 @@ struct Stage {
 
 /// What drains a node.
 const DRAIN: &str = "scontrol update nodename={node} state=drain reason=\"{reason}\"";
+const RESUME: &str = "scontrol update nodename={node} state=resume";
 
 fn settings() -> Settings {
     Settings {
@@ -44,7 +45,9 @@ fn settings() -> Settings {
         theme: None,
         themes: Vec::new(),
         keys: BTreeMap::new(),
-        commands: BTreeMap::from([("drain.slurm".into(), vec![DRAIN.into()])]),
+        commands: [("drain.slurm", DRAIN), ("resume.slurm", RESUME)]
+            .map(|(name, line)| (name.to_owned(), vec![line.to_owned()]))
+            .into(),
         views: vec![("hot".into(), "gpus where temp > 80 sort -temp".into())],
         mouse: true,
         depth: Depth::True,

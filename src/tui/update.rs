@@ -273,9 +273,16 @@ impl App {
         let marks: Vec<&str> = self.shared.marks.iter().map(String::as_str).collect();
         let subject = self.screen().subject();
         let names = if marks.is_empty() { subject.as_deref().into_iter().collect() } else { marks.clone() };
-        if let Some(text) = self.screen().copies(&names) {
-            self.say(format!("copied {}", text.replace('\n', "; ")));
-            return Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() };
+        match self.screen().copies(&names, &self.settings.commands) {
+            Some(Ok(text)) => {
+                self.say(format!("copied {}", text.replace('\n', "; ")));
+                return Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() };
+            }
+            Some(Err(words)) => {
+                self.say(words);
+                return Effects { draw: Draw::Changes, ..Effects::default() };
+            }
+            None => {}
         }
         let plain = |name: &&str| !name.contains([':', '/', '=']);
         let text = match marks.as_slice() {

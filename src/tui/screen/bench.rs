@@ -1,13 +1,15 @@
 //! The bench: what to tell the scheduler of the nodes that it holds back for nothing, or should hold back.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
     model::{
+        command::{is_plain, plain},
         hostlist::Hostlist,
-        table::{Cell, Row, Table},
+        table::{Cell, Table},
     },
     tui::{
+        orders::{Commands, Order, Orders, SLURM},
         verdict::{Verdict, verdict},
         views::{HIDDEN, WHY},
     },
@@ -48,7 +50,7 @@ pub(crate) fn show() -> String {
 /// The question for those of these rows that are on the bench: more may be marked than are on screen. Nothing where none
 /// can be a node.
 pub(super) fn ask(marks: &BTreeSet<String>) -> Option<String> {
-    let nodes = marks.iter().filter(|name| is_plain(name)).map(String::as_str);
+    let nodes = marks.iter().filter(|name| is_plain(name) && !name.contains(':')).map(String::as_str);
     let nodes = Hostlist::fold(nodes).to_string();
     (!nodes.is_empty()).then(|| format!("nodes where bench != none and node in {nodes} show {} limit {MARKED}", show()))
 }
@@ -56,44 +58,38 @@ pub(super) fn ask(marks: &BTreeSet<String>) -> Option<String> {
 /// How many rows may be marked and copied.
 pub(crate) const MARKED: usize = 10_000;
 
-/// Names come from other machines, and what is copied goes to a shell.
-fn is_plain(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-}
-
 /// The commands for nodes with these names: to give back those that are well, and to take those that are not. Nothing
-/// where there is nothing to be done, or where the tables do not have them.
-pub(super) fn commands(tables: &[&Table], names: &[&str]) -> Option<String> {
+/// where there is nothing to be done, or where the tables do not have them; and why, where there is no command for it.
+pub(super) fn commands(tables: &[&Table], names: &[&str], commands: &Commands) -> Option<Result<String, String>> {
     let mut names: HashSet<&str> = names.iter().copied().collect();
-    let (mut well, mut ill): (Vec<String>, Vec<(String, String)>) = Default::default();
+    let mut well: Vec<&str> = Vec::new();
+    let mut ill: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for table in tables {
         let (Some(node), Some(bench)) = (table.column("sched.node"), table.column("bench")) else { continue };
-        let text = |row: &Row, at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default().to_owned();
         // Each as the first table has it.
         for row in table.rows.iter().filter(|row| names.remove(&*row.id)) {
-            let node = text(row, node);
-            match &*text(row, bench) {
-                _ if !is_plain(&node) => {}
+            let text = |at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default();
+            let node = text(node);
+            match text(bench) {
+                _ if !is_plain(node) => {}
                 "healthy" => well.push(node),
-                "sick" | "exposed" => ill.push((reason(&verdict(table, row)), node)),
+                "sick" | "exposed" => ill.entry(plain(&reason(&verdict(table, row)))).or_default().push(node),
                 _ => {}
             }
         }
     }
-    let mut commands = Vec::new();
-    if !well.is_empty() {
-        commands.push(format!("scontrol update nodename={} state=resume", fold(&well)));
+    if well.is_empty() && ill.is_empty() {
+        return None;
     }
-    ill.sort();
-    for same in ill.chunk_by(|a, b| a.0 == b.0) {
-        let nodes: Vec<String> = same.iter().map(|(_, node)| node.clone()).collect();
-        commands.push(format!("scontrol update nodename={} state=drain reason=\"{}\"", fold(&nodes), same[0].0));
-    }
-    (!commands.is_empty()).then(|| commands.join("\n"))
-}
-
-fn fold(nodes: &[String]) -> String {
-    Hostlist::fold(nodes.iter().map(String::as_str)).to_string()
+    // Who is on a bench has a scheduler, which is Slurm or plays it.
+    let lines = |order, nodes: &[&str], reason: &str| match nodes {
+        [] => Ok(Vec::new()),
+        nodes => Orders::of(order, Some(SLURM), commands).map(|orders| orders.lines(nodes, reason)),
+    };
+    let back = lines(Order::Resume, &well, "");
+    let away = ill.iter().map(|(reason, nodes)| lines(Order::Drain, nodes, reason));
+    let all: Result<Vec<Vec<String>>, String> = std::iter::once(back).chain(away).collect();
+    Some(all.map(|lines| lines.concat().join("\n")))
 }
 
 /// Why, in words that a shell leaves as they are.
@@ -112,7 +108,12 @@ pub(crate) fn reason(verdict: &Verdict) -> String {
 mod tests {
     use super::*;
     use crate::{
-        model::{State, metric::Direction, raw::Gap, table::Column},
+        model::{
+            State,
+            metric::Direction,
+            raw::Gap,
+            table::{Column, Row},
+        },
         tui::verdict::Health,
     };
 
@@ -145,17 +146,22 @@ mod tests {
         let columns = ["sched.node", "bench", "gpu.xid"].map(column).into();
         let table = Table { columns, rows, ..Table::default() };
         let all: Vec<&str> = table.rows.iter().map(|row| &*row.id).collect();
-        let back = "scontrol update nodename=gpu[001-002] state=resume";
-        let away = "scontrol update nodename=gpu003 state=drain reason=\"supertop: XID 79\"";
-        assert_eq!(commands(&[&table], &all), Some(format!("{back}\n{away}")));
-        assert_eq!(commands(&[&table], &["gpu004", "gpu099", "gpu005$(reboot)"]), None, "there is nothing to be done");
+        let known = [("drain.slurm", "our-drain {node} \"{reason}\""), ("resume.slurm", "our-resume {node}")];
+        let known: Commands = known.map(|(name, line)| (name.to_owned(), vec![line.to_owned()])).into();
+        let copied =
+            |tables: &[&Table], names: &[&str]| commands(tables, names, &known).map(|it| it.expect("commands"));
+        let both = "our-resume 'gpu[001-002]'\nour-drain gpu003 \"supertop: XID 79\"";
+        assert_eq!(copied(&[&table], &all).as_deref(), Some(both));
+        assert_eq!(copied(&[&table], &["gpu004", "gpu099", "gpu005$(reboot)"]), None, "there is nothing to be done");
+        let told = commands(&[&table], &all, &Commands::new()).expect("there is something to be done");
+        assert!(told.is_err_and(|words| words.starts_with("no resume command for slurm")));
         let ago = Verdict { health: Health::Crit, why: "7 of 8 GPUs · XID 79 9.0s ago · GPU at 93 °C".into() };
         assert_eq!(reason(&ago), "supertop: 7 of 8 GPUs, XID 79, GPU at 93 °C");
         // What is marked and not on screen comes from elsewhere, and each only once.
         let elsewhere =
             Table { rows: vec![row("gpu001", "sick", Some(79.0)), row("gpu009", "healthy", None)], ..table.clone() };
-        let both = commands(&[&table, &elsewhere], &["gpu001", "gpu009"]);
-        assert_eq!(both.as_deref(), Some("scontrol update nodename=gpu[001,009] state=resume"));
+        let both = copied(&[&table, &elsewhere], &["gpu001", "gpu009"]);
+        assert_eq!(both.as_deref(), Some("our-resume 'gpu[001,009]'"));
         let marks = ["gpu001", "gpu002", "gpu7:3", "a b"].map(String::from).into();
         let asked = ask(&marks).expect("a question");
         assert!(asked.starts_with("nodes where bench != none and node in gpu[001-002] show node,bench,"), "{asked}");

@@ -15,6 +15,7 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, cut_end, width},
+        orders::Commands,
         shared::Shared,
         theme::Role,
         verdict::Health,
@@ -241,15 +242,11 @@ impl Screen for Incident {
         })
     }
 
-    fn copies(&self, _: &[&str]) -> Option<String> {
+    fn copies(&self, _: &[&str], _: &Commands) -> Option<Result<String, String>> {
         // What is pasted runs at once: only the first, after which the others may have to wait.
         let (first, others) = self.commands().split_first().map(|(first, others)| (*first, others.to_vec()))?;
-        Some(
-            std::iter::once(first.to_owned())
-                .chain(others.iter().map(|line| format!("# {line}")))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
+        let others = others.iter().map(|line| format!("# {line}"));
+        Some(Ok(std::iter::once(first.to_owned()).chain(others).collect::<Vec<_>>().join("\n")))
     }
 }
 

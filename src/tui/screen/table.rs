@@ -14,6 +14,7 @@ use crate::{
         action::Action,
         ask::{Ask, parse_sort, quoted, sorted},
         draw::{Pen, cut_end, width},
+        orders::Commands,
         shared::Shared,
         theme::Role,
         views::{self, target},
@@ -400,10 +401,10 @@ impl Screen for TableScreen {
         self.ledger.list.selected_id().map(str::to_owned)
     }
 
-    fn copies(&self, names: &[&str]) -> Option<String> {
+    fn copies(&self, names: &[&str], commands: &Commands) -> Option<Result<String, String>> {
         let table = self.ledger.list.table().filter(|_| self.is_bench)?;
         let tables: Vec<&Table> = std::iter::once(table).chain(&self.marked).collect();
-        bench::commands(&tables, names)
+        bench::commands(&tables, names, commands)
     }
 
     fn sheet(&self) -> Option<Ask> {
