@@ -25,10 +25,11 @@ use self::{
     errors::Errors,
     lemon::Lemons,
     rule::{Commands, SHORT, compares, gate, group, group_at, over, placeholders, question, sizes},
+    suspect::Verdicts,
     track::{Finding, Sight, Tracks},
 };
 use crate::{
-    fleet::Fleet,
+    fleet::{Fleet, NodeId},
     model::{
         hostlist::Hostlist,
         incident::{Incident, Record, Remark, Rule, Severity, Stage, Subject},
@@ -38,6 +39,7 @@ use crate::{
         syntax::Query,
         table::{Cell, Row, Table},
         time::Time,
+        verdict::Verdict,
     },
     query::{self, Access},
 };
@@ -70,6 +72,7 @@ pub struct Health {
     heard: u64,
     book: Book,
     folded: Folded,
+    verdicts: Verdicts,
     is_impatient: bool,
 }
 
@@ -104,9 +107,9 @@ impl Health {
             Some(Watch { rule: at, question, gate, tracks: Tracks::default(), next: Time::from_millis(i64::MIN) })
         };
         let watches = rules.iter().enumerate().filter_map(watch).collect();
-        let (book, folded, lemons) = Default::default();
+        let (book, folded, lemons, verdicts) = Default::default();
         let errors = Errors::new(severities);
-        Health { rules, commands, watches, errors, lemons, heard: 0, book, folded, is_impatient: false }
+        Health { rules, commands, watches, errors, lemons, heard: 0, book, folded, verdicts, is_impatient: false }
     }
 
     /// For whoever has no time to wait: ignores holds below five minutes, and leaves out the rules that take longer, or
@@ -149,6 +152,11 @@ impl Health {
     /// All incidents that are open or were cleared lately, in the order in which they were raised.
     pub fn incidents(&self) -> Vec<Incident> {
         self.book.incidents()
+    }
+
+    /// What GPUs are to jobs that hang or are slow: those that are not fine.
+    pub fn verdicts(&self) -> &[((NodeId, u16), Verdict)] {
+        &self.verdicts
     }
 
     /// Looks at the fleet once. Says whether the incidents were brought up to date.
@@ -194,7 +202,8 @@ impl Health {
         let open = self.book.subjects();
         let was = |rule: &str, subject: &Subject| open.contains(&(rule.to_owned(), subject.clone()));
         let mut matters = access.look(|fleet| fold::fold(findings, fleet, &self.commands, &was));
-        access.look(|fleet| matters.iter_mut().for_each(|it| suspect::accuse(it, fleet, &self.errors, now)));
+        self.verdicts = access
+            .look(|fleet| matters.iter_mut().flat_map(|it| suspect::accuse(it, fleet, &self.errors, now)).collect());
         fold::worst_first(&mut matters);
         // Of events that a node's GPUs reported before the hub's restart it is not known yet whether they are over.
         let is_open = |incident: &Incident| {

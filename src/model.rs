@@ -22,6 +22,7 @@ pub mod table;
 pub mod text;
 pub mod time;
 pub mod unit;
+pub mod verdict;
 
 pub use metric::{Catalogue, Metric, MetricId, Scope};
 pub use raw::{Gap, Raw};

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::{Fleet, jobs::Share, node::NodeId};
-use crate::model::incident::{Incident, Record, Rule, Subject};
+use crate::model::{
+    incident::{Incident, Record, Rule, Subject},
+    verdict::Verdict,
+};
 
 /// An incident, and the things of this fleet that have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ impl Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Health {
     troubles: Vec<Trouble>,
+    /// Of GPUs that are not fine to their jobs, in order.
+    verdicts: Vec<((NodeId, u16), Verdict)>,
     rules: Vec<Rule>,
     /// What the hub before this one had, until the engine takes it.
     kept: Vec<Record>,
@@ -72,6 +77,21 @@ impl Fleet {
     pub fn set_incidents(&mut self, incidents: Vec<Incident>) {
         let troubles = incidents.into_iter().map(|incident| self.trouble(incident)).collect();
         self.health.troubles = troubles;
+    }
+
+    /// Takes what GPUs are to jobs that hang or are slow: those that are not fine. Where two jobs share one, the graver
+    /// word counts.
+    pub fn set_verdicts(&mut self, verdicts: &[((NodeId, u16), Verdict)]) {
+        self.health.verdicts = verdicts.to_vec();
+        self.health.verdicts.sort_unstable_by_key(|(gpu, verdict)| (*gpu, std::cmp::Reverse(*verdict)));
+        self.health.verdicts.dedup_by_key(|(gpu, _)| *gpu);
+    }
+
+    /// What a GPU is to its job, as far as anything is known against it.
+    pub fn verdict(&self, node: NodeId, slot: u16) -> Verdict {
+        let verdicts = &self.health.verdicts;
+        let found = verdicts.binary_search_by_key(&(node, slot), |(gpu, _)| *gpu);
+        found.map_or(Verdict::Fine, |at| verdicts[at].1)
     }
 
     /// Takes an incident that the hub before this one had.

@@ -7,13 +7,13 @@ mod read;
 use std::collections::BTreeMap;
 
 use self::{
-    judge::{Ground, Judgement, Trouble, Verdict, judge},
+    judge::{Ground, Judgement, Trouble, judge},
     read::Crew,
 };
 use super::{errors::Errors, fold::Matter};
 use crate::{
-    fleet::{Fleet, Job},
-    model::{hostlist::Hostlist, incident::Subject, time::Time},
+    fleet::{Fleet, Job, NodeId},
+    model::{hostlist::Hostlist, incident::Subject, time::Time, verdict::Verdict},
 };
 
 /// Rules of jobs that do nothing.
@@ -24,14 +24,18 @@ const STRAGGLER: &str = "gpu.straggler";
 const NAMED: usize = 5;
 const JOBS: usize = 2;
 
+/// GPUs that are not fine to their jobs, by node and slot.
+pub(super) type Verdicts = Vec<((NodeId, u16), Verdict)>;
+
 /// Adds to an incident about a job who holds it up: suspects to its evidence, and the only clear one to what it says.
-pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: Time) {
+/// Gives the verdicts on the job's GPUs.
+pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: Time) -> Verdicts {
     let trouble = match &*matter.finding.rule {
         STRAGGLER => Trouble::Slow,
         rule if HANGS.contains(&rule) => Trouble::Hang,
-        _ => return,
+        _ => return Verdicts::new(),
     };
-    let mut lines = Vec::new();
+    let (mut lines, mut verdicts) = (Vec::new(), Verdicts::new());
     for job in jobs(matter, fleet) {
         let suspects = Suspects::of(fleet, errors, job, trouble, now);
         if let Some(Suspect { name, verdict, cause, .. }) = suspects.only().filter(|_| trouble == Trouble::Hang) {
@@ -43,8 +47,10 @@ pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: T
             }
         }
         lines.extend(suspects.lines());
+        verdicts.extend(suspects.verdicts);
     }
     matter.finding.evidence.splice(0..0, lines);
+    verdicts
 }
 
 /// The jobs that a matter is about.
@@ -91,6 +97,7 @@ struct Suspects {
     waiting: usize,
     /// GPUs that were not looked at.
     left_out: usize,
+    verdicts: Verdicts,
 }
 
 impl Suspects {
@@ -98,6 +105,8 @@ impl Suspects {
         let Crew { nodes, ranks, hosts, left_out } = Crew::of(fleet, errors, job, now);
         let judged = judge(&ranks, &hosts, trouble);
         let waiting = judged.iter().filter(|judged| judged.verdict == Verdict::Waiting).count();
+        let each = ranks.iter().zip(&judged).filter(|(_, judged)| judged.verdict != Verdict::Fine);
+        let verdicts = each.map(|(rank, judged)| ((nodes[rank.host], rank.slot), judged.verdict)).collect();
         // Those of one node with the same cause are one.
         let mut together: BTreeMap<Alike, (Verdict, Ground, Vec<u16>)> = BTreeMap::new();
         for (rank, Judgement { verdict, ground, cause }) in ranks.iter().zip(judged) {
@@ -114,7 +123,7 @@ impl Suspects {
             let name = format!("{}:{}", fleet.name(node), list.trim_matches(['[', ']']));
             Suspect { name, verdict, ground, cause }
         };
-        Suspects { all: together.into_iter().map(suspect).collect(), waiting, left_out }
+        Suspects { all: together.into_iter().map(suspect).collect(), waiting, left_out, verdicts }
     }
 
     /// The only one against which something clear speaks.

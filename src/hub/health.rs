@@ -38,6 +38,7 @@ pub(super) async fn keep_watch(shared: Shared, mut health: Health) {
             let mut core = shared.borrow_mut();
             if is_news {
                 core.fleet.set_incidents(health.incidents());
+                core.fleet.set_verdicts(health.verdicts());
             }
             if health.rules() != before {
                 core.fleet.set_rules(health.rules().to_vec());

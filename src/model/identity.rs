@@ -44,6 +44,8 @@ pub enum Field {
     Fault,
     /// What is made of a GPU: `free`, `used`, `idle`, `unused`, `ungiven`, `hollow` or `zombie`.
     Use,
+    /// What a GPU is to its job: `slow`, `waiting`, `gone`, `link`, `host` or `fine`.
+    Verdict,
     /// Jobs that had a GPU and have ended.
     Ran,
     /// The pod and container that a GPU was given to.
@@ -218,6 +220,7 @@ fields! {
     Notes "notes" Node "NOTES" 30, "What the agent cannot read, and why.";
     Fault "fault" Gpu "FAULT" 24, "Why the GPU, or one of its metrics, does not answer.";
     Use "use" Gpu "USE" 7, "free, used, idle (processes are on it, and it does nothing), unused (given to a job, and no process is on it), ungiven (used, and given to no job), hollow (busy, and its SMs do nothing) or zombie (memory in use, and no process that could use it; a job that has just begun looks so for some seconds).";
+    Verdict "verdict" Gpu "VERDICT" 7, "What the GPU is to its job, against its peers where that hangs or is slow: slow, link (badly linked), host (held up by it), gone, waiting (for others), or else fine.";
     Ran "ran" Gpu "RAN" 9, "Jobs that had the GPU and have ended, for a day.";
     GivenTo "given.to" Gpu "GIVEN TO" 28, "The pods and containers that the kubelet gave the GPU to: pod/container.";
     Sched "sched" Node "SCHED" 10, "The node's states in its scheduler's words: idle, allocated, drain, down.";

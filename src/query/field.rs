@@ -16,7 +16,7 @@ use super::{
     key::is_of_event,
     row::{Item, subject_gpu},
     snapshot::Snapshot,
-    usage::usage,
+    usage::{usage, verdict},
 };
 
 /// Calls `visit` with a field of a thing of the field's own kind.
@@ -49,6 +49,7 @@ pub(super) fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, vis
         Scope::Node => node_field(field, node, visit),
         _ if field == Field::Model => snapshot.fleet.model(item.node, slot).into_iter().for_each(|model| visit(model)),
         _ if field == Field::Use => usage(snapshot, item.node, item.slot).into_iter().for_each(visit),
+        _ if field == Field::Verdict => verdict(snapshot, item).into_iter().for_each(visit),
         _ if field == Field::Ran => {
             let had = snapshot.fleet.jobs_that_had(item.node);
             had.filter(|(_, share)| share.slots.contains(slot as u16)).for_each(|(job, _)| visit(&job.id));

@@ -80,6 +80,7 @@ impl Text {
                 field,
                 Field::Fault
                     | Field::Use
+                    | Field::Verdict
                     | Field::Ran
                     | Field::GivenTo
                     | Field::Notes
@@ -116,6 +117,7 @@ impl Text {
             _ if seen => Some(false),
             _ if snapshot.is_then && self.is_of_now() => None,
             Text::Of(_) | Text::Field(Field::Use, _) => None,
+            Text::Field(Field::Verdict, _) => (row.state(snapshot) == State::Up).then_some(true),
             // The scheduler says it, whether the node was heard of or not.
             Text::Field(Field::Bench, _) => Some(true),
             _ => (row.state(snapshot) != State::Missing).then_some(true),

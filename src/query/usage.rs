@@ -1,10 +1,12 @@
-//! What is made of a GPU: what its scheduler gave, what processes use, and what they do with it, in one word.
+//! What is made of a GPU: what its scheduler gave, what processes use, and what they do with it, in one word; and in
+//! another what it is to its job.
 
 use crate::{
     fleet::{Node, NodeId, Slots},
     model::{
         metric::{Aggregate, MetricId, gpu},
         report::HIDDEN_PROCESSES,
+        verdict::Verdict,
     },
 };
 
@@ -68,4 +70,13 @@ fn number(snapshot: &Snapshot<'_>, node: NodeId, slot: u16, metric: MetricId) ->
 fn is_hollow(snapshot: &Snapshot<'_>, node: NodeId, slot: u16) -> bool {
     let number = |metric| number(snapshot, node, slot, metric);
     number(gpu::UTIL).is_some_and(|util| util >= BUSY) && number(gpu::SM_ACTIVE).is_some_and(|active| active <= HOLLOW)
+}
+
+/// What a GPU is to its job. Nothing without a job, and of a node that is not heard of where nothing is said of it.
+pub(super) fn verdict(snapshot: &Snapshot<'_>, Item { node, slot }: Item) -> Option<&'static str> {
+    let slot = u16::try_from(slot).ok()?;
+    let said = snapshot.fleet.verdict(node, slot);
+    let is_known = said != Verdict::Fine || snapshot.believes(node);
+    let works = || snapshot.fleet.jobs_of(node).any(|(_, share)| share.slots.contains(slot));
+    (is_known && works()).then(|| said.word())
 }

@@ -136,7 +136,8 @@ pub(crate) fn grade_word(key: &str, word: &str) -> Health {
         ("gpu.throttle", "sw_thermal")
         | ("fault", "released")
         | ("event.kind", "xid" | "sxid")
-        | ("incident.severity", "warn") => Health::Warn,
+        | ("incident.severity", "warn")
+        | ("verdict", "slow" | "link" | "host" | "gone") => Health::Warn,
         // One metric that cannot be read is no broken GPU.
         ("fault", word) if word.starts_with("gpu.") => Health::Warn,
         ("fault", word) if !word.is_empty() => Health::Crit,

@@ -13,6 +13,7 @@ use supertop::{
         MetricId, Raw,
         incident::{Incident, Severity},
         metric::{Scope, gpu, node},
+        verdict::Verdict,
     },
 };
 
@@ -183,6 +184,9 @@ fn a_straggler_is_the_suspect_of_its_job() {
     let first = evidence.first().map_or("", |line| line.as_str());
     assert!(first.starts_with(&format!("{} slow: ", play.subject())) && first.contains(" MHz"), "{evidence:?}");
     assert!(evidence.iter().skip(1).all(|line| line.ends_with("wait")), "nobody else is suspect: {evidence:?}");
+    let words = |verdict| play.health.verdicts().iter().filter(|(_, said)| *said == verdict).count();
+    assert_eq!((words(Verdict::Slow), words(Verdict::Gone), words(Verdict::Link)), (1, 0, 0));
+    assert!(words(Verdict::Waiting) > 0, "the others of its job wait");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! What is not known speaks against nobody, and neither does a tensor share, a bandwidth or a power cap.
 
 use super::peers::Peers;
-use crate::model::{metric::gpu::THROTTLE_REASONS, unit::grouped};
+use crate::model::{metric::gpu::THROTTLE_REASONS, unit::grouped, verdict::Verdict};
 
 /// What is known of one GPU of a job.
 #[derive(Clone, Debug, Default)]
@@ -56,18 +56,6 @@ pub(super) enum Trouble {
     Slow,
 }
 
-/// What a GPU is to its job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Verdict {
-    #[default]
-    Fine,
-    Waiting,
-    Host,
-    Link,
-    Slow,
-    Gone,
-}
-
 /// What speaks against a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ground {
@@ -115,20 +103,6 @@ const PRESSURE: f64 = 20.0;
 const SWAP: f64 = 1024.0 * 1024.0 * 1024.0;
 /// Who works draws so many times what its peers do.
 const MORE: f64 = 1.5;
-
-impl Verdict {
-    /// The word for it.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Verdict::Fine => "fine",
-            Verdict::Waiting => "waiting",
-            Verdict::Host => "host",
-            Verdict::Link => "link",
-            Verdict::Slow => "slow",
-            Verdict::Gone => "gone",
-        }
-    }
-}
 
 impl Ground {
     /// Which counts first, by what the job suffers from.

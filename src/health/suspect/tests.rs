@@ -2,8 +2,9 @@
 
 use super::{
     Suspect, Suspects,
-    judge::{Ground, Host, Judgement, Rank, Trouble, Verdict, judge},
+    judge::{Ground, Host, Judgement, Rank, Trouble, judge},
 };
+use crate::model::verdict::Verdict;
 
 const POWER_CAP: f64 = 4.0;
 const HW_THERMAL: f64 = 72.0;
@@ -245,7 +246,9 @@ fn a_handful_of_suspects_is_named_and_the_others_are_counted() {
         ground: Ground::Absence,
         cause: "XID 79".into(),
     };
-    let lines = |n, waiting, left_out| Suspects { all: (0..n).map(suspect).collect(), waiting, left_out }.lines();
+    let lines = |n, waiting, left_out| {
+        Suspects { all: (0..n).map(suspect).collect(), waiting, left_out, verdicts: Vec::new() }.lines()
+    };
     assert_eq!(lines(0, 0, 0), [""; 0]);
     assert_eq!(lines(0, 16, 0), ["all 16 wait, and none is odd"]);
     assert_eq!(lines(1, 0, 0), ["gpu000:3 gone: XID 79"]);
@@ -267,7 +270,7 @@ fn only_one_clear_suspect_is_the_only_one() {
             cause: String::new(),
         };
         let all = grounds.iter().enumerate().map(suspect).collect();
-        Suspects { all, waiting: 0, left_out: 0 }.only().map(|suspect| suspect.name.clone())
+        Suspects { all, waiting: 0, left_out: 0, verdicts: Vec::new() }.only().map(|suspect| suspect.name.clone())
     };
     assert_eq!(only(&[]), None);
     assert_eq!(only(&[Ground::Absence]), Some("0".into()));

@@ -18,6 +18,7 @@ use crate::{
         raw::Raw,
         report::{HIDDEN_PROCESSES, Inventory},
         table::Table,
+        verdict::Verdict,
     },
 };
 
@@ -288,6 +289,22 @@ fn what_is_made_of_a_gpu_is_one_word() {
     cells("gpus by use show use,count", "free 1 / ungiven 1 / used 2 / – 9");
     check("gpus where use is unknown and gpu010", "gpu010.site.example:0 gpu010.site.example:1");
     check("gpus where use = none", "");
+}
+
+#[test]
+fn a_gpu_has_a_verdict_where_it_works_for_a_job() {
+    let mut fleet = fleet();
+    let node = fleet.find("gpu001").expect("it is there");
+    let said = [(0, Verdict::Waiting), (0, Verdict::Slow), (1, Verdict::Waiting), (3, Verdict::Gone)];
+    fleet.set_verdicts(&said.map(|(slot, verdict)| ((node, slot), verdict)));
+    let shown = |text: &str| match ask(&fleet, text) {
+        Ok(Answer::Table(table)) => lines(&table),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(shown("gpus where gpu001 show index,verdict"), "0 slow / 1 waiting / 2 fine / 3 none");
+    assert_eq!(shown("gpus where verdict = slow show node,index"), "gpu001 0");
+    assert_eq!(shown("gpus where gpu001 and verdict = none show index"), "3", "nobody's job waits for it");
+    assert_eq!(shown("gpus where gpu001 by verdict show verdict,count"), "fine 1 / slow 1 / waiting 1 / none 1");
 }
 
 #[test]

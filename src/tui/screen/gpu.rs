@@ -17,7 +17,7 @@ use crate::{
         draw::{Pen, chart::Chart, cut_end, width},
         shared::Shared,
         theme::Role,
-        verdict::verdict,
+        verdict::{Health, grade_word, verdict},
         views::{Target, target},
     },
 };
@@ -127,6 +127,7 @@ impl Gpu {
         pen.text(x + 2, 0, &cut_end(&found.why, room), found.health.role());
         let mut x = 1;
         for (key, title) in [
+            ("verdict", "verdict"),
             ("given.to", "given to"),
             ("bus", "bus"),
             ("serial", "serial"),
@@ -136,9 +137,16 @@ impl Gpu {
             ("uuid", ""),
         ] {
             let Some(text) = self.fact(key).and_then(Cell::text).filter(|text| !text.is_empty()) else { continue };
+            if (key, text) == ("verdict", "fine") {
+                continue;
+            }
             let words = format!("{title} {text}");
             if x + width(words.trim()) + 3 <= pen.width() {
-                x = pen.text(x, 1, words.trim(), Role::Dim) + 3;
+                let role = match grade_word(key, text) {
+                    Health::Fine => Role::Dim,
+                    health => health.role(),
+                };
+                x = pen.text(x, 1, words.trim(), role) + 3;
             }
         }
     }

@@ -82,10 +82,11 @@ impl TableScreen {
         let mut ask = views::ask("gpus", &shared.levels);
         ask.scope.push(format!("job = {}", quoted(job)));
         ask.sort = parse_sort(&format!("-{APART},node,index"));
-        ask.show = ask.show.replacen("index,", &format!("index,{APART},"), 1);
+        ask.show = ask.show.replacen("index,", &format!("index,{APART},verdict,"), 1);
         let mut wanted = views::columns("gpus", &shared.levels);
         wanted.retain(|(key, _)| !["job", "job.user"].contains(&&**key));
         wanted.insert(2, (APART.into(), 0));
+        wanted.insert(3, ("verdict".into(), 1));
         let mut screen = TableScreen { crumb: format!("job {job}"), ..Self::new(ask, shared) };
         screen.ledger.wanted = wanted;
         screen.is_plain = false;
