@@ -9,6 +9,7 @@ mod bench;
 mod evaluate;
 mod field;
 mod items;
+mod job;
 mod key;
 mod lexer;
 mod measure;

@@ -116,3 +116,14 @@ pub enum Phase {
     /// It holds none any more.
     Ended,
 }
+
+impl Phase {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting",
+            Phase::Running => "running",
+            Phase::Ended => "ended",
+        }
+    }
+}

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use crate::{
-    fleet::{Job, NodeId},
+    fleet::{Fleet, Job, NodeId},
     model::{
-        metric::{Kind as Reading, MetricId},
+        metric::{Kind as Reading, MetricId, Scope},
         question::{Answer, Complaint},
         raw::Gap,
         series::{Line, Series},
-        syntax::{Query, Spot},
+        syntax::{Query, Spot, When},
         table::{self, Cell, Table},
         text::clean,
     },
@@ -27,7 +27,7 @@ use super::{
     scan::{self, Matches},
     snapshot::{Seen, Snapshot},
     text::{flags, id, words},
-    value::{Leaf, Number, Numeric, Shown, Text, Value},
+    value::{Condition, Leaf, Number, Numeric, Shown, Text, Value},
     view::Kind,
 };
 
@@ -35,8 +35,9 @@ use super::{
 const LONGEST: usize = 1024;
 /// Most lines of one answer along time.
 const MOST_LINES: usize = 10_000;
-/// Most GPUs, times metrics, whose past is read for an answer whose lines are jobs.
+/// Most GPUs, times metrics, whose past is read for an answer whose lines are jobs, and for one of a moment.
 const MOST_READ: usize = 500_000;
+const MOST_READ_ONCE: usize = 4_000_000;
 
 /// Runs a plan. What it looks for is of these few nodes, if any are given.
 pub(super) async fn run(
@@ -51,6 +52,9 @@ pub(super) async fn run(
     }
     if let (Some(past), Kind::Job) = (&plan.past, kind) {
         return of_jobs_past(access, seen, query, plan, past).await;
+    }
+    if let (Some(then), Kind::Job) = (seen.then(), kind) {
+        return of_jobs_then(access, seen, query, plan, then).await;
     }
     let items = if plan.looks_back() { Some(scan::items_in_parts(access, seen, plan).await) } else { None };
     let items = match items {
@@ -102,6 +106,73 @@ async fn of_then(
     }))
 }
 
+/// Runs a plan of jobs about another time than now. What their GPUs came to then is worked out job by job: first of all
+/// jobs what conditions and sorts need, and then what is shown of the window's.
+async fn of_jobs_then(
+    access: &impl Access,
+    seen: &Seen,
+    query: &Query,
+    plan: &Plan,
+    then: &Window,
+) -> Result<Answer, Complaint> {
+    let kind = plan.view.kind;
+    let spot = if let When::At(_, spot) = query.when { spot } else { Spot::default() };
+    let sorts = || plan.sort.iter().flat_map(|(key, _)| key.sums());
+    let of_all = || plan.filter.iter().flat_map(Condition::sums).chain(sorts());
+    let all: Vec<u32> = access.look(|fleet| scan::jobs(&seen.of(fleet)).collect());
+    check_reads(access, &all, of_all(), (MOST_READ_ONCE, spot))?;
+    follow(access, then, &all, of_all()).await;
+    let (frame, jobs) = access.look(|fleet| {
+        let snapshot = seen.of(fleet);
+        let matches = Matches::Items(kind, scan::items(&snapshot, plan, &[]));
+        let window = plan.window(matches.len());
+        let rows = order(&snapshot, &matches, &plan.sort, window.clone());
+        let jobs: Vec<Item> = rows.into_iter().filter_map(|at| matches.item(at)).collect();
+        (Frame { total: matches.len() as u64, stale: 0, offset: window.start as u64 }, jobs)
+    });
+    let shown: Vec<u32> = jobs.iter().map(|item| item.slot).collect();
+    let of_shown = || plan.columns.iter().flat_map(|shown| shown.value.sums());
+    check_reads(access, &shown, of_shown(), (MOST_READ_ONCE, spot))?;
+    follow(access, then, &shown, of_shown()).await;
+    Ok(access.look(|fleet| {
+        let snapshot = seen.of(fleet);
+        let rows = jobs.iter().map(|item| cells(&snapshot, Row::Item(kind, *item), &plan.columns)).collect();
+        frame.table(&snapshot, query, plan, rows)
+    }))
+}
+
+/// Works out what some metrics of jobs' GPUs came to along a window.
+async fn follow(access: &impl Access, window: &Window, jobs: &[u32], leaves: impl Iterator<Item = Leaf>) {
+    let metrics = metrics(leaves);
+    for number in jobs {
+        for metric in &metrics {
+            window.follow(access, *metric, *number).await;
+        }
+    }
+}
+
+/// Says no to what would read too much of the past of jobs' GPUs.
+fn check_reads(
+    access: &impl Access,
+    jobs: &[u32],
+    leaves: impl Iterator<Item = Leaf>,
+    (most, spot): (usize, Spot),
+) -> Result<(), Complaint> {
+    let known = |fleet: &Fleet| jobs.iter().filter_map(|number| fleet.job(*number as usize)).map(Job::gpus).sum();
+    let gpus: usize = access.look(known);
+    let read = gpus.saturating_mul(metrics(leaves).len());
+    if read <= most {
+        return Ok(());
+    }
+    let message = format!("that would read the past of {read} metrics of GPUs, and {most} are the most; show fewer");
+    Err(complain(message, spot))
+}
+
+/// The metrics of GPUs and nodes among these.
+fn metrics(leaves: impl Iterator<Item = Leaf>) -> HashSet<MetricId> {
+    leaves.map(|leaf| leaf.metric).filter(|metric| metric.scope != Scope::Job).collect()
+}
+
 /// Runs the rest of a plan that has its groups: what they sum up to is worked out first, so that they are sorted by
 /// what is shown.
 async fn of_groups(
@@ -151,29 +222,22 @@ async fn of_jobs_past(
     past: &Window,
 ) -> Result<Answer, Complaint> {
     let kind = plan.view.kind;
-    let (frame, jobs, gpus) = access.look(|fleet| {
+    let (frame, jobs) = access.look(|fleet| {
         let snapshot = seen.view(fleet, kind);
         let matches = Matches::Items(kind, scan::items(&snapshot, plan, &[]));
         let window = plan.window(matches.len());
         let rows = order(&snapshot, &matches, &plan.sort, window.clone());
         let jobs: Vec<Item> = rows.into_iter().filter_map(|at| matches.item(at)).collect();
-        let gpus = jobs.iter().filter_map(|item| fleet.job(item.slot as usize)).map(Job::gpus).sum::<usize>();
-        (Frame { total: matches.len() as u64, stale: 0, offset: window.start as u64 }, jobs, gpus)
+        (Frame { total: matches.len() as u64, stale: 0, offset: window.start as u64 }, jobs)
     });
     check_lines(query, plan, jobs.len())?;
-    let leaves: Vec<Leaf> = plan.columns.iter().flat_map(|shown| shown.value.sums()).collect();
-    let metrics: HashSet<MetricId> = leaves.iter().map(|leaf| leaf.metric).collect();
-    let (read, most) = (gpus.saturating_mul(metrics.len()), MOST_READ);
-    if read > most {
-        let message =
-            format!("that would read the past of {read} metrics of GPUs, and {most} are the most; show fewer");
-        return Err(complain(message, query.over.map_or_else(Spot::default, |over| over.spot)));
-    }
+    let numbers: Vec<u32> = jobs.iter().map(|item| item.slot).collect();
+    let leaves = || plan.columns.iter().flat_map(|shown| shown.value.sums());
+    let spot = query.over.map_or_else(Spot::default, |over| over.spot);
+    check_reads(access, &numbers, leaves(), (MOST_READ, spot))?;
     let mut all = Vec::new();
     for item in jobs {
-        for leaf in &leaves {
-            past.follow(access, leaf.metric, item.slot).await;
-        }
+        follow(access, past, &[item.slot], leaves()).await;
         all.extend(access.look(|fleet| lines(&seen.of(fleet), plan, past, Row::Item(kind, item))));
         access.pause().await;
     }

@@ -100,6 +100,7 @@ impl Text {
             Text::Field(Field::Model, Reach::Own) if run.kind == Kind::Gpu => fleet.model_of_all(node).is_some(),
             Text::Field(Field::Fault, Reach::Own) if run.kind == Kind::Gpu => !fleet.has_faults(node),
             Text::Field(Field::Ran, _) => false,
+            Text::Field(field, _) if snapshot.is_then && field.row().scope == Scope::Job => false,
             Text::Field(field, _) if run.kind == Kind::Gpu && field.row().scope == Scope::Job => {
                 let mut jobs = fleet.jobs_of(node);
                 let has_all = |share: &Share| run.slots.clone().all(|slot| share.slots.contains(slot as u16));

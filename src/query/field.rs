@@ -1,10 +1,11 @@
 //! Fields of things: their names, serials, versions, states, and what else is text of them.
 
 use crate::{
-    fleet::{Account, Name, Node, Process, Trouble, Workload},
+    fleet::{Account, Name, Node, Process, Share, Trouble, Workload},
     model::{
         hostlist::Hostlist,
         identity::Field,
+        job::Phase,
         metric::Scope,
         report::{EventKind, Subject},
         time::Time,
@@ -95,11 +96,20 @@ fn job_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mut dyn
         Field::JobAccount => visit(&job.account),
         Field::JobPartition => visit(&job.partition),
         Field::JobQos => visit(&job.qos),
-        Field::JobState => visit(&job.state),
+        // Its scheduler's own word of another time is not known, but ours is.
+        Field::JobState => match snapshot.then().map(|then| job.phase_at(then)) {
+            None => visit(&job.state),
+            Some(Some(phase)) if phase == job.phase => visit(&job.state),
+            Some(phase) => visit(phase.map_or("", Phase::word)),
+        },
         Field::JobReason => visit(&job.reason),
         Field::JobComment => visit(&job.comment),
         Field::JobHosts => {
-            let known = job.shares.iter().map(|share| snapshot.fleet.name(share.node));
+            let had = |share: &&Share| {
+                let then = snapshot.then().filter(|then| job.phase_at(*then) == Some(Phase::Running));
+                then.is_none_or(|then| job.had_at(share, then))
+            };
+            let known = job.shares.iter().filter(had).map(|share| snapshot.fleet.name(share.node));
             visit(&Hostlist::fold(known.chain(job.strangers.iter().map(|name| &**name))).to_string());
         }
         _ => {}

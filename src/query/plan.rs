@@ -24,7 +24,7 @@ use super::{
     peers::Wanted,
     snapshot::Snapshot,
     value::{Condition, Shown, Text, Value},
-    view::{Kind, Rows, View},
+    view::{Kind, Rows, View, grouping},
 };
 
 /// The words of states, as a choice.
@@ -182,8 +182,14 @@ fn moment(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<Option<
     if matches!(view.kind, Kind::Event | Kind::Incident) {
         return Ok(Some(then));
     }
+    if view.kind == Kind::Job && query.by.is_empty() && grouping(&view.name).is_none() {
+        return match Fleet::jobs_reach(snapshot.now) {
+            reach if reach <= then => Ok(Some(then)),
+            reach => Err(complain(format!("jobs are known back to {reach} only"), spot)),
+        };
+    }
     if !matches!(view.kind, Kind::Node | Kind::Gpu) {
-        let known = "nodes, gpus, places, events and incidents are";
+        let known = "nodes, gpus, places, single jobs, events and incidents are";
         return Err(complain(format!("{} are not known `at` a time; {known}", view.name), spot));
     }
     match snapshot.fleet.reach() {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    fleet::{Area, Fleet, Job, Node, NodeId, Share},
+    fleet::{Area, Fleet, Node, NodeId, Share},
     model::{metric::Scope, report::Subject, state::State},
 };
 
@@ -148,15 +148,23 @@ fn reach(snapshot: &Snapshot<'_>, kind: Kind, item: Item, scope: Scope, visit: &
     }
     let node = || snapshot.fleet.node(id);
     let job_of = |is: &dyn Fn(&Share) -> bool, visit: &mut dyn FnMut(NodeId, Range<u32>)| {
-        let jobs = snapshot.fleet.jobs_of(id).filter(|(_, share)| is(share));
-        jobs.for_each(|(number, _)| visit(id, number..number + 1));
+        let mut see = |(number, share): (u32, &Share)| {
+            if is(share) {
+                visit(id, number..number + 1);
+            }
+        };
+        match snapshot.then() {
+            Some(then) => snapshot.fleet.jobs_at(id, then).for_each(&mut see),
+            None => snapshot.fleet.jobs_of(id).for_each(&mut see),
+        }
     };
     match (kind, scope) {
         (Kind::Metric | Kind::Energy | Kind::Rule, _) => {}
         (Kind::Incident, _) => reach_troubled(snapshot, slot, scope, visit),
         (Kind::Job, Scope::Node | Scope::Gpu) => {
-            let job = snapshot.fleet.job(slot as usize);
-            for share in job.into_iter().flat_map(Job::held) {
+            let Some(job) = snapshot.fleet.job(slot as usize) else { return };
+            let has = |share: &&Share| snapshot.then().map_or(share.is_held, |then| job.had_at(share, then));
+            for share in job.shares.iter().filter(has) {
                 match scope {
                     Scope::Node => visit(share.node, 0..1),
                     _ => share.runs().for_each(|slots| visit(share.node, slots)),

@@ -230,8 +230,7 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
             all.map(|slot| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
         }
         Kind::Job => {
-            let all = snapshot.fleet.jobs().iter();
-            all.map(|number| Item { slot: *number, ..Item::default() }).filter(keeps).for_each(add);
+            jobs(snapshot).map(|slot| Item { slot, ..Item::default() }).filter(keeps).for_each(add);
         }
         Kind::Incident | Kind::Rule => {
             let fleet = snapshot.fleet;
@@ -280,6 +279,15 @@ fn add_items(snapshot: &Snapshot<'_>, plan: &Plan, nodes: &[NodeId], items: &mut
             }
         }
     }
+}
+
+/// The numbers of the jobs that there are, or that there were at the time that is asked about.
+pub(super) fn jobs(snapshot: &Snapshot<'_>) -> impl Iterator<Item = u32> {
+    let (fleet, then) = (snapshot.fleet, snapshot.then());
+    let was = move |number: &u32| {
+        then.is_none_or(|then| fleet.job(*number as usize).is_some_and(|job| job.phase_at(then).is_some()))
+    };
+    fleet.jobs().iter().copied().filter(was)
 }
 
 /// Keeps the things of one node for which the filter is true.

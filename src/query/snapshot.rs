@@ -4,10 +4,9 @@
 use std::{ops::Range, rc::Rc};
 
 use crate::{
-    fleet::{Account, Fleet, Happening, Job, NodeId, Share, Trouble},
+    fleet::{Account, Fleet, Happening, NodeId, Trouble},
     model::{
         incident::Stage,
-        job::Phase,
         metric::{MetricId, Scope, core, energy, gpu, incident, job, mount, node, process, rule},
         raw::{Gap, Raw},
         state::State,
@@ -18,10 +17,8 @@ use crate::{
 
 use super::{
     batch::Run,
-    evaluate::{FAR, apart},
     parts::{Access, NODES},
     past::Window,
-    peers::spread,
     plan::resolve,
     pool::Pool,
     row::{Group, Item, Row},
@@ -77,6 +74,11 @@ impl Seen {
         self.then.is_some()
     }
 
+    /// The one step of the past that is asked about, where it is not now.
+    pub(super) fn then(&self) -> Option<&Window> {
+        self.then.as_ref()
+    }
+
     /// The fleet as it was seen. Events are left out.
     pub(super) fn of<'a>(&'a self, fleet: &'a Fleet) -> Snapshot<'a> {
         let Seen { now, last, .. } = *self;
@@ -87,7 +89,7 @@ impl Seen {
     /// The fleet as it was seen, with its events where the view is of events.
     pub(super) fn view<'a>(&'a self, fleet: &'a Fleet, kind: Kind) -> Snapshot<'a> {
         let mut snapshot = self.of(fleet);
-        if let Some(then) = self.then.as_ref().filter(|_| !kind.is_of_nodes()) {
+        if let Some(then) = self.then.as_ref().filter(|_| !kind.is_of_nodes() && kind != Kind::Job) {
             // What is said of these says itself since when and until when.
             (snapshot.now, snapshot.window, snapshot.is_then) = (then.to(), None, false);
         }
@@ -132,6 +134,11 @@ impl<'a> Snapshot<'a> {
             is_then: self.is_then,
             last: self.last,
         }
+    }
+
+    /// The other time that the question is about, where it is about one.
+    pub(super) fn then(&self) -> Option<Time> {
+        self.window.filter(|_| self.is_then).map(Window::to)
     }
 
     pub(super) fn state(&self, node: NodeId) -> State {
@@ -231,6 +238,7 @@ impl<'a> Snapshot<'a> {
         if let Some(window) = self.window {
             return match leaf.metric {
                 job::ENERGY_HOUR => self.of_job(leaf.metric, item),
+                metric if self.is_then && metric.scope == Scope::Job => self.of_job_then(metric, item),
                 metric => window.number(self.fleet, metric, item),
             };
         }
@@ -282,85 +290,6 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    fn of_job(&self, metric: MetricId, item: Item) -> Number {
-        let job = self.fleet.job(item.slot as usize).ok_or(Gap::Unknown)?;
-        let count = |n: usize| Ok(n as f64);
-        let seconds = |from: Option<Time>, to: Option<Time>| {
-            from.zip(to).map(|(from, to)| to.seconds_after(from).max(0.0)).ok_or(Gap::Absent)
-        };
-        let until = job.ended.or(Some(self.now));
-        let limit = job.limit.map(|limit| limit.as_secs_f64());
-        match metric {
-            job::PHASE => Ok(match job.phase {
-                Phase::Running => 0.0,
-                Phase::Waiting => 1.0,
-                Phase::Ended => 2.0,
-            }),
-            job::RUNNING => count((job.phase == Phase::Running).into()),
-            job::WAITING => count((job.phase == Phase::Waiting).into()),
-            job::NODES => count(job.nodes()),
-            // Which it had is not said of one that ended before anybody asked, and not known of strangers.
-            job::GPUS if job.gpus() == 0 && (job.is_unseen || !job.strangers.is_empty()) => Err(Gap::Unknown),
-            job::GPUS => count(job.gpus()),
-            job::HELD => count(job.held().map(|share| share.slots.len()).sum()),
-            // Without a scheduler there is nothing to compare.
-            job::UNUSED | job::UNGIVEN if !job.is_allotted() => Err(Gap::Absent),
-            job::UNUSED => self.compared(job, Share::unused),
-            job::UNGIVEN => self.compared(job, Share::ungiven),
-            job::SILENT => count(job.held().filter(|share| !self.is_up(share.node)).count()),
-            job::IDLE | job::OUTLIERS if job.held().next().is_none() => Ok(0.0),
-            job::IDLE => {
-                let mut utils = Vec::new();
-                self.of_gpus(job, gpu::UTIL, &mut utils);
-                if utils.is_empty() {
-                    Err(Gap::Unknown)
-                } else {
-                    count(utils.iter().filter(|util| **util < 1.0).count())
-                }
-            }
-            job::OUTLIERS => {
-                let mut clocks = Vec::new();
-                let quantum = self.of_gpus(job, gpu::CLOCK_SM, &mut clocks);
-                let far = |(middle, distance): (f64, f64)| {
-                    clocks.iter().filter(|clock| apart(**clock, (middle, distance), quantum) >= FAR).count()
-                };
-                spread(&mut clocks.clone()).map(far).ok_or(Gap::Unknown).and_then(count)
-            }
-            job::AGE => seconds(job.started, until),
-            job::WAIT => seconds(job.submitted, job.started.or(until)),
-            job::LIMIT => limit.ok_or(Gap::Absent),
-            job::LEFT if job.phase != Phase::Running => Err(Gap::Absent),
-            job::LEFT => Ok(limit.ok_or(Gap::Absent)? - seconds(job.started, until)?),
-            job::ENDED => seconds(job.ended, Some(self.now)),
-            job::RESTARTS => Ok(f64::from(job.restarts)),
-            // Nothing is known of what nobody has watched.
-            _ if job.bill.spent.gpu_seconds == 0.0 => Err(Gap::Unknown),
-            job::ENERGY => Ok(job.bill.spent.used),
-            job::ENERGY_TODAY => Ok(job.bill.today(self.now)),
-            job::ENERGY_HOUR => {
-                let time = self.window.map_or(self.now, Window::time);
-                self.fleet.job_energy_hour(item.slot as usize, time).ok_or(Gap::Unknown)
-            }
-            job::ENERGY_HOST => metered(job.bill.spent.host),
-            job::ENERGY_IDLE => Ok(job.bill.spent.idle),
-            job::ENERGY_ESTIMATED => Ok(job.bill.spent.estimated),
-            job::COST => job.bill.cost.ok_or(Gap::Unknown),
-            job::CARBON => job.bill.carbon.ok_or(Gap::Unknown),
-            _ => Err(Gap::Unknown),
-        }
-    }
-
-    /// Adds the known values of a metric of the GPUs that a job has. Says the metric's quantum.
-    fn of_gpus(&self, job: &Job, metric: MetricId, values: &mut Vec<f64>) -> f64 {
-        let quantum = metric.builtin().map_or(1.0, |metric| metric.quantum);
-        for share in job.held().filter(|share| self.believes(share.node)) {
-            let row = self.fleet.last_row(share.node, metric);
-            let steps = share.slots.iter().filter_map(|slot| row.get(usize::from(slot))?.steps());
-            values.extend(steps.map(|steps| f64::from(steps) * quantum));
-        }
-        quantum
-    }
-
     fn of_incident(&self, metric: MetricId, item: Item) -> Number {
         let incident = &self.fleet.troubles().get(item.slot as usize).ok_or(Gap::Unknown)?.incident;
         let cleared = incident.cleared.filter(|cleared| *cleared <= self.now);
@@ -405,19 +334,6 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Adds up what shares differ by, of those nodes whose processes are known and whose GPUs the scheduler names.
-    fn compared(&self, job: &Job, by: fn(&Share) -> Option<usize>) -> Number {
-        let is_known =
-            |share: &&Share| self.believes(share.node) && self.fleet.node(share.node).processes.time.is_some();
-        let known = job.held().filter(is_known).filter_map(by);
-        let sum = known.fold(None, |sum: Option<usize>, n| Some(sum.unwrap_or(0) + n));
-        match sum {
-            Some(sum) => Ok(sum as f64),
-            None if job.held().next().is_none() => Ok(0.0),
-            None => Err(Gap::Unknown),
-        }
-    }
-
     fn of_core(&self, metric: MetricId, Item { node, slot }: Item) -> Number {
         if metric == core::INDEX {
             return Ok(f64::from(slot));
@@ -444,7 +360,7 @@ impl<'a> Snapshot<'a> {
 }
 
 /// Joules of the rest of machines, if any of these has a meter.
-fn metered(joules: f64) -> Number {
+pub(super) fn metered(joules: f64) -> Number {
     if joules > 0.0 { Ok(joules) } else { Err(Gap::Unknown) }
 }
 

@@ -411,7 +411,7 @@ fn what_means_nothing_is_pointed_at() {
     wrong("events {over} 5m", "no values along time");
     wrong("gpus {at} -5h", "history reaches back to");
     wrong("gpus {at} 2037-01-01T00:00:00Z", "still to come");
-    wrong("jobs {at} -5m", "jobs are not known `at` a time");
+    wrong("users {at} -5m", "users are not known `at` a time");
     wrong("gpus where {held}(util > 5, 1m) at -30s", "looks back from now");
     wrong("gpus over 5m {since} -5m", "both say");
     wrong("gpus {since} 23:59", "still to come");

@@ -44,13 +44,13 @@ impl Text {
             (Text::Field(field, _), row) => row.reach(snapshot, field.row().scope, &mut |node, slots| {
                 slots.for_each(|slot| write_field(snapshot, *field, Item { node, slot }, &mut visit));
             }),
-            (Text::Label(label), row) => row.reach(snapshot, Scope::Node, &mut |node, _| {
+            (Text::Label(label), row) => nodes(snapshot, row, &mut |node| {
                 snapshot.fleet.node(node).label(label).into_iter().for_each(|value| visit(value));
             }),
             (Text::Level(level), row) => {
                 // Nodes of a group are mostly of one place, or several in turn.
                 let mut last = None;
-                row.reach(snapshot, Scope::Node, &mut |node, _| {
+                nodes(snapshot, row, &mut |node| {
                     let at = snapshot.fleet.places_of(node).get(*level);
                     if last.replace(at) != Some(at)
                         && let Some(place) = place(snapshot, *level, node).filter(|place| &***place != NOWHERE)
@@ -74,22 +74,22 @@ impl Text {
     /// Whether it changes from hour to hour, and only what it is now is known.
     fn is_of_now(&self) -> bool {
         let Text::Field(field, _) = self else { return false };
-        let is_of_job = field.row().scope == Scope::Job;
-        is_of_job
-            || matches!(
-                field,
-                Field::Fault
-                    | Field::Use
-                    | Field::Verdict
-                    | Field::Ran
-                    | Field::GivenTo
-                    | Field::Notes
-                    | Field::Bench
-                    | Field::Sched
-                    | Field::SchedReason
-                    | Field::SchedBy
-                    | Field::SchedSince
-            )
+        matches!(
+            field,
+            Field::Fault
+                | Field::Use
+                | Field::Verdict
+                | Field::Ran
+                | Field::GivenTo
+                | Field::Notes
+                | Field::Bench
+                | Field::Sched
+                | Field::SchedReason
+                | Field::SchedBy
+                | Field::SchedSince
+                | Field::JobReason
+                | Field::JobComment
+        )
     }
 
     /// The row's different texts as one; nothing where there is none.
@@ -122,6 +122,19 @@ impl Text {
             Text::Field(Field::Bench, _) => Some(true),
             _ => (row.state(snapshot) != State::Missing).then_some(true),
         }
+    }
+}
+
+/// Calls `visit` with the nodes that the row reaches; of a job that has ended, with those that it had last.
+fn nodes(snapshot: &Snapshot<'_>, row: Row<'_>, visit: &mut dyn FnMut(NodeId)) {
+    let mut has_any = false;
+    row.reach(snapshot, Scope::Node, &mut |node, _| {
+        has_any = true;
+        visit(node);
+    });
+    if let (false, Row::Item(Kind::Job, item)) = (has_any, row) {
+        let job = snapshot.fleet.job(item.slot as usize);
+        job.into_iter().flat_map(|job| &job.shares).for_each(|share| visit(share.node));
     }
 }
 

@@ -36,9 +36,9 @@ pub(crate) fn at(text: &str, then: Time) -> String {
     if Ask::parse(plain).when.is_empty() { format!("{plain} at {then}") } else { plain.to_owned() }
 }
 
-/// Whether the hub keeps the past of a view: of nodes, GPUs and places, and of what says itself when it was.
+/// Whether the hub keeps the past of a view: of nodes, GPUs, places and jobs, and of what says itself when it was.
 pub(crate) fn is_kept(view: &str, levels: &[String]) -> bool {
-    ["nodes", "gpus", "fleet", "events", "incidents"].contains(&view) || views::level_of(view, levels).is_some()
+    ["nodes", "gpus", "jobs", "fleet", "events", "incidents"].contains(&view) || views::level_of(view, levels).is_some()
 }
 
 /// Whether the question can be asked about another time; values along time can, whatever they are of.
@@ -84,7 +84,8 @@ mod tests {
         check("gpus where temp > 80", true);
         check("racks show node.cpu", true);
         check("incidents limit 5", true);
-        check("jobs where job = '7' show job.nodes limit 1", false);
+        check("jobs where job = '7' show job.nodes limit 1", true);
+        check("users limit 5", false);
         check("jobs where job = '7' show gpu.util over 5m step 10s", true);
         check("processes limit 5 at last", false);
     }

@@ -117,6 +117,23 @@ impl Job {
         (from, until)
     }
 
+    /// Whether a share of its was its own at some time, as far as that is known.
+    pub fn had_at(&self, share: &Share, time: Time) -> bool {
+        let (from, until) = self.had(share);
+        from.is_some_and(|from| from <= time) && until.is_none_or(|until| time < until)
+    }
+
+    /// How far it had come at some time; nothing before it was there, or where that is not known.
+    pub fn phase_at(&self, time: Time) -> Option<Phase> {
+        let by_then = |moment: Option<Time>| moment.is_some_and(|moment| moment <= time);
+        let since = || self.shares.iter().filter_map(|share| share.since).min();
+        match () {
+            () if by_then(self.ended) => Some(Phase::Ended),
+            () if by_then(self.started.or_else(since)) => Some(Phase::Running),
+            () => by_then(self.submitted).then_some(Phase::Waiting),
+        }
+    }
+
     /// How long after a job started the hub may hear of it.
     const HEARD_WITHIN: Duration = Duration::from_mins(2);
 

@@ -123,6 +123,23 @@ impl Fleet {
         }
     }
 
+    /// The jobs that had something of a node at some time, for as long as they are remembered: each one's number, and its
+    /// share.
+    pub fn jobs_at(&self, node: NodeId, time: Time) -> impl Iterator<Item = (u32, &Share)> {
+        let Jobs { held, had, .. } = &self.jobs;
+        let all = held[node.index()].iter().chain(&had[node.index()]);
+        all.filter_map(move |held| {
+            let job = self.jobs.get(held.job)?;
+            let share = job.shares.get(held.share as usize)?;
+            job.had_at(share, time).then_some((held.job, share))
+        })
+    }
+
+    /// Since when all jobs are known that ran, those that have ended included, as long as the hub runs.
+    pub fn jobs_reach(now: Time) -> Time {
+        now - Jobs::KEPT
+    }
+
     /// The jobs that had something of a node and have ended, for as long as they are remembered: each, and what it had.
     pub fn jobs_that_had(&self, node: NodeId) -> impl Iterator<Item = (&Job, &Share)> {
         self.jobs.had[node.index()].iter().filter_map(|had| {

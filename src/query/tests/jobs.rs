@@ -82,6 +82,32 @@ fn jobs_are_rows() {
 }
 
 #[test]
+fn jobs_of_then_follow_from_when_they_began_and_ended() {
+    check("jobs where account = physics at -130s", "");
+    check("jobs where account = physics and phase = waiting at -90s", "6 7 8 9");
+    check("jobs where account = physics and phase = running at -30s", "6 7 8");
+    check("jobs where account = physics and phase = ended at -5s", "6");
+    cells("jobs where job = 6 show job,state,nodes,gpus,age,ended at -30s", "6 running 1 1 31s none");
+    cells(
+        "jobs where job = 7 show job,state,gpus,held,age,wait,left,unused at -30s",
+        "7 running 6 6 31s 1m00s 2m29s –",
+    );
+    cells("jobs where job = 7 show util,min(util),power at -30s", "90% 70% 200W");
+    check("jobs where util > 60 at -30s", "7 14711 14712");
+    check("jobs where account = physics sort -power,job limit 2 at -30s", "7 6");
+    check("gpus where job = 7 at -30s", "gpu001:0 gpu001:1 gpu002:0 gpu002:1 gpu002:2 gpu002:3");
+    check("gpus where job = 6 at -30s", "gpu010.site.example:0");
+    cells("nodes where gpu010 show job,job.user at -30s", "6,8 bob,carol");
+    check("gpus where job = 7 at -70s", "");
+    let job = table("jobs where job = 7 show util at -30s").rows[0].cells[0].number();
+    let gpus = table("gpus where job = 7 show util at -30s");
+    let known: Vec<f64> = gpus.rows.iter().filter_map(|row| row.cells[0].number()).collect();
+    assert_eq!(job, Some(known.iter().sum::<f64>() / known.len() as f64), "{gpus:?}");
+    let complaint = ask(&fleet(), "users at -30s").expect_err("groups are not known");
+    assert!(complaint.message.contains("single jobs"), "{complaint:?}");
+}
+
+#[test]
 fn a_jobs_gpus_sum_up_to_it() {
     cells("jobs where job = 7 show util,min(util),max(temp),power,cpu", "52% 20% 88° 2.0kW 50%");
     cells("jobs where job = 6 show util,power", "– –");

@@ -184,8 +184,8 @@ impl Screen for Blast {
                 15,
                 ENDS,
                 format!(
-                    "jobs where job.phase = ended and job.ended < {ended} sort job.ended show job.ended,job.state,job.user \
-                     limit {MOST}"
+                    "jobs where job.phase = ended and job.ended < {ended} sort job.ended \
+                     show job.ended,job.state,job.user{also} limit {MOST}"
                 ),
             ),
             Asked::every(60, DOMAIN, format!("nodes show {LABEL} limit 1")),
@@ -213,7 +213,7 @@ impl Screen for Blast {
             EVENTS => of_events(&table, &places),
             LOST => of_lost(&table, &places),
             DRAINS => of_drains(&table, &places),
-            _ => of_ends(&table),
+            _ => of_ends(&table, &places),
         };
         let old = &mut self.marks[part as usize];
         Step::when(std::mem::replace(old, marks.clone()) != marks)

@@ -19,7 +19,6 @@ use crate::{
         action::Action,
         ask::{Ask, quoted},
         draw::{Pen, bar::block, width},
-        past,
         shared::Shared,
         theme::Role,
     },
@@ -75,12 +74,12 @@ impl Job {
 
     fn facts(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let mut x = pen.text(1, 0, &self.id, Role::Strong);
-        if shared.then.is_some() {
-            pen.text(x + 2, 0, &past::gone("jobs"), Role::Dim);
-            return;
-        }
         let Some(table) = self.facts.as_ref().filter(|table| !table.rows.is_empty()) else {
-            let words = if self.facts.is_some() { "no job has this id" } else { "asking the hub …" };
+            let words = match (self.facts.is_some(), shared.then.is_some()) {
+                (false, _) => "asking the hub …",
+                (true, false) => "no job has this id",
+                (true, true) => "it was not there yet, or nobody knows any more",
+            };
             pen.text(x + 2, 0, words, Role::Dim);
             return;
         };

@@ -12,6 +12,9 @@ use crate::{
     tui::verdict::Health,
 };
 
+/// The lane of what is of several places.
+const SEVERAL: &str = "several";
+
 /// What a mark is of, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum What {
@@ -167,13 +170,15 @@ pub(super) fn of_drains(table: &Table, places: &[String]) -> Vec<Mark> {
     table.rows.iter().filter_map(mark).collect()
 }
 
-/// Jobs that have ended, with how long ago.
-pub(super) fn of_ends(table: &Table) -> Vec<Mark> {
+/// Jobs that have ended, with how long ago. One that had nodes of several places is in the lane of such.
+pub(super) fn of_ends(table: &Table, places: &[String]) -> Vec<Mark> {
     let mark = |row: &Row| {
         let age = number(table, row, "job.ended")?;
         let (what, subject) = (What::End, format!("job {}", row.id));
         let words = format!("{} {}", text(table, row, "job.state"), text(table, row, "job.user"));
-        Some(Mark { time: ago(table.time, age), what, subject, words, places: BTreeMap::new() })
+        let mut places = at(table, row, places);
+        places.values_mut().filter(|place| place.contains(',')).for_each(|place| *place = SEVERAL.into());
+        Some(Mark { time: ago(table.time, age), what, subject, words, places })
     };
     table.rows.iter().filter_map(mark).collect()
 }
