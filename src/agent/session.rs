@@ -130,14 +130,14 @@ pub async fn keep<S: Source>(source: &mut S, dial: impl AsyncFn() -> Result<Stre
     let mut last_reason = String::new();
     loop {
         let began = Instant::now();
-        let hello = Hello::agent(reports.source.introduction(0));
+        let (boots, hello) = (reports.source.boots(0), Hello::agent(reports.source.introduction(0)));
         let connected = tokio::select! {
             biased;
             () = stopped(&mut pace.stop) => return,
             connected = reports.meanwhile(connect(&dial, hello)) => connected,
         };
         let lost = match connected {
-            Ok(link) => Session::run(&mut reports, link, &mut pace).await,
+            Ok(link) => Session::run(&mut reports, link, boots, &mut pace).await,
             Err(error) => Err(error),
         };
         let Err(error) = lost else { return };
@@ -237,14 +237,17 @@ struct Session<'a, 'b, S> {
 }
 
 impl<S: Source> Session<'_, '_, S> {
-    /// Reports over `link`, on which the first node has said Hello. Ends well only when it is stopped.
+    /// Reports over `link`, on which the first node has said Hello as of one of its starts. Ends well only when it is
+    /// stopped.
     async fn run(
         reports: &mut Reports<'_, S>,
         (mut incoming, outgoing): (Incoming, Outgoing),
+        boots: u64,
         pace: &mut Pace<'_>,
     ) -> Result<(), Error> {
         tracing::info!("connected");
         let mut session = Session { channels: channels(reports.source), reports, outgoing };
+        session.channels.first_mut().into_iter().for_each(|first| first.boots = boots);
         let end = tokio::select! {
             biased;
             () = stopped(&mut pace.stop) => Ok(()),

@@ -56,6 +56,8 @@ pub(super) struct Jobs {
     /// When those that ended long ago were forgotten last, and the bytes that the rest of those that ended took then.
     forgot: Option<Time>,
     past_bytes: usize,
+    /// The last end of those that were forgotten.
+    forgotten: Option<Time>,
     /// Whether there was no room for a job since then, and none that could be forgotten for it.
     is_full: bool,
 }
@@ -300,11 +302,12 @@ impl Jobs {
     }
 
     fn forget_those(&mut self, is_old: impl Fn(&Job) -> bool) {
-        let Jobs { list, vacant, known, order, had, .. } = self;
+        let Jobs { list, vacant, known, order, had, forgotten, .. } = self;
         order.retain(|number| {
             let place = &mut list[*number as usize];
             let Some(old) = place.take_if(|job| is_old(job)) else { return true };
             known.remove(&old.id);
+            *forgotten = old.ended.into_iter().chain(*forgotten).max();
             old.shares.iter().for_each(|share| had[share.node.index()].retain(|had| had.job != *number));
             vacant.push(*number);
             false

@@ -1,7 +1,7 @@
 //! Findings become few: what another one explains adds to it, and what many things have in common is one.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -157,25 +157,30 @@ fn part_name(part: &Subject) -> String {
     }
 }
 
-/// Several nodes of one of the narrowest places that have the same are the place's.
-fn by_place(matters: Vec<Matter>, fleet: &Fleet, was: &dyn Fn(&str, &Subject) -> bool) -> Vec<Matter> {
-    let Some(level) = fleet.levels().names().len().checked_sub(1) else { return matters };
-    let name = &fleet.levels().names()[level];
-    let place = |matter: &Matter| {
-        let node = fleet.find(matter.finding.subject.node()?)?;
-        let at = *fleet.places_of(node).get(level)?;
-        fleet.places(level).get(at as usize).filter(|place| &*place.name != NOWHERE)
-    };
-    let key = |matter: &Matter| {
-        Some((matter.finding.rule.clone(), matter.finding.kin.clone(), place(matter)?.name.to_string()))
-    };
-    together(matters, key, |some| {
-        let place = some.first().and_then(place)?;
-        let (n, all) = (some.len(), place.nodes as usize);
-        let subject = Subject::Place { level: name.clone(), name: place.name.to_string() };
-        let is_place = (n >= OF_PLACE && n * 2 >= all) || was(&some[0].finding.rule, &subject);
-        is_place.then(|| (subject, format!("{n} of {all} nodes: ")))
-    })
+/// Several nodes of one place that have the same are the place's: of one of the narrowest first, and several of these of
+/// a wider one.
+fn by_place(mut matters: Vec<Matter>, fleet: &Fleet, was: &dyn Fn(&str, &Subject) -> bool) -> Vec<Matter> {
+    for (level, name) in fleet.levels().names().iter().enumerate().rev() {
+        let place = |matter: &Matter| {
+            let is_of_place = matches!(matter.finding.subject, Subject::Place { .. });
+            let first = matter.nodes.first().filter(|_| is_of_place).map(String::as_str);
+            let node = fleet.find(matter.finding.subject.node().or(first)?)?;
+            let at = *fleet.places_of(node).get(level)?;
+            fleet.places(level).get(at as usize).filter(|place| &*place.name != NOWHERE)
+        };
+        let key = |matter: &Matter| {
+            Some((matter.finding.rule.clone(), matter.finding.kin.clone(), place(matter)?.name.to_string()))
+        };
+        matters = together(matters, key, |some| {
+            let place = some.first().and_then(place)?;
+            let nodes: HashSet<&str> = some.iter().flat_map(|matter| &matter.nodes).map(String::as_str).collect();
+            let (n, all) = (nodes.len(), place.nodes as usize);
+            let subject = Subject::Place { level: name.clone(), name: place.name.to_string() };
+            let is_place = (some.len() > 1 && n >= OF_PLACE && n * 2 >= all) || was(&some[0].finding.rule, &subject);
+            is_place.then(|| (subject, format!("{n} of {all} nodes: ")))
+        });
+    }
+    matters
 }
 
 /// Many nodes that have fallen silent at once are the hub's matter, or its network's.

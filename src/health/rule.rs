@@ -8,7 +8,7 @@ use super::{errors, lemon, programs};
 use crate::{
     model::{
         incident::{Rule, Severity},
-        syntax::{Expr, Operand, Query, Show},
+        syntax::{Expr, Operand, Query, Show, Word},
         time::span,
     },
     query,
@@ -267,7 +267,7 @@ fn by(expr: &Expr) -> Option<String> {
 
 fn by_of(operand: &Operand) -> Option<String> {
     match operand {
-        Operand::Peers(_, _, by) => Some(by.to_string()),
+        Operand::Peers(_, _, by) => Some(by.iter().map(Word::to_string).collect::<Vec<_>>().join(",")),
         Operand::Arithmetic(left, _, right) => by_of(left).or_else(|| by_of(right)),
         _ => None,
     }

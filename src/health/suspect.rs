@@ -20,48 +20,63 @@ use crate::{
 const HANGS: [&str; 3] = ["job.hang", "job.hang.long", "job.hang.idle"];
 /// The rule of GPUs that others wait for.
 const STRAGGLER: &str = "gpu.straggler";
-/// Suspects that one incident names, and jobs that it looks at.
+/// Suspects of one job that an incident names, and jobs whose suspects it names.
 const NAMED: usize = 5;
-const JOBS: usize = 2;
+const TOLD: usize = 2;
+/// Jobs of one incident whose GPUs are judged.
+const JOBS: usize = 8;
 
 /// GPUs that are not fine to their jobs, by node and slot.
 pub(super) type Verdicts = Vec<((NodeId, u16), Verdict)>;
 
 /// Adds to an incident about a job who holds it up: suspects to its evidence, and the only clear one to what it says.
-/// Gives the verdicts on the job's GPUs.
+/// Gives the verdicts on the job's GPUs, also where another rule explains that it is held up.
 pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: Time) -> Verdicts {
-    let trouble = match &*matter.finding.rule {
-        STRAGGLER => Trouble::Slow,
-        rule if HANGS.contains(&rule) => Trouble::Hang,
-        _ => return Verdicts::new(),
-    };
-    let (mut lines, mut verdicts) = (Vec::new(), Verdicts::new());
-    for job in jobs(matter, fleet) {
-        let suspects = Suspects::of(fleet, errors, job, trouble, now);
-        if let Some(Suspect { name, verdict, cause, .. }) = suspects.only().filter(|_| trouble == Trouble::Hang) {
-            let said = format!("; {name} is {}: {cause}", in_a_sentence(*verdict));
-            // A hub that starts again has what the one before it said.
-            if !matter.finding.reason.contains(&said) {
-                matter.finding.reason.push_str(&said);
-                matter.finding.action.extend(["; begin with ", name.as_str()]);
-            }
+    let mut verdicts = Verdicts::new();
+    for trouble in [Trouble::Slow, Trouble::Hang] {
+        let its = matter.explains.iter().filter(|(rule, _)| suffers(rule) == Some(trouble));
+        for job in jobs(its.map(|(_, subject)| subject), fleet) {
+            verdicts.extend(Suspects::of(fleet, errors, job, trouble, now).verdicts);
         }
-        lines.extend(suspects.lines());
+    }
+    let Some(trouble) = suffers(&matter.finding.rule) else { return verdicts };
+    let mut lines = Vec::new();
+    for (at, job) in jobs(matter.parts.iter(), fleet).into_iter().enumerate() {
+        let suspects = Suspects::of(fleet, errors, job, trouble, now);
+        if at < TOLD {
+            if let Some(Suspect { name, verdict, cause, .. }) = suspects.only().filter(|_| trouble == Trouble::Hang) {
+                let said = format!("; {name} is {}: {cause}", in_a_sentence(*verdict));
+                // A hub that starts again has what the one before it said.
+                if !matter.finding.reason.contains(&said) {
+                    matter.finding.reason.push_str(&said);
+                    matter.finding.action.extend(["; begin with ", name.as_str()]);
+                }
+            }
+            lines.extend(suspects.lines());
+        }
         verdicts.extend(suspects.verdicts);
     }
     matter.finding.evidence.splice(0..0, lines);
     verdicts
 }
 
-/// The jobs that a matter is about.
-fn jobs<'a>(matter: &Matter, fleet: &'a Fleet) -> Vec<&'a Job> {
+/// What a job suffers from of which a rule is.
+fn suffers(rule: &str) -> Option<Trouble> {
+    match rule {
+        STRAGGLER => Some(Trouble::Slow),
+        rule => HANGS.contains(&rule).then_some(Trouble::Hang),
+    }
+}
+
+/// The jobs that some things are, or work for.
+fn jobs<'a, 's>(parts: impl Iterator<Item = &'s Subject>, fleet: &'a Fleet) -> Vec<&'a Job> {
     let of_gpu = |node: &str, bus: &str| {
         let node = fleet.find(node)?;
         let slot = fleet.node(node).inventory.gpu_at(bus)? as u16;
         fleet.jobs_of(node).find(|(_, share)| share.slots.contains(slot)).map(|(number, _)| number)
     };
     let mut numbers: Vec<u32> = Vec::new();
-    for part in &matter.parts {
+    for part in parts {
         let number = match part {
             Subject::Job { job } => fleet.find_job(job),
             Subject::Gpu { node, bus, .. } => of_gpu(node, bus),

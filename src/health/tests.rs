@@ -35,11 +35,20 @@ fn introduction(n: usize) -> Introduction {
 
 /// Racks of four nodes: n01 to n04 are in r1.
 fn fleet(nodes: usize) -> Fleet {
+    placed(nodes, &[("rack", 4)])
+}
+
+/// Places of so many nodes each.
+fn placed(nodes: usize, levels: &[(&str, usize)]) -> Fleet {
     let mut fleet = Fleet::new(Settings::default());
     for n in 0..nodes {
         let session = fleet.join(&introduction(n), std::iter::empty(), at(0)).unwrap();
-        let label = Label { key: "rack".into(), value: format!("r{}", n / 4 + 1) };
-        fleet.inventory(session, &Inventory { labels: vec![label], ..Inventory::default() }, at(0));
+        let label = |(level, of): &(&str, usize)| Label {
+            key: (*level).into(),
+            value: format!("{}{}", &level[..1], n / of + 1),
+        };
+        let labels = levels.iter().map(label).collect();
+        fleet.inventory(session, &Inventory { labels, ..Inventory::default() }, at(0));
     }
     fleet
 }
@@ -130,6 +139,18 @@ fn silence_explains_everything_on_its_node_and_is_no_older_for_it() {
         folded(&fleet, vec![silent, crit("host.disk", Subject::Part { node: "n01".into(), part: "/".into() })]);
     assert_eq!(told(&matters), ["node.silent n01: node.silent it is"]);
     assert_eq!(matters[0].finding.since, at(50));
+}
+
+#[test]
+fn what_many_racks_have_is_the_pods() {
+    let fleet = placed(16, &[("rack", 4), ("pod", 8)]);
+    let said = |nodes: &mut dyn Iterator<Item = usize>| {
+        told(&folded(&fleet, nodes.map(|n| finding("hot", node(n), Severity::Crit, &[])).collect()))
+    };
+    assert_eq!(said(&mut (1..=4)), ["hot rack r1: 4 of 4 nodes: hot it is"], "half of a pod, but of one rack");
+    assert_eq!(said(&mut (1..=7)), ["hot pod p1: 7 of 8 nodes: hot it is"]);
+    assert_eq!(said(&mut (3..=6)), ["hot pod p1: 4 of 8 nodes: hot it is"], "two of each rack");
+    assert_eq!(said(&mut (3..=9)).len(), 2, "a pod, and one of another");
 }
 
 #[test]

@@ -154,7 +154,7 @@ impl Agents<'_> {
         if hello.role != Role::Agent {
             return Err(Error::Rule("mixed roles on one link"));
         }
-        if self.channels.len() >= MOST_CHANNELS {
+        if self.channels.len() >= MOST_CHANNELS && !self.channels.contains_key(&number) {
             return Err(Error::Rule("too many nodes on one link"));
         }
         if hello.introduction.node.is_empty() {

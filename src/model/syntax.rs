@@ -160,7 +160,7 @@ pub enum Operand {
     /// `a + b`.
     Arithmetic(Box<Operand>, Operation, Box<Operand>),
     /// `median(K by job)`: over the row's peers, those with the same value of the second key.
-    Peers(PeerFunction, Word, Word),
+    Peers(PeerFunction, Word, Vec<Word>),
     /// `max(K)`: over the GPUs, nodes or rows below the row.
     Below(Reduction, Word),
     /// `max(K, 1m)`, `rate(K, 1m)`: over that much of the past.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::{
     fleet::{Fleet, Job, NodeId},
     model::{
+        job::Phase,
         metric::{Kind as Reading, MetricId, Scope},
         question::{Answer, Complaint},
         raw::Gap,
@@ -35,8 +36,9 @@ use super::{
 const LONGEST: usize = 1024;
 /// Most lines of one answer along time.
 const MOST_LINES: usize = 10_000;
-/// Most GPUs, times metrics, whose past is read for an answer whose lines are jobs, and for one of a moment.
+/// Most GPUs, times metrics, whose past is read for an answer whose lines are jobs.
 const MOST_READ: usize = 500_000;
+/// The same where it is read of one moment.
 const MOST_READ_ONCE: usize = 4_000_000;
 
 /// Runs a plan. What it looks for is of these few nodes, if any are given.
@@ -119,7 +121,15 @@ async fn of_jobs_then(
     let spot = if let When::At(_, spot) = query.when { spot } else { Spot::default() };
     let sorts = || plan.sort.iter().flat_map(|(key, _)| key.sums());
     let of_all = || plan.filter.iter().flat_map(Condition::sums).chain(sorts());
-    let all: Vec<u32> = access.look(|fleet| scan::jobs(&seen.of(fleet)).collect());
+    // Only what ran then has read anything.
+    let ran = |snapshot: &Snapshot<'_>, number: &u32| {
+        let job = snapshot.fleet.job(*number as usize).zip(snapshot.then());
+        job.is_some_and(|(job, then)| job.phase_at(then) == Some(Phase::Running))
+    };
+    let all: Vec<u32> = access.look(|fleet| {
+        let snapshot = seen.of(fleet);
+        scan::jobs(&snapshot).filter(|number| ran(&snapshot, number)).collect()
+    });
     check_reads(access, &all, of_all(), (MOST_READ_ONCE, spot))?;
     follow(access, then, &all, of_all()).await;
     let (frame, jobs) = access.look(|fleet| {
@@ -130,13 +140,18 @@ async fn of_jobs_then(
         let jobs: Vec<Item> = rows.into_iter().filter_map(|at| matches.item(at)).collect();
         (Frame { total: matches.len() as u64, stale: 0, offset: window.start as u64 }, jobs)
     });
-    let shown: Vec<u32> = jobs.iter().map(|item| item.slot).collect();
+    let shown: Vec<u32> = access.look(|fleet| {
+        let snapshot = seen.of(fleet);
+        jobs.iter().map(|item| item.slot).filter(|number| ran(&snapshot, number)).collect()
+    });
     let of_shown = || plan.columns.iter().flat_map(|shown| shown.value.sums());
     check_reads(access, &shown, of_shown(), (MOST_READ_ONCE, spot))?;
     follow(access, then, &shown, of_shown()).await;
     Ok(access.look(|fleet| {
-        let snapshot = seen.of(fleet);
+        let mut snapshot = seen.of(fleet);
         let rows = jobs.iter().map(|item| cells(&snapshot, Row::Item(kind, *item), &plan.columns)).collect();
+        // Ages are as of then, as those of events and incidents are.
+        snapshot.now = then.to();
         frame.table(&snapshot, query, plan, rows)
     }))
 }

@@ -97,14 +97,15 @@ impl Text {
         let (fleet, node) = (snapshot.fleet, run.node);
         match self {
             _ if !run.kind.has_a_node() => false,
+            Text::All(texts) => texts.iter().all(|text| text.is_shared(snapshot, run)),
             Text::Field(Field::Model, Reach::Own) if run.kind == Kind::Gpu => fleet.model_of_all(node).is_some(),
             Text::Field(Field::Fault, Reach::Own) if run.kind == Kind::Gpu => !fleet.has_faults(node),
             Text::Field(Field::Ran, _) => false,
-            Text::Field(field, _) if snapshot.is_then && field.row().scope == Scope::Job => false,
             Text::Field(field, _) if run.kind == Kind::Gpu && field.row().scope == Scope::Job => {
-                let mut jobs = fleet.jobs_of(node);
-                let has_all = |share: &Share| run.slots.clone().all(|slot| share.slots.contains(slot as u16));
-                jobs.next().is_none_or(|(_, share)| has_all(share)) && jobs.next().is_none()
+                match snapshot.then() {
+                    Some(then) => is_one_jobs(fleet.jobs_at(node, then), run),
+                    None => is_one_jobs(fleet.jobs_of(node), run),
+                }
             }
             _ => self.is_of_node(),
         }
@@ -115,9 +116,16 @@ impl Text {
             Text::Field(_, reach) => *reach == Reach::Node,
             Text::Label(_) | Text::Level(_) => true,
             Text::Of(numeric) => numeric.num.is_of_node(),
+            Text::All(texts) => texts.iter().all(Text::is_of_node),
             Text::About(_) => false,
         }
     }
+}
+
+/// Whether all things of a run are the same job's, or nobody's.
+fn is_one_jobs<'a>(mut jobs: impl Iterator<Item = (u32, &'a Share)>, run: &Run) -> bool {
+    let has_all = |share: &Share| run.slots.clone().all(|slot| share.slots.contains(slot as u16));
+    jobs.next().is_none_or(|(_, share)| has_all(share)) && jobs.next().is_none()
 }
 
 impl Operation {

@@ -1,7 +1,7 @@
 //! Fields of things: their names, serials, versions, states, and what else is text of them.
 
 use crate::{
-    fleet::{Account, Name, Node, Process, Share, Trouble, Workload},
+    fleet::{Account, Job, Name, Node, NodeId, Process, Share, Trouble, Workload},
     model::{
         hostlist::Hostlist,
         identity::Field,
@@ -53,7 +53,9 @@ pub(super) fn write_field(snapshot: &Snapshot<'_>, field: Field, item: Item, vis
         _ if field == Field::Verdict => verdict(snapshot, item).into_iter().for_each(visit),
         _ if field == Field::Ran => {
             let had = snapshot.fleet.jobs_that_had(item.node);
-            had.filter(|(_, share)| share.slots.contains(slot as u16)).for_each(|(job, _)| visit(&job.id));
+            let by_then = |job: &Job| snapshot.then().is_none_or(|then| job.ended.is_some_and(|ended| ended <= then));
+            let its = had.filter(|(job, share)| share.slots.contains(slot as u16) && by_then(job));
+            its.for_each(|(job, _)| visit(&job.id));
         }
         _ if field == Field::Fault && !snapshot.fleet.has_faults(item.node) => {}
         Scope::Gpu => gpu_field(field, node, slot, visit),
@@ -96,23 +98,36 @@ fn job_field(snapshot: &Snapshot<'_>, field: Field, number: u32, visit: &mut dyn
         Field::JobAccount => visit(&job.account),
         Field::JobPartition => visit(&job.partition),
         Field::JobQos => visit(&job.qos),
-        // Its scheduler's own word of another time is not known, but ours is.
+        // Its scheduler's own word of another time is known only where it is the last one.
         Field::JobState => match snapshot.then().map(|then| job.phase_at(then)) {
-            None => visit(&job.state),
-            Some(Some(phase)) if phase == job.phase => visit(&job.state),
+            None | Some(Some(Phase::Ended)) => visit(&job.state),
             Some(phase) => visit(phase.map_or("", Phase::word)),
         },
         Field::JobReason => visit(&job.reason),
         Field::JobComment => visit(&job.comment),
         Field::JobHosts => {
-            let had = |share: &&Share| {
-                let then = snapshot.then().filter(|then| job.phase_at(*then) == Some(Phase::Running));
-                then.is_none_or(|then| job.had_at(share, then))
-            };
-            let known = job.shares.iter().filter(had).map(|share| snapshot.fleet.name(share.node));
-            visit(&Hostlist::fold(known.chain(job.strangers.iter().map(|name| &**name))).to_string());
+            let mut names: Vec<&str> = Vec::new();
+            nodes(snapshot, job, &mut |node| names.push(snapshot.fleet.name(node)));
+            let waits = snapshot.then().is_some_and(|then| job.phase_at(then) == Some(Phase::Waiting));
+            names.extend(job.strangers.iter().filter(|_| !waits).map(|name| &**name));
+            visit(&Hostlist::fold(names).to_string());
         }
         _ => {}
+    }
+}
+
+/// Calls `visit` with the nodes that a job has, or that it had at the time that is asked about; of one that has ended, with
+/// those that it had last.
+pub(super) fn nodes(snapshot: &Snapshot<'_>, job: &Job, visit: &mut dyn FnMut(NodeId)) {
+    let (then, mut has_any) = (snapshot.then(), false);
+    let has = |share: &&Share| then.map_or(share.is_held, |then| job.had_at(share, then));
+    for share in job.shares.iter().filter(has) {
+        has_any = true;
+        visit(share.node);
+    }
+    let is_over = then.map_or(Some(job.phase), |then| job.phase_at(then)) == Some(Phase::Ended);
+    if is_over && !has_any {
+        job.shares.iter().for_each(|share| visit(share.node));
     }
 }
 

@@ -106,9 +106,14 @@ impl Snapshot<'_> {
             job::RUNNING => count(is_running.into()),
             job::WAITING => count(is_waiting.into()),
             job::NODES | job::GPUS | job::HELD if is_waiting => Ok(0.0),
+            // Of before the hub's own start it may only be known that it ran.
+            job::NODES | job::GPUS | job::HELD if is_running && had().next().is_none() => Err(Gap::Unknown),
             job::NODES if is_running => count(had().count() + job.strangers.len()),
             job::GPUS if is_running && !job.strangers.is_empty() => Err(Gap::Unknown),
-            job::GPUS | job::HELD if is_running => count(had().map(|share| share.slots.len()).sum()),
+            job::GPUS | job::HELD if is_running => match had().map(|share| share.slots.len()).sum() {
+                0 if job.is_unseen => Err(Gap::Unknown),
+                n => count(n),
+            },
             job::HELD => Ok(0.0),
             job::NODES | job::GPUS => self.of_job(metric, item),
             job::AGE => seconds(started, until),

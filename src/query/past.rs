@@ -113,8 +113,8 @@ impl Window {
         let span = (self.from, self.to(), self.step);
         let shares: Vec<_> = access.look(|fleet| {
             let job = fleet.job(number as usize);
-            // Of a job that runs, what it gave back is of no interest any more.
-            let its = |job: &Job, share: &Share| job.phase == Phase::Ended || share.is_held;
+            // Along time, what a job that runs has given back is of no interest any more; of one moment, what it had then is.
+            let its = |job: &Job, share: &Share| self.steps == 1 || job.phase == Phase::Ended || share.is_held;
             let shares = job.into_iter().flat_map(|job| job.shares.iter().map(move |share| (job, share)));
             shares.filter(|(job, share)| its(job, share)).map(|(job, share)| (share.clone(), job.had(share))).collect()
         });

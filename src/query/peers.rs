@@ -87,7 +87,8 @@ impl<T> Peers<T> {
 impl Wanted {
     fn is_by_job(&self) -> bool {
         let (Wanted::Number { by, .. } | Wanted::Spread { by, .. } | Wanted::Text { by, .. }) = self;
-        matches!(by, Text::Field(Field::Job, _))
+        let is_job = |text: &Text| matches!(text, Text::Field(Field::Job, _));
+        is_job(by) || matches!(by, Text::All(texts) if texts.iter().any(is_job))
     }
 
     /// Looks it up. Of rows that are all of one job, peers by job are on its nodes only.

@@ -183,7 +183,7 @@ fn moment(snapshot: &Snapshot<'_>, query: &Query, view: &View) -> Result<Option<
         return Ok(Some(then));
     }
     if view.kind == Kind::Job && query.by.is_empty() && grouping(&view.name).is_none() {
-        return match Fleet::jobs_reach(snapshot.now) {
+        return match snapshot.fleet.jobs_reach(snapshot.now) {
             reach if reach <= then => Ok(Some(then)),
             reach => Err(complain(format!("jobs are known back to {reach} only"), spot)),
         };

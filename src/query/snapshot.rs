@@ -53,6 +53,10 @@ impl Seen {
         }
         let step = access.look(Fleet::finest_step);
         let then = Window::new(step, step, resolve(moment, now));
+        // Rows of jobs say themselves when they were.
+        if query.view == "jobs" {
+            return Seen { now, states, last, then: Some(then) };
+        }
         let mut states = Vec::with_capacity(states.len());
         // A node of which something is known then was up then.
         for first in (0..self.states.len()).step_by(NODES) {

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     evaluate::spelled,
-    field::{gpu_name, minute, write_field},
+    field::{gpu_name, minute, nodes as nodes_of, write_field},
     key::{About, is_of_event},
     row::{Item, Row, count},
     snapshot::Snapshot,
@@ -25,7 +25,7 @@ const JOINED: usize = 4;
 impl Text {
     /// Calls `visit` with each text of the row; several where the row reaches several things. Empty ones are left out.
     pub(super) fn each(&self, snapshot: &Snapshot<'_>, row: Row<'_>, visit: &mut dyn FnMut(&str)) {
-        if snapshot.is_then && self.is_of_now() {
+        if snapshot.is_then && (self.is_of_now() || self.is_forgotten(snapshot)) {
             return;
         }
         let mut visit = |text: &str| {
@@ -59,6 +59,7 @@ impl Text {
                     }
                 });
             }
+            (Text::All(texts), row) => together(texts, snapshot, row, &mut String::new(), &mut visit),
             (Text::About(about), Row::Item(_, item)) => visit(&about.text(snapshot, item)),
             (Text::About(about), Row::Group(_, group)) => {
                 group.members.iter().for_each(|item| visit(&about.text(snapshot, *item)));
@@ -73,13 +74,15 @@ impl Text {
 
     /// Whether it changes from hour to hour, and only what it is now is known.
     fn is_of_now(&self) -> bool {
+        if let Text::All(texts) = self {
+            return texts.iter().any(Text::is_of_now);
+        }
         let Text::Field(field, _) = self else { return false };
         matches!(
             field,
             Field::Fault
                 | Field::Use
                 | Field::Verdict
-                | Field::Ran
                 | Field::GivenTo
                 | Field::Notes
                 | Field::Bench
@@ -90,6 +93,13 @@ impl Text {
                 | Field::JobReason
                 | Field::JobComment
         )
+    }
+
+    /// Whether it is of jobs, at a time of which those that have ended may be forgotten.
+    fn is_forgotten(&self, snapshot: &Snapshot<'_>) -> bool {
+        let is_of_job =
+            matches!(self, Text::Field(field, _) if field.row().scope == Scope::Job || *field == Field::Ran);
+        is_of_job && snapshot.then().is_some_and(|then| then < snapshot.fleet.jobs_reach(snapshot.now))
     }
 
     /// The row's different texts as one; nothing where there is none.
@@ -115,7 +125,7 @@ impl Text {
         self.each(snapshot, row, &mut |_| seen = true);
         match self {
             _ if seen => Some(false),
-            _ if snapshot.is_then && self.is_of_now() => None,
+            _ if snapshot.is_then && (self.is_of_now() || self.is_forgotten(snapshot)) => None,
             Text::Of(_) | Text::Field(Field::Use, _) => None,
             Text::Field(Field::Verdict, _) => (row.state(snapshot) == State::Up).then_some(true),
             // The scheduler says it, whether the node was heard of or not.
@@ -125,16 +135,27 @@ impl Text {
     }
 }
 
+/// Calls `visit` with each row of texts that the row has, one of each, after `before`.
+fn together(texts: &[Text], snapshot: &Snapshot<'_>, row: Row<'_>, before: &mut String, visit: &mut dyn FnMut(&str)) {
+    let Some((first, others)) = texts.split_first() else { return visit(before) };
+    first.each(snapshot, row, &mut |text| {
+        let length = before.len();
+        before.push_str(text);
+        before.push('\n');
+        together(others, snapshot, row, before, visit);
+        before.truncate(length);
+    });
+}
+
 /// Calls `visit` with the nodes that the row reaches; of a job that has ended, with those that it had last.
 fn nodes(snapshot: &Snapshot<'_>, row: Row<'_>, visit: &mut dyn FnMut(NodeId)) {
-    let mut has_any = false;
-    row.reach(snapshot, Scope::Node, &mut |node, _| {
-        has_any = true;
-        visit(node);
-    });
-    if let (false, Row::Item(Kind::Job, item)) = (has_any, row) {
-        let job = snapshot.fleet.job(item.slot as usize);
-        job.into_iter().flat_map(|job| &job.shares).for_each(|share| visit(share.node));
+    match row {
+        Row::Item(Kind::Job, item) => {
+            if let Some(job) = snapshot.fleet.job(item.slot as usize) {
+                nodes_of(snapshot, job, visit);
+            }
+        }
+        row => row.reach(snapshot, Scope::Node, &mut |node, _| visit(node)),
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) enum Text {
     About(About),
     /// The words of flags and choices, or the digits of a number: what groups are named by.
     Of(Box<Numeric>),
+    /// One of each together: what peers share.
+    All(Vec<Text>),
 }
 
 /// What a text is compared with.

@@ -150,6 +150,14 @@ fn dead_ports_are_found() {
 }
 
 #[test]
+fn who_is_slow_for_a_known_reason_is_slow_all_the_same() {
+    let mut play = Play::new(64, 1, scenario::named("hw-thermal").unwrap());
+    (0..330).for_each(|_| play.step());
+    let slow = play.health.verdicts().iter().filter(|(_, verdict)| *verdict == Verdict::Slow).count();
+    assert_eq!(slow, 1);
+}
+
+#[test]
 fn stragglers_are_found() {
     check("straggler", 64, 280, ("gpu.straggler", Severity::Warn), "the others wait", "next run");
 }
@@ -279,6 +287,14 @@ fn drivers_that_hang_or_are_slow_are_found() {
 fn mounts_that_hang_and_disks_that_fill_are_found() {
     check("mount-hung", 64, 60, ("host.mount", Severity::Crit), "the mount is hung", "file server");
     check("disk-filling", 64, 110, ("host.disk", Severity::Warn), "93", "make room");
+    check(
+        "disk-read-only",
+        64,
+        110,
+        ("host.mount.readonly", Severity::Crit),
+        "on most nodes it is not",
+        "mount it again",
+    );
 }
 
 #[test]
@@ -374,6 +390,34 @@ fn readings_that_come_near_raise_nothing() {
     let outcome = readings::play(&all);
     assert_eq!((outcome.found.len(), outcome.others), (0, vec![]));
     assert!(all.len() > 10);
+}
+
+#[test]
+fn what_comes_near_to_a_fault_raises_nothing() {
+    let healthy = Sim::new(Plan { nodes: 64, seed: 1, faults: Faults::Given(Vec::new()), ..Plan::default() });
+    let now = healthy.plan().start + Duration::from_mins(2);
+    let n = trains(&healthy, 0);
+    let (mut values, mut clocks) = (healthy.values(), Vec::new());
+    for node in healthy.job(n, now).unwrap().nodes {
+        healthy.sample(node, now, &mut values);
+        clocks.extend(values.row(gpu::CLOCK_SM).iter().filter_map(|raw| raw.value(1.0)));
+    }
+    clocks.sort_by(f64::total_cmp);
+    let rests = (0..64).find(|n| (0..4).all(|minute| healthy.job(*n, now + Duration::from_mins(minute)).is_none()));
+    let reads = |metric, value, n| Fault {
+        ailment: Ailment::Reads(metric, Raw::new(value, if metric == gpu::MEM_USED { 1_048_576.0 } else { 1.0 })),
+        subject: Subject::Gpu(n, 2),
+        at: FIRST,
+    };
+    // A straggler is 10 % slower than its peers, memory that is left behind 1 GiB, and a silent node silent for a minute.
+    let slower = reads(gpu::CLOCK_SM, 0.91 * clocks[clocks.len() / 2], n);
+    let left = reads(gpu::MEM_USED, 0.9 * 1_073_741_824.0, rests.expect("a node without a job"));
+    let mut play = Play::new(64, 1, Faults::Given(vec![slower, left]));
+    play.mute = Some((trains(&healthy, n + 1), 100..154));
+    for _ in 0..360 {
+        play.step();
+        assert_eq!(play.open(), [], "after {} s", play.seconds);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Plays a simulated fleet and its hub's memory second by second, with the health engine looking on.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{cell::Cell, ops::Range, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use supertop::{
@@ -29,6 +29,8 @@ pub(crate) struct Play {
     pub(crate) health: Health,
     /// The scheduler; without one, nobody knows of jobs: processes are not heard of then.
     pub(crate) queue: Option<Queue>,
+    /// A node that says nothing for some of the seconds.
+    pub(crate) mute: Option<(u32, Range<u32>)>,
     pub(crate) seconds: u32,
 }
 
@@ -45,7 +47,8 @@ impl Play {
         let sessions = (0..sim.plan().nodes).map(|n| join(&mut fleet, &sim, n, now)).collect();
         let sample = Sample { time: now, generation: 1, values: sim.values() };
         let queue = Some(Queue::new(sim.clone(), || NOW.get()));
-        Play { sim, fleet, sessions, sample, health: Health::new(Rules::default()), queue, seconds: 0 }
+        let health = Health::new(Rules::default());
+        Play { sim, fleet, sessions, sample, health, queue, mute: None, seconds: 0 }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -60,7 +63,8 @@ impl Play {
         let is_due = |every: u32| (second - 1) % every < step;
         NOW.set(now);
         for (n, session) in (0..).zip(&mut self.sessions) {
-            if self.sim.silent(n, now) {
+            let is_mute = self.mute.as_ref().is_some_and(|(mute, span)| *mute == n && span.contains(&second));
+            if is_mute || self.sim.silent(n, now) {
                 continue;
             }
             if self.sim.restarted(n, now) != self.sim.restarted(n, before) {

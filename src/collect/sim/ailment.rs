@@ -49,6 +49,8 @@ pub enum Ailment {
     OldDriver,
     /// A shared filesystem does not answer on the node.
     MountHung,
+    /// The kernel has made the local disk read-only.
+    DiskReadOnly,
     /// The local disk is nearly full.
     DiskFilling,
     /// SXid 20034: an NVSwitch has lost a link.
@@ -65,7 +67,7 @@ pub enum Ailment {
 
 impl Ailment {
     /// Every kind of fault, apart from single XIDs and readings.
-    pub const ALL: [Ailment; 24] = [
+    pub const ALL: [Ailment; 25] = [
         Ailment::OffBus,
         Ailment::MemoryError,
         Ailment::RemapPending,
@@ -87,6 +89,7 @@ impl Ailment {
         Ailment::OldVbios,
         Ailment::OldDriver,
         Ailment::MountHung,
+        Ailment::DiskReadOnly,
         Ailment::DiskFilling,
         Ailment::SwitchLink,
         Ailment::Reboot,
@@ -122,6 +125,7 @@ impl Ailment {
             Ailment::OldVbios => "old-vbios",
             Ailment::OldDriver => "old-driver",
             Ailment::MountHung => "mount-hung",
+            Ailment::DiskReadOnly => "disk-read-only",
             Ailment::DiskFilling => "disk-filling",
             Ailment::SwitchLink => "switch-link",
             Ailment::Reboot => "reboot",

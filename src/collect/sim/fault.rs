@@ -189,6 +189,9 @@ pub(super) fn lemon(sim: &Sim) -> Vec<Fault> {
 
 /// Programs of three jobs that fail on a GPU, on the first node that has so many within a day.
 pub(super) fn bad_gpu(sim: &Sim) -> Vec<Fault> {
+    if sim.plan.gpus == 0 {
+        return Vec::new();
+    }
     let programs = |n: u32| {
         let (mut users, mut times) = (Vec::new(), Vec::new());
         for minutes in (0..20 * 60).step_by(2) {
@@ -205,7 +208,7 @@ pub(super) fn bad_gpu(sim: &Sim) -> Vec<Fault> {
     };
     let fault = |n, at| Fault { ailment: Ailment::Xid(31), subject: Subject::Gpu(n, 0), at };
     let mut nodes = (0..sim.plan.nodes).map(|n| (n, programs(n)));
-    let first = nodes.find(|(_, times)| sim.plan.gpus > 0 && times.len() >= 3);
+    let first = nodes.find(|(_, times)| times.len() >= 3);
     first.into_iter().flat_map(|(n, times)| times.into_iter().take(3).map(move |at| fault(n, at))).collect()
 }
 
@@ -263,9 +266,12 @@ fn rests(sim: &Sim, n: u32, at: Duration) -> bool {
 pub(super) fn thing(sim: &Sim, ailment: Ailment, n: u32) -> Option<Subject> {
     let gpus = sim.plan.gpus;
     match ailment {
-        Ailment::Silent | Ailment::Reboot | Ailment::DiskFull | Ailment::DiskFilling | Ailment::MountHung => {
-            Some(Subject::Node(n))
-        }
+        Ailment::Silent
+        | Ailment::Reboot
+        | Ailment::MountHung
+        | Ailment::DiskFull
+        | Ailment::DiskFilling
+        | Ailment::DiskReadOnly => Some(Subject::Node(n)),
         Ailment::OldDriver | Ailment::SwitchLink => (gpus > 0).then_some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Nic => (sim.ports() > 0).then_some(Subject::Port(n, 0)),

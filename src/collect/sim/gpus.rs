@@ -186,7 +186,7 @@ impl Pulse {
             Ailment::Stall if self.used => {
                 (self.load, self.clock, self.throttle) = (0.0, machine.clock_idle, IDLE);
             }
-            ends if ends.ends_ranks() && self.used => {
+            gone if gone.ends_ranks() && self.used => {
                 (self.used, self.spins, self.load, self.memory) = (false, false, 0.0, 4.0);
                 (self.clock, self.throttle) = (machine.clock_idle, IDLE);
             }
@@ -207,7 +207,7 @@ fn damping(case: &Case) -> Option<f64> {
         Ailment::Waits => Some(0.8),
         Ailment::Hang => Some(0.2),
         Ailment::Stall => Some(0.0),
-        ends => ends.ends_ranks().then_some(0.0),
+        other => other.ends_ranks().then_some(0.0),
     }
 }
 

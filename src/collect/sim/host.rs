@@ -19,7 +19,7 @@ use crate::model::{
 /// Paths, types and sizes in bytes of a node's mounts.
 pub(super) const MOUNTS: [(&str, &str, f64); 4] =
     [("/", "ext4", 1.9e12), ("/local", "xfs", 30.7e12), ("/home", "nfs4", 400e12), ("/scratch", "lustre", 24e15)];
-const LOCAL: usize = 1;
+pub(super) const LOCAL: usize = 1;
 pub(super) const SHARED: usize = 3;
 
 /// How full each of the mounts is, in percent.

@@ -11,8 +11,9 @@ use crate::model::{
     report::{Fault, Gpu, Introduction, Inventory, Nic},
 };
 
-/// The driver of all nodes, and the one that is left on a node that was forgotten.
+/// The driver of all nodes.
 const DRIVER: &str = "580.105.08";
+/// The one that is left on a node that was forgotten.
 const OLD_DRIVER: &str = "570.172.08";
 /// PCI buses of the RDMA ports.
 const PORT_BUSES: [u8; 8] = [0x18, 0x40, 0x4f, 0x5e, 0x9a, 0xc0, 0xce, 0xdc];

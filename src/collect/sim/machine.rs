@@ -35,8 +35,9 @@ pub(super) struct Machine {
     pub(super) link_speed: f64,
     /// Speed of an RDMA port in bytes per second.
     pub(super) port_rate: f64,
-    /// VBIOS version, and one from before it.
+    /// VBIOS version.
     pub(super) vbios: &'static str,
+    /// One from before it.
     pub(super) old_vbios: &'static str,
     /// CPU model.
     pub(super) cpu: &'static str,

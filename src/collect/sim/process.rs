@@ -133,7 +133,7 @@ fn mounts(moment: &Moment) -> Vec<Mount> {
         Mount {
             path,
             kind,
-            state: "ok".into(),
+            state: if at == host::LOCAL && moment.has(Ailment::DiskReadOnly) { "read-only" } else { "ok" }.into(),
             size: Some(size as u64),
             free: Some((size * (1.0 - used / 100.0)) as u64),
             used: Some(used),

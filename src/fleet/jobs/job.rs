@@ -126,11 +126,13 @@ impl Job {
     /// How far it had come at some time; nothing before it was there, or where that is not known.
     pub fn phase_at(&self, time: Time) -> Option<Phase> {
         let by_then = |moment: Option<Time>| moment.is_some_and(|moment| moment <= time);
-        let since = || self.shares.iter().filter_map(|share| share.since).min();
+        // Who waits may have run before, of which nothing is known any more.
+        let shares = if self.phase == Phase::Waiting { &[][..] } else { &self.shares };
+        let since = || shares.iter().filter_map(|share| share.since).min();
         match () {
             () if by_then(self.ended) => Some(Phase::Ended),
             () if by_then(self.started.or_else(since)) => Some(Phase::Running),
-            () => by_then(self.submitted).then_some(Phase::Waiting),
+            () => (by_then(self.submitted) && self.restarts == 0).then_some(Phase::Waiting),
         }
     }
 

@@ -135,9 +135,9 @@ impl Fleet {
         })
     }
 
-    /// Since when all jobs are known that ran, those that have ended included, as long as the hub runs.
-    pub fn jobs_reach(now: Time) -> Time {
-        now - Jobs::KEPT
+    /// Since when all jobs are known that ran, those that have ended included, as far as the hub has heard of them.
+    pub fn jobs_reach(&self, now: Time) -> Time {
+        self.jobs.forgotten.into_iter().fold(now - Jobs::KEPT, Time::max)
     }
 
     /// The jobs that had something of a node and have ended, for as long as they are remembered: each, and what it had.

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::{
     Comparison, Expr, Moment, Operand, Operation, Over, PastFunction, PeerFunction, Quantifier, Query, Reduction, Show,
-    SortKey, When, is_bare, print_duration,
+    SortKey, When, Word, is_bare, print_duration,
 };
 
 impl Display for Query {
@@ -154,7 +154,10 @@ impl Display for Operand {
                 write!(f, " {operation} ")?;
                 term(f, right, own + 1)
             }
-            Operand::Peers(function, key, by) => write!(f, "{function}({key} by {by})"),
+            Operand::Peers(function, key, by) => {
+                let by: Vec<String> = by.iter().map(Word::to_string).collect();
+                write!(f, "{function}({key} by {})", by.join(","))
+            }
             Operand::Below(function, key) => write!(f, "{function}({key})"),
             Operand::Past(function, key, span) => write!(f, "{function}({key}, {})", print_duration(*span)),
             Operand::Each(key) => write!(f, "each({key})"),

@@ -292,7 +292,11 @@ impl Parser<'_> {
             let (found, spot) = self.lexer.peek(Place::Sign)?;
             return Err(complain(format!("expected `by` and what peers share, found {}", name(&found)), spot));
         }
-        Ok(Kind::Operand(Operand::Peers(function, key, self.word("what peers share: model, rack, …")?)))
+        let mut by = vec![self.word("what peers share: model, rack, …")?];
+        while self.sign(",")? {
+            by.push(self.word("what peers share, too")?);
+        }
+        Ok(Kind::Operand(Operand::Peers(function, key, by)))
     }
 
     /// A function of a key and a length of time; `alone` is what it means without the latter.

@@ -146,7 +146,7 @@ fn leaf() -> BoxedStrategy<Operand> {
         2 => literal().prop_map(Operand::Number),
         1 => quotable().prop_map(Operand::Text),
         1 => Just(Operand::Absent(Spot::default())),
-        1 => (peers, bare(), bare()).prop_map(|(f, key, by)| Operand::Peers(f, key, by)),
+        1 => (peers, bare(), prop::collection::vec(bare(), 1..3)).prop_map(|(f, key, by)| Operand::Peers(f, key, by)),
         1 => (below, bare()).prop_map(|(f, key)| Operand::Below(f, key)),
         1 => (past, bare(), duration()).prop_map(|(f, key, span)| Operand::Past(f, key, span)),
         1 => bare().prop_map(Operand::Each),

@@ -47,6 +47,7 @@ impl Planner<'_> {
             }
             Expr::Quantified(quantifier, inner) => {
                 self.nodes_only(Spot::default())?;
+                self.no_job_then(Spot::default())?;
                 let gpus = self.of_kind(Kind::Gpu);
                 Condition::Quantified(*quantifier, Box::new(gpus.condition(inner)?))
             }

@@ -61,6 +61,7 @@ impl Planner<'_> {
             }
             Operand::Each(word) => {
                 self.now_only("`each`", word.spot)?;
+                self.no_job_then(word.spot)?;
                 self.leaf(word).map(Value::Each)
             }
             Operand::Count(condition, spot) => {
@@ -69,6 +70,7 @@ impl Planner<'_> {
                 if self.past {
                     self.no_job(*spot)?;
                 }
+                self.no_job_then(*spot)?;
                 Ok(Value::Number(counted(Num::Count(Box::new(gpus.condition(condition)?)))))
             }
             Operand::Times(condition, span, spot) => {
@@ -114,7 +116,7 @@ impl Planner<'_> {
     }
 
     /// `median(K by …)` and its kin, as a number.
-    fn peers(&self, function: PeerFunction, key: &Word, by: &Word) -> Result<Value, Complaint> {
+    fn peers(&self, function: PeerFunction, key: &Word, by: &[Word]) -> Result<Value, Complaint> {
         self.now_only("what peers have in common", key.spot)?;
         let kind = Kind::of(self.leaf(key)?.metric.scope);
         if !kind.is_of_nodes() {
@@ -128,20 +130,26 @@ impl Planner<'_> {
         }
         if function == PeerFunction::Apart {
             let own = self.numeric(&Operand::Key(key.clone()))?.num;
-            let peers = Peers::new(self.group_key(by)?.1);
+            let peers = Peers::new(self.shared(by)?);
             let quantum = self.leaf(key)?.quantum;
-            let by = things.group_key(by)?.1;
+            let by = things.shared(by)?;
             self.wanted.borrow_mut().push(Wanted::Spread { kind, num, by, peers: peers.clone() });
             return Ok(Value::Number(counted(Num::Apart(Box::new(own), peers, quantum))));
         }
-        let peers = Peers::new(self.group_key(by)?.1);
-        let by = things.group_key(by)?.1;
+        let peers = Peers::new(self.shared(by)?);
+        let by = things.shared(by)?;
         self.wanted.borrow_mut().push(Wanted::Number { kind, function, num, by, peers: peers.clone() });
         Ok(Value::Number(Numeric { num: Num::Peers(peers), measure, reading }))
     }
 
+    /// What peers have to share.
+    fn shared(&self, by: &[Word]) -> Result<Text, Complaint> {
+        let mut texts = by.iter().map(|word| Ok(self.group_key(word)?.1)).collect::<Result<Vec<Text>, Complaint>>()?;
+        Ok(if texts.len() == 1 { texts.swap_remove(0) } else { Text::All(texts) })
+    }
+
     /// `majority(K by …)` of a text.
-    pub(super) fn common_text(&self, key: &Word, by: &Word) -> Result<Rc<Peers<String>>, Complaint> {
+    pub(super) fn common_text(&self, key: &Word, by: &[Word]) -> Result<Rc<Peers<String>>, Complaint> {
         let Key::Field(field) = self.keys.find(key)? else {
             return Err(complain("expected a key that is text", key.spot));
         };
@@ -151,8 +159,8 @@ impl Planner<'_> {
         }
         let things = self.of_kind(kind);
         let text = things.group_key(key)?.1;
-        let peers = Peers::new(self.group_key(by)?.1);
-        let by = things.group_key(by)?.1;
+        let peers = Peers::new(self.shared(by)?);
+        let by = things.shared(by)?;
         self.wanted.borrow_mut().push(Wanted::Text { kind, text, by, peers: peers.clone() });
         Ok(peers)
     }
@@ -254,6 +262,14 @@ impl Planner<'_> {
     pub(super) fn no_job(&self, spot: Spot) -> Result<(), Complaint> {
         let message = "jobs are known along time only by `over`; or ask gpus where job = …";
         if self.keys.kind == Kind::Job { Err(complain(message, spot)) } else { Ok(()) }
+    }
+
+    /// Says no to what would look at each of a job's GPUs, where the question is about another time: all of that would be
+    /// read in one go.
+    pub(super) fn no_job_then(&self, spot: Spot) -> Result<(), Complaint> {
+        let message = "of each of a job's GPUs nothing is asked `at` a time; ask gpus where job = …";
+        let is_so = self.snapshot.is_then && self.keys.kind == Kind::Job;
+        if is_so { Err(complain(message, spot)) } else { Ok(()) }
     }
 
     /// Says no to what would be counted several times: a job on several nodes, a node of several jobs.
