@@ -3,6 +3,7 @@
 //! One owner, no locks, no I/O, no clock: `now` is an argument. Taking a known node's sample allocates nothing.
 
 mod block;
+mod budget;
 mod column;
 mod directory;
 mod energy;
@@ -101,6 +102,8 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Fleet {
     settings: Settings,
+    /// Bytes that history does without, for what else has grown.
+    given: u64,
     catalogue: Catalogue,
     names: Names,
     directory: Directory,
@@ -141,6 +144,7 @@ impl Fleet {
             places: Places::new(&settings.levels),
             rollups: Rollups::new(settings.levels.names().len()),
             settings,
+            given: 0,
             catalogue: Catalogue::default(),
             names: Names::default(),
             directory: Directory::default(),

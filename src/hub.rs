@@ -8,6 +8,7 @@ mod connection;
 mod health;
 mod keep;
 pub mod pages;
+mod resident;
 mod schedule;
 mod spread;
 pub mod state;
@@ -34,6 +35,7 @@ use crate::{
     model::{incident::Remark, job::Scheduler, time::Time},
 };
 use answers::Answers;
+use resident::{Ceiling, resident};
 use spread::Spread;
 use state::State;
 
@@ -175,10 +177,16 @@ impl Hub {
 async fn keep_time(shared: Shared) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut ceiling = Ceiling::default();
     loop {
         ticks.tick().await;
         let now = shared.borrow().now();
         pages::allow_huge_for(shared.borrow().fleet.nodes().len());
+        {
+            let mut core = shared.borrow_mut();
+            let given = ceiling.look(resident(), core.fleet.nodes().len(), core.fleet.full_history());
+            core.fleet.give(given);
+        }
         let mut sweep = shared.borrow_mut().fleet.sweep(now);
         let spread = Spread::over(shared.borrow().fleet.nodes().len());
         while let Some(some) = sweep {

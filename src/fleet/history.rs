@@ -209,6 +209,11 @@ impl History {
         Duration::from_millis(u64::from(self.fine.as_ref().unwrap_or(&self.coarse).step))
     }
 
+    /// Whether the newest pushes the oldest out.
+    pub(super) fn is_full(&self) -> bool {
+        self.coarse.log.since().is_some()
+    }
+
     /// How far back it reaches, about.
     pub(super) fn since(&self) -> Option<Time> {
         self.coarse.log.since().or(self.coarse.since)

@@ -202,9 +202,6 @@ impl Fleet {
 
     /// GPUs with their MIG instances, or NICs, that one node may list.
     pub(super) const MOST_SLOTS: usize = 2048;
-    /// Bytes of history and roll-ups, if nobody says how many: of a fleet up to 1,000 nodes, and at most.
-    const SMALL_HISTORY: u64 = 24 << 20;
-    const LARGE_HISTORY: u64 = 1 << 30;
 
     /// Whether the session may write; a write that comes too late is counted.
     fn admit(&mut self, session: Session) -> bool {
@@ -278,19 +275,6 @@ impl Fleet {
         if without_room > 0 {
             *self.drops.entry("place beyond a level's limit").or_default() += without_room;
         }
-    }
-
-    /// Divides the memory for times before now between nodes and places.
-    pub(super) fn plan(&mut self) {
-        let nodes = self.nodes.len() as u64;
-        let bytes = self.settings.history_bytes.unwrap_or_else(|| {
-            // 24 KB for each of 1,000 nodes, and more for each of a larger fleet: its hub has a machine of its own.
-            (nodes * nodes * 24).clamp(Self::SMALL_HISTORY, Self::LARGE_HISTORY)
-        });
-        self.rollups.plan(bytes / 4);
-        // What the others do not take yet is the history's, so that the sum stays when they grow.
-        let others = self.rollups.bytes() + self.jobs.past_bytes();
-        self.history.plan(bytes.saturating_sub(others as u64).max(bytes / 2));
     }
 
     /// Makes room in a node's tile for metrics that were learnt since it was made.
