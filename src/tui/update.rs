@@ -89,6 +89,7 @@ impl App {
         let effects = match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             Input::Key(_) => Effects::default(),
+            Input::Mouse(_) if !self.settings.mouse => Effects::default(),
             Input::Mouse(event) => self.mouse(event),
             Input::Paste(text) => Effects::redraw(self.paste(&text)),
             Input::Resize(width, height) => {

@@ -3,6 +3,8 @@
 
 mod lanes;
 
+use std::cmp::Reverse;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 use self::lanes::{By, Lane, Mark, What, lanes, of_drains, of_ends, of_events, of_lost};
@@ -106,6 +108,23 @@ impl Blast {
         (self.lane, self.at) = (to, nearest);
     }
 
+    fn open(&self, shared: &Shared) -> Step {
+        let Some(mark) = self.mark(shared) else { return Step::Same };
+        let found = match mark.subject.strip_prefix("job ") {
+            Some(job) => Some(Target::Job(job.into())),
+            None => target("events", &mark.subject, &shared.levels),
+        };
+        found.map_or(Step::Same, |found| Step::Open(super::of(found, &[], shared)))
+    }
+
+    /// The column that a mark stands in.
+    fn column(&self, mark: &Mark, wide: u16, shared: &Shared) -> u16 {
+        let wide = wide.saturating_sub(NAME + 1);
+        let (from, span) = (self.until(shared) - shared.span(), shared.span().as_secs_f64());
+        let share = mark.time.seconds_after(from) / span;
+        NAME + ((share * f64::from(wide)) as u16).min(wide.saturating_sub(1))
+    }
+
     /// The time that it ends at: the one that screens are about, or else the newest answer's.
     fn until(&self, shared: &Shared) -> Time {
         shared.then.unwrap_or(self.now)
@@ -127,15 +146,11 @@ impl Blast {
     }
 
     fn draw_lane(&self, pen: &mut Pen<'_>, y: u16, lane: &Lane<'_>, chosen: Option<&Mark>, shared: &Shared) {
-        let wide = pen.width().saturating_sub(NAME + 1);
-        let (from, span) = (self.until(shared) - shared.span(), shared.span().as_secs_f64());
+        let wide = pen.width();
+        let place = |mark: &Mark| self.column(mark, wide, shared);
         let role = if chosen.is_some() { Role::Strong } else { Role::Table };
         pen.text(1, y, &cut_middle(&lane.name, NAME - 7), role);
         pen.right(NAME - 1, y, &grouped(lane.marks.len() as i64), Role::Dim);
-        let place = |mark: &Mark| {
-            let share = mark.time.seconds_after(from) / span;
-            NAME + ((share * f64::from(wide)) as u16).min(wide.saturating_sub(1))
-        };
         // Of several at one place the worst is seen.
         let mut worst: Vec<(u16, What)> = lane.marks.iter().map(|mark| (place(mark), mark.what)).collect();
         worst.sort_unstable();
@@ -148,6 +163,11 @@ impl Blast {
             pen.wash(place(mark), y, 1, 1, Role::GridCursor);
         }
     }
+}
+
+/// Lanes that are scrolled away, where so many have room.
+fn skipped(chosen: usize, room: usize) -> usize {
+    (chosen + 1).saturating_sub(room)
 }
 
 fn clock(time: Time, zone: &TimeZone) -> String {
@@ -235,17 +255,29 @@ impl Screen for Blast {
             Action::Bottom => (self.lane, self.at) = (usize::MAX, 0),
             Action::Metric => (self.by, self.lane, self.at) = ((self.by + 1) % ways, 0, 0),
             Action::MetricBack => (self.by, self.lane, self.at) = ((self.by + ways - 1) % ways, 0, 0),
-            Action::Open => {
-                let Some(mark) = self.mark(shared) else { return Step::Same };
-                let found = match mark.subject.strip_prefix("job ") {
-                    Some(job) => Some(Target::Job(job.into())),
-                    None => target("events", &mark.subject, &shared.levels),
-                };
-                return found.map_or(Step::Same, |found| Step::Open(super::of(found, &[], shared)));
-            }
+            Action::Open => return self.open(shared),
             _ => return Step::Unhandled,
         }
         Step::Changed
+    }
+
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let marks = self.shown(shared);
+        let lanes = lanes(&marks, &self.by(shared));
+        let Some((chosen, mark)) = self.chosen(&lanes) else { return Step::Same };
+        let (wide, high) = shared.body();
+        let room = usize::from(high.saturating_sub(HEAD + FOOT));
+        let line = y.checked_sub(HEAD).map(usize::from).filter(|line| *line < room);
+        let to = line.map(|line| skipped(chosen, room) + line);
+        let Some((to, lane)) = to.and_then(|to| Some((to, lanes.get(to)?))) else { return Step::Same };
+        // The name of a lane stands for what is nearest in it to what was chosen; of several in one place, for the worst.
+        let x = if x < NAME { self.column(mark, wide, shared) } else { x };
+        let far = |mark: &Mark| (self.column(mark, wide, shared).abs_diff(x), Reverse(mark.what));
+        let nearest = lane.marks.iter().enumerate().min_by_key(|(_, mark)| far(mark));
+        let Some((at, nearest)) = nearest else { return Step::Same };
+        let again = (to, *nearest) == (chosen, mark);
+        (self.lane, self.at) = (to, at);
+        if again { self.open(shared) } else { Step::Changed }
     }
 
     fn arrange(&mut self, _: &Shared) {}
@@ -275,7 +307,7 @@ impl Screen for Blast {
             return;
         };
         let room = usize::from(high.saturating_sub(HEAD + FOOT));
-        let skip = (chosen + 1).saturating_sub(room);
+        let skip = skipped(chosen, room);
         for (y, (at, lane)) in (HEAD..).zip(lanes.iter().enumerate().skip(skip).take(room)) {
             self.draw_lane(pen, y, lane, (at == chosen).then_some(mark), shared);
         }

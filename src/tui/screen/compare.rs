@@ -122,6 +122,13 @@ impl Compare {
         first..(first + room).min(self.names.len())
     }
 
+    fn open(&self, shared: &Shared) -> Step {
+        match target(self.view, &self.names[self.chosen], &shared.levels) {
+            Some(target) => Step::Open(super::of(target, &[], shared)),
+            None => Step::Same,
+        }
+    }
+
     fn scroll(&mut self, action: Action, page: usize) -> bool {
         let last = self.shown().len().saturating_sub(1);
         let to = match action {
@@ -206,16 +213,19 @@ impl Screen for Compare {
             Action::Left => self.chosen = self.chosen.saturating_sub(1),
             Action::Right => self.chosen = (self.chosen + 1).min(last),
             Action::Faults => (self.only_odd, self.scrolled) = (!self.only_odd, 0),
-            Action::Open => {
-                return match target(self.view, &self.names[self.chosen], &shared.levels) {
-                    Some(target) => Step::Open(super::of(target, &[], shared)),
-                    None => Step::Same,
-                };
-            }
+            Action::Open => return self.open(shared),
             _ if self.scroll(action, usize::from(shared.body().1.saturating_sub(HEAD)).max(1)) => {}
             _ => return Step::Unhandled,
         }
         Step::Changed
+    }
+
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let wide = shared.body().0;
+        let column = x.checked_sub(NAME).filter(|_| y > 0).map(|x| usize::from(x / self.wide(wide)));
+        let Some(thing) = column.and_then(|column| self.columns(wide).nth(column)) else { return Step::Same };
+        let was = std::mem::replace(&mut self.chosen, thing);
+        if was == thing { self.open(shared) } else { Step::Changed }
     }
 
     fn arrange(&mut self, _: &Shared) {}

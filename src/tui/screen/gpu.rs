@@ -89,6 +89,20 @@ impl Gpu {
         if self.focus == Focus::Events { &mut self.events } else { &mut self.processes }
     }
 
+    /// Cells of the table that the cursor is in.
+    fn wide(&self, shared: &Shared) -> u16 {
+        let layout = Layout::of(shared.body());
+        if self.focus == Focus::Events { layout.events.width } else { layout.processes.width }
+    }
+
+    fn open(&self, shared: &Shared) -> Step {
+        let id = self.processes.list.selected_id().filter(|_| self.focus == Focus::Processes);
+        match id.and_then(|id| target("processes", id, &shared.levels)) {
+            Some(Target::Process(node, pid)) => Step::Open(super::of(Target::Process(node, pid), &[], shared)),
+            _ => Step::Same,
+        }
+    }
+
     fn scroll(&mut self, action: Action) -> bool {
         let last = sheet::lines(self.facts.as_ref()).saturating_sub(1);
         self.scrolled = match action {
@@ -271,17 +285,23 @@ impl Screen for Gpu {
                 Step::Changed
             }
             _ if self.focus == Focus::Metrics && self.scroll(action) => Step::Changed,
-            Action::Open if self.focus == Focus::Processes => {
-                let id = self.processes.list.selected_id();
-                match id.and_then(|id| target("processes", id, &shared.levels)) {
-                    Some(Target::Process(node, pid)) => Step::Open(super::of(Target::Process(node, pid), &[], shared)),
-                    _ => Step::Same,
-                }
+            Action::Open => self.open(shared),
+            _ => {
+                let wide = self.wide(shared);
+                if self.focused().act(action, wide) { Step::Changed } else { Step::Unhandled }
             }
-            Action::Open => Step::Same,
-            _ if self.focused().act(action, shared.size.0) => Step::Changed,
-            _ => Step::Unhandled,
         }
+    }
+
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let Layout { metrics, processes, events, .. } = Layout::of(shared.body());
+        let panels = [(Focus::Processes, processes), (Focus::Events, events), (Focus::Metrics, metrics)];
+        let clicked = panels.into_iter().find(|(_, area)| area.contains((x, y).into()));
+        let Some((focus, area)) = clicked else { return Step::Same };
+        let was = std::mem::replace(&mut self.focus, focus);
+        let is_row = focus != Focus::Metrics && y > area.y && self.focused().list.total() > 0;
+        let again = is_row && self.focused().click((x - area.x, y - area.y - 1), area.width);
+        if again && was == focus { self.open(shared) } else { Step::Changed }
     }
 
     fn arrange(&mut self, shared: &Shared) {
@@ -326,7 +346,8 @@ impl Screen for Gpu {
     }
 
     fn letter(&mut self, letter: Option<char>, shared: &Shared) -> Step {
-        self.focused().letter(letter, shared.size.0);
+        let wide = self.wide(shared);
+        self.focused().letter(letter, wide);
         Step::Changed
     }
 

@@ -232,6 +232,11 @@ impl Screen for Job {
         self.gpus.act(action, shared)
     }
 
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let above = HEAD + self.timeline.height(shared.body());
+        y.checked_sub(above).map_or(Step::Same, |y| self.gpus.click((x, y), shared))
+    }
+
     fn arrange(&mut self, shared: &Shared) {
         let above = HEAD + self.timeline.height(shared.body());
         self.gpus.arrange_in(shared.body().1.saturating_sub(above));

@@ -4,6 +4,10 @@
 mod facts;
 mod layout;
 
+use std::ops::Range;
+
+use ratatui::layout::Rect;
+
 use super::{Asked, Screen, Step, ledger::Ledger, replace_series, replace_table, table::TableScreen};
 use crate::{
     model::{
@@ -14,7 +18,7 @@ use crate::{
     tui::{
         action::Action,
         ask::quoted,
-        draw::{Pen, bar::block, chart::Chart, rows::SPARK},
+        draw::{Pen, bar::block, chart::Chart, rows::SPARK, width},
         past,
         shared::Shared,
         theme::Role,
@@ -159,18 +163,38 @@ impl Node {
         }
     }
 
+    /// Cells of the panel that the cursor is in.
+    fn wide(&self, shared: &Shared) -> u16 {
+        let its = |(place, area): &(Place, Rect)| {
+            matches!(place, Place::Panel(panel, _) if *panel == self.focus).then_some(area.width)
+        };
+        self.layout.places().iter().find_map(its).unwrap_or(shared.size.0)
+    }
+
+    fn title(&self, panel: Panel) -> String {
+        match self.panel(panel).list.total() {
+            0 => panel.title().to_owned(),
+            n => format!("{} {n}", panel.title()),
+        }
+    }
+
+    /// The tables that have no room, as the title of the one that has names them: where, and in which words.
+    fn tabs(&self, panel: Panel) -> impl Iterator<Item = (Panel, Range<u16>, String)> {
+        let mut end = width(&self.title(panel)) + 3;
+        Panel::ALL.into_iter().filter(move |other| *other != panel && *other != Panel::Gpus).map(move |other| {
+            let words = format!("│ {} ", self.title(other).to_lowercase());
+            let from = end;
+            end += width(&words);
+            (other, from..end, words)
+        })
+    }
+
     fn draw_panel(&self, pen: &mut Pen<'_>, panel: Panel, tabs: bool, shared: &Shared) {
         let focused = panel == self.focus;
         let ledger = self.panel(panel);
-        let count = |p: Panel| match self.panel(p).list.total() {
-            0 => p.title().to_owned(),
-            n => format!("{} {n}", p.title()),
-        };
-        let mut x = pen.rule(0, &count(panel), focused);
-        if tabs {
-            for other in Panel::ALL.into_iter().filter(|p| *p != panel && *p != Panel::Gpus) {
-                x = pen.text(x, 0, &format!("│ {} ", count(other).to_lowercase()), Role::Faint);
-            }
+        pen.rule(0, &self.title(panel), focused);
+        for (_, at, words) in self.tabs(panel).filter(|_| tabs) {
+            pen.text(at.start, 0, &words, Role::Faint);
         }
         let (wide, high) = (pen.width(), pen.height());
         let mut body = pen.part(0, 1, wide, high.saturating_sub(1));
@@ -306,10 +330,32 @@ impl Screen for Node {
             Action::Open => return self.open(shared),
             Action::NextPanel | Action::Right => self.move_focus(false),
             Action::PreviousPanel | Action::Left => self.move_focus(true),
-            _ => return if self.step(action, shared.size.0) { Step::Changed } else { Step::Unhandled },
+            _ => {
+                let wide = self.wide(shared);
+                return if self.step(action, wide) { Step::Changed } else { Step::Unhandled };
+            }
         }
         self.arrange(shared);
         Step::Changed
+    }
+
+    fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
+        let panel = |(place, area): &(Place, Rect)| match place {
+            Place::Panel(panel, tabs) if area.contains((x, y).into()) => Some((*panel, *tabs, *area)),
+            _ => None,
+        };
+        let Some((panel, tabs, area)) = self.layout.places().iter().find_map(panel) else { return Step::Same };
+        let (x, y) = (x - area.x, y - area.y);
+        let named = self.tabs(panel).find(|(_, at, _)| tabs && y == 0 && at.contains(&x));
+        let to = named.map_or(panel, |(other, ..)| other);
+        if self.panel(to).list.total() == 0 {
+            return Step::Same;
+        }
+        let was = std::mem::replace(&mut self.focus, to);
+        self.chosen = true;
+        let again = y > 0 && self.focused().click((x, y - 1), area.width);
+        self.arrange(shared);
+        if again && was == to { self.open(shared) } else { Step::Changed }
     }
 
     fn arrange(&mut self, shared: &Shared) {
@@ -363,7 +409,8 @@ impl Screen for Node {
     }
 
     fn letter(&mut self, letter: Option<char>, shared: &Shared) -> Step {
-        self.focused().letter(letter, shared.size.0);
+        let wide = self.wide(shared);
+        self.focused().letter(letter, wide);
         Step::Changed
     }
 
