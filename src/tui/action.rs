@@ -48,7 +48,7 @@ actions! {
     PreviousPanel "previous-panel" "panel" "P", "Moves to the panel before.";
     Filter "filter" "filter" "/", "Shows only rows that a word or a condition fits: gpu01, temp > 85 and util < 5.";
     Command "command" "go" ":", "Goes to a view or runs a command: gpus where xid != none, theme light.";
-    Faults "faults" "faults" "!", "Narrows the view to what is faulty; again shows everything.";
+    Faults "faults" "faults" "!", "Narrows a table to its faults, and back; of one thing, shows its open incidents.";
     SortBy "sort-by" "sort" "s", "Sorts by the column whose underlined letter is pressed next; again reverses.";
     SortLeft "sort-left" "sort ←" "<", "Moves the sort one column to the left.";
     SortRight "sort-right" "sort →" ">", "Moves the sort one column to the right.";

@@ -23,7 +23,15 @@ use crate::{
         series::Series,
         table::Table,
     },
-    tui::{action::Action, ask::Ask, draw::Pen, habits::Habit, orders::Commands, shared::Shared, views::Target},
+    tui::{
+        action::Action,
+        ask::{Ask, quoted},
+        draw::Pen,
+        habits::Habit,
+        orders::Commands,
+        shared::Shared,
+        views::Target,
+    },
 };
 
 /// One question of a screen.
@@ -193,6 +201,19 @@ pub(crate) fn of(target: Target, scope: &[String], shared: &Shared) -> Box<dyn S
         Target::Incident(id) => Box::new(incident::Incident::new(&id)),
         Target::Place(level, place) => Box::new(table::TableScreen::inside(&level, &place, scope, shared)),
     }
+}
+
+/// The open incidents of what one thing's screen is of; a process has those of its node.
+fn troubles(of: Target, shared: &Shared) -> Step {
+    let is = |key: &str, value: &str| format!("{key} = {}", quoted(value));
+    let scope = match of {
+        Target::Node(node) | Target::Process(node, _) => vec![is("node", &node)],
+        Target::Gpu(node, index) => vec![is("node", &node), is("index", &index)],
+        Target::Job(job) => vec![is("job", &job)],
+        Target::Place(level, place) => vec![is(&level, &place)],
+        Target::Jobs(..) | Target::Incident(_) => return Step::Unhandled,
+    };
+    Step::Open(Box::new(table::TableScreen::faulty("incidents", &scope, shared)))
 }
 
 /// Puts a new answer in the old one's place. Says whether it differs.

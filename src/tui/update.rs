@@ -227,10 +227,14 @@ impl App {
     fn on_screen(&mut self, action: Action) -> bool {
         let (screen, shared) = self.screen_mut();
         let step = screen.act(action, shared);
-        if let Step::Unhandled = step
-            && matches!(action, Action::Faults | Action::SortBy | Action::Metric)
-        {
-            self.say(format!("nothing to {} here", action.row().hint));
+        let lacks = match action {
+            Action::Faults => Some("nothing here can be faulty"),
+            Action::SortBy => Some("nothing to sort here"),
+            Action::Metric | Action::MetricBack => Some("nothing to colour here"),
+            _ => None,
+        };
+        if let (Step::Unhandled, Some(words)) = (&step, lacks) {
+            self.say(words);
             return true;
         }
         self.take(step)

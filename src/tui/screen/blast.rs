@@ -52,6 +52,8 @@ pub(crate) struct Blast {
     lane: usize,
     /// The chosen mark of the chosen lane.
     at: usize,
+    /// Whether drains and ends of jobs, which are no faults, are left out.
+    only_faults: bool,
     /// The hub's time of the newest answer.
     now: Time,
 }
@@ -59,7 +61,16 @@ pub(crate) struct Blast {
 impl Blast {
     /// The screen as it begins: by what happened.
     pub(crate) fn new(shared: &Shared) -> Blast {
-        Blast { marks: Default::default(), trouble: None, has_domains: false, by: 0, lane: 0, at: 0, now: shared.now }
+        Blast {
+            marks: Default::default(),
+            trouble: None,
+            has_domains: false,
+            by: 0,
+            lane: 0,
+            at: 0,
+            only_faults: false,
+            now: shared.now,
+        }
     }
 
     fn ways(&self, shared: &Shared) -> Vec<By> {
@@ -81,7 +92,9 @@ impl Blast {
     /// Those of the span that is shown.
     fn shown(&self, shared: &Shared) -> Vec<Mark> {
         let (from, until) = (self.until(shared) - shared.span(), shared.then);
-        let is_shown = |mark: &&Mark| mark.time >= from && until.is_none_or(|until| mark.time <= until);
+        let is_wanted = |mark: &Mark| !self.only_faults || mark.what.look().2 != Health::Fine;
+        let is_shown =
+            |mark: &&Mark| mark.time >= from && until.is_none_or(|until| mark.time <= until) && is_wanted(mark);
         self.marks.iter().flatten().filter(is_shown).cloned().collect()
     }
 
@@ -256,6 +269,7 @@ impl Screen for Blast {
             Action::Metric => (self.by, self.lane, self.at) = ((self.by + 1) % ways, 0, 0),
             Action::MetricBack => (self.by, self.lane, self.at) = ((self.by + ways - 1) % ways, 0, 0),
             Action::Open => return self.open(shared),
+            Action::Faults => (self.only_faults, self.lane, self.at) = (!self.only_faults, 0, 0),
             _ => return Step::Unhandled,
         }
         Step::Changed
@@ -290,6 +304,9 @@ impl Screen for Blast {
         let mut x = pen.text(1, 0, "WHAT HAPPENED", Role::PanelTitle);
         let words = format!("· {} in {} · by {}", grouped(marks.len() as i64), shared.span_words(), by.word());
         x = pen.text(x + 1, 0, &cut_end(&words, wide.saturating_sub(x + 2)), Role::Dim) + 2;
+        if self.only_faults {
+            x = pen.text(x - 1, 0, &cut_end("▲ faults only", wide.saturating_sub(x)), Role::Warn) + 2;
+        }
         for what in What::ALL {
             let (letter, word, health) = what.look();
             if x + width(word) + 4 < wide {
@@ -326,6 +343,7 @@ impl Screen for Blast {
             Action::Back,
             Action::Right,
             Action::Metric,
+            Action::Faults,
             Action::ZoomIn,
             Action::ZoomOut,
             Action::Command,

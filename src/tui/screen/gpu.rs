@@ -286,6 +286,7 @@ impl Screen for Gpu {
             }
             _ if self.focus == Focus::Metrics && self.scroll(action) => Step::Changed,
             Action::Open => self.open(shared),
+            Action::Faults => super::troubles(Target::Gpu(self.node.clone(), self.index.clone()), shared),
             _ => {
                 let wide = self.wide(shared);
                 if self.focused().act(action, wide) { Step::Changed } else { Step::Unhandled }
@@ -328,6 +329,7 @@ impl Screen for Gpu {
             Action::Open,
             Action::Back,
             Action::NextPanel,
+            Action::Faults,
             Action::ZoomIn,
             Action::ZoomOut,
             Action::Command,

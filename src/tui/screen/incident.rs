@@ -180,6 +180,11 @@ impl Screen for Incident {
                 Some(target) => Step::Open(super::of(target, &[], shared)),
                 None => Step::Same,
             },
+            // What else is wrong with what it is about.
+            Action::Faults => match self.target() {
+                Some(target) => super::troubles(target, shared),
+                None => Step::Unhandled,
+            },
             _ => Step::Unhandled,
         }
     }

@@ -22,7 +22,7 @@ use crate::{
         past,
         shared::Shared,
         theme::Role,
-        views::target,
+        views::{Target, target},
     },
 };
 use layout::{Layout, Place};
@@ -158,7 +158,7 @@ impl Node {
         let ledger = self.panel(self.focus);
         let Some(id) = ledger.list.selected_id() else { return Step::Same };
         match target(&ledger.ask.view, id, &shared.levels) {
-            Some(crate::tui::views::Target::Node(_)) | None => Step::Same,
+            Some(Target::Node(_)) | None => Step::Same,
             Some(target) => Step::Open(super::of(target, &[], shared)),
         }
     }
@@ -328,6 +328,7 @@ impl Screen for Node {
     fn act(&mut self, action: Action, shared: &Shared) -> Step {
         match action {
             Action::Open => return self.open(shared),
+            Action::Faults => return super::troubles(Target::Node(self.name.clone()), shared),
             Action::NextPanel | Action::Right => self.move_focus(false),
             Action::PreviousPanel | Action::Left => self.move_focus(true),
             _ => {
@@ -388,6 +389,7 @@ impl Screen for Node {
             Action::Open,
             Action::Back,
             Action::NextPanel,
+            Action::Faults,
             Action::SortBy,
             Action::ZoomOut,
             Action::Command,

@@ -292,7 +292,7 @@ impl Screen for Overview {
             Action::Metric => self.grid.next_metric(false, shared),
             Action::MetricBack => self.grid.next_metric(true, shared),
             Action::Faults => {
-                let table = super::table::TableScreen::faulty(&self.inside.conditions, shared);
+                let table = super::table::TableScreen::faulty("nodes", &self.inside.conditions, shared);
                 return Step::Open(Box::new(table));
             }
             _ if self.in_problems => return Step::when(self.problems.act(action)),

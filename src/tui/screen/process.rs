@@ -14,6 +14,7 @@ use crate::{
         past,
         shared::Shared,
         theme::Role,
+        views::Target,
     },
 };
 
@@ -53,8 +54,11 @@ impl Screen for Process {
         })
     }
 
-    fn act(&mut self, _: Action, _: &Shared) -> Step {
-        Step::Unhandled
+    fn act(&mut self, action: Action, shared: &Shared) -> Step {
+        match action {
+            Action::Faults => super::troubles(Target::Process(self.node.clone(), self.pid.clone()), shared),
+            _ => Step::Unhandled,
+        }
     }
 
     fn arrange(&mut self, _: &Shared) {}

@@ -122,9 +122,9 @@ impl TableScreen {
         Self::new(ask, shared)
     }
 
-    /// The faulty nodes of a place that these conditions describe; none for the whole fleet.
-    pub(crate) fn faulty(scope: &[String], shared: &Shared) -> Self {
-        let mut screen = Self::view_of("nodes", shared);
+    /// The faulty rows of a view that these conditions describe; none for those of the whole fleet.
+    pub(crate) fn faulty(view: &str, scope: &[String], shared: &Shared) -> Self {
+        let mut screen = Self::view_of(view, shared);
         screen.ledger.ask.scope = scope.to_vec();
         screen.toggle_faults(shared);
         screen
@@ -182,7 +182,7 @@ impl TableScreen {
             part(Role::Dim, &format!("· {scope}"));
         }
         if ask.faults.is_some() {
-            part(Role::Warn, "▲ faulty only");
+            part(Role::Warn, &format!("▲ {} only", self.faulty_word()));
         }
         if !ask.filter.is_empty() {
             part(Role::Dim, "· where");
@@ -210,6 +210,11 @@ impl TableScreen {
         if let Some(id) = self.ledger.list.strayed() {
             part(Role::Warn, &format!("· {id} has moved out of these rows"));
         }
+    }
+
+    /// What is left of the view while only faults are wanted.
+    fn faulty_word(&self) -> &'static str {
+        if self.ledger.ask.view == "incidents" { "open" } else { "faulty" }
     }
 
     /// Which rows of how many, at the right; says where it begins.
@@ -243,7 +248,7 @@ impl TableScreen {
         }
         let ask = &self.ledger.ask;
         let words = match (ask.faults.is_some(), ask.filter.is_empty()) {
-            (true, true) => format!("● no faulty {}", ask.view),
+            (true, true) => format!("● no {} {}", self.faulty_word(), ask.view),
             (_, false) => format!("no {} where {}", ask.view, ask.filter),
             (false, true) => format!("no {}", ask.view),
         };

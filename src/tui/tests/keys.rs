@@ -275,35 +275,6 @@ fn tab_completes_a_command() {
 }
 
 #[test]
-fn exclamation_narrows_to_faults_and_shows_all_again() {
-    let mut stage = stage();
-    stage.press("3 !");
-    assert!(stage.screen().contains("faulty only"));
-    assert!(stage.screen().contains("XID 79") && stage.screen().contains("hw thermal"));
-    stage.press("!");
-    assert!(stage.screen().contains("of 2,048"));
-    stage.press("1 !");
-    assert_eq!(trail(&stage), "overview › nodes");
-    assert!(stage.screen().contains("a disk is 98 % full"));
-    stage.press(": m e t r i c s enter !");
-    assert!(stage.app.notice().unwrap().contains("no faults"));
-}
-
-#[test]
-fn exclamation_in_a_place_keeps_to_the_place() {
-    // Too many nodes for the grid: its cells are places, and the first is entered.
-    let mut stage = Stage::new(9600, 1, SIZE);
-    stage.press("enter");
-    let place = stage.app.crumbs()[1].clone();
-    stage.press("!");
-    assert_eq!(trail(&stage), format!("overview › {place} › nodes"));
-    let asks = |question: &crate::model::question::Question| {
-        question.query.starts_with("nodes where ") && question.query.contains(&place)
-    };
-    assert!(stage.app.questions().iter().any(asks), "{:?}", stage.app.questions());
-}
-
-#[test]
 fn marks_are_copied_as_a_hostlist() {
     let mut stage = stage();
     stage.press("2 <");
@@ -404,7 +375,14 @@ fn redraw_and_suspend_are_left_to_the_loop() {
 
 #[test]
 fn no_action_is_without_a_key_that_a_test_presses() {
-    let here = [include_str!("copies.rs"), include_str!("keys.rs"), include_str!("looks.rs")].concat();
+    let here = [
+        include_str!("copies.rs"),
+        include_str!("faults.rs"),
+        include_str!("keys.rs"),
+        include_str!("looks.rs"),
+        include_str!("saved.rs"),
+    ]
+    .concat();
     let pressed: Vec<&str> = here.split('"').flat_map(|part| part.split(' ')).collect();
     for row in ACTIONS.iter().filter(|row| !Action::VIEWS.contains(&row.action) && !Action::SAVED.contains(&row.action))
     {

@@ -42,6 +42,8 @@ impl Hub {
             ("incident.stage", text("open")),
             ("incident.subject", text(subject)),
             ("incident.hosts", text(hosts)),
+            ("node", text(hosts)),
+            ("index", gpu(subject.split_once(':').map_or("", |(_, index)| index))),
             ("incident.rule", text(rule)),
             ("incident.reason", text(reason)),
             ("incident.since", text((self.now - std::time::Duration::from_secs_f64(seconds)).to_string())),
