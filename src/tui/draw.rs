@@ -165,6 +165,8 @@ pub(crate) fn cut_middle(name: &str, room: u16) -> String {
     let tail = (room - 1) / 2;
     let head = take_cells(name.chars(), room - 1 - tail);
     let back: String = take_cells(name.chars().rev(), tail).chars().rev().collect();
+    // An accent without its letter would stand on the dots.
+    let back = back.trim_start_matches(|c: char| width(c.encode_utf8(&mut [0; 4])) == 0);
     format!("{head}…{back}")
 }
 
@@ -197,6 +199,7 @@ mod tests {
         check("gpu017", 6, "gpu017", "gpu017");
         check("aws-use1-gpu0421", 9, "aws-use1…", "aws-…0421");
         check("日本語日本語", 7, "日本語…", "日…語");
+        check("e\u{301}a\u{301}i\u{301}o\u{301}u\u{301}", 4, "e\u{301}a\u{301}i\u{301}…", "e\u{301}a\u{301}…u\u{301}");
         check("gpu017", 1, "…", "…");
         check("gpu017", 0, "", "");
     }
