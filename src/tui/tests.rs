@@ -7,6 +7,7 @@ mod incidents;
 mod keys;
 mod looks;
 mod mouse;
+mod palette;
 mod saved;
 mod screens;
 
@@ -111,7 +112,9 @@ impl Stage {
     fn press(&mut self, keys: &str) -> Effects {
         let mut effects = Effects::default();
         for key in keys.split(' ') {
-            let (control, name) = key.strip_prefix("ctrl-").map_or((false, key), |name| (true, name));
+            let held = [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT)];
+            let held = held.into_iter().find_map(|(word, it)| Some((key.strip_prefix(word)?, it)));
+            let (name, modifiers) = held.unwrap_or((key, KeyModifiers::NONE));
             let mut chars = name.chars();
             let code = match (name, chars.next(), chars.next()) {
                 ("space", ..) => KeyCode::Char(' '),
@@ -126,7 +129,6 @@ impl Stage {
                 (_, Some(c), None) => KeyCode::Char(c),
                 _ => panic!("no key is called {name}"),
             };
-            let modifiers = if control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
             effects.add(self.app.update(Input::Key(KeyEvent::new(code, modifiers)), self.hub.now));
             self.settle();
         }

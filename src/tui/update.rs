@@ -331,7 +331,8 @@ impl App {
 
     fn typed(&mut self, key: KeyEvent) -> Effects {
         let Some(prompt) = &mut self.prompt else { return Effects::default() };
-        match prompt.press(key, &self.commands) {
+        let before: &[String] = if prompt.kind == Kind::Command { &self.commands } else { &[] };
+        match prompt.press(key, before) {
             Typed::Edited => self.live(),
             Typed::Moved => {}
             Typed::Complete => self.complete(),

@@ -1,0 +1,91 @@
+//! What is typed after `:`, letter by letter, and what comes of it.
+
+use super::*;
+use crate::{
+    model::incident::{Remark, Verb},
+    tui::theme::Theme,
+};
+
+fn stage() -> Stage {
+    Stage::new(256, 8, (120, 40))
+}
+
+fn trail(stage: &Stage) -> String {
+    stage.app.crumbs().join(" › ")
+}
+
+fn run(stage: &mut Stage, line: &str) -> Effects {
+    stage.write(line);
+    assert_eq!(stage.app.prompt().map(|prompt| format!(":{}", prompt.text())).as_deref(), Some(line));
+    let effects = stage.press("enter");
+    assert!(stage.app.prompt().is_none(), "{line}: {}", stage.screen());
+    effects
+}
+
+#[test]
+fn a_query_goes_to_its_table() {
+    let mut stage = stage();
+    run(&mut stage, ":gpus where xid != none");
+    assert_eq!(trail(&stage), "gpus");
+    let screen = stage.screen();
+    assert!(screen.contains("· where xid != none"), "{screen}");
+    let rows = screen.lines().skip(4).filter(|line| line.contains("gpu")).count();
+    assert!(screen.contains("gpu017 ") && screen.contains("gpu150 ") && rows == 2, "{screen}");
+    run(&mut stage, ":sort -power");
+    assert!(stage.app.questions().iter().any(|it| it.query.contains(" sort -power ")), "{:?}", stage.app.questions());
+    assert!(stage.screen().contains("POWER▾"), "{}", stage.screen());
+    run(&mut stage, ":node gpu042");
+    assert_eq!(trail(&stage), "gpus › gpu042");
+}
+
+#[test]
+fn a_theme_is_put_on() {
+    let mut stage = stage();
+    run(&mut stage, ":theme nord");
+    let nord = Theme::load("nord", &[], Depth::True).unwrap();
+    assert_eq!(stage.app.shared().look.theme, nord);
+    run(&mut stage, ":theme nrod");
+    assert_eq!(stage.app.shared().look.theme, nord, "one that is not there changes nothing");
+    assert!(stage.app.notice().is_some_and(|notice| notice.contains("nrod")), "{:?}", stage.app.notice());
+}
+
+#[test]
+fn an_incident_is_taken_note_of_with_a_word() {
+    let mut stage = stage();
+    let effects = run(&mut stage, ":ack 7 waiting for RMA");
+    let text = "waiting for RMA".to_owned();
+    assert_eq!(effects.say, Some(Remark { incident: 7, verb: Verb::Acknowledge, text, by: "u1042".into() }));
+}
+
+#[test]
+fn another_time_is_gone_to_by_the_clock_and_by_how_long_ago() {
+    let mut stage = stage();
+    let banner = |stage: &Stage| stage.screen().lines().nth(1).unwrap_or_default().trim().to_owned();
+    run(&mut stage, ":when 14:02");
+    assert!(banner(&stage).starts_with("AS OF 2026-11-23 14:02:00, 2m31s ago"), "{}", banner(&stage));
+    run(&mut stage, ":when -20m");
+    assert!(banner(&stage).starts_with("AS OF 2026-11-23 13:52:31, 12m00s ago"), "{}", banner(&stage));
+    assert_eq!(stage.app.notice(), Some("history reaches back 12m00s only"));
+}
+
+#[test]
+fn what_was_typed_before_comes_back() {
+    let mut stage = stage();
+    run(&mut stage, ":gpus where temp > 80");
+    run(&mut stage, ":theme light");
+    let typed = |stage: &Stage| stage.app.prompt().map(|prompt| prompt.text().to_owned()).unwrap_or_default();
+    for (keys, expected) in [
+        (": up", "theme light"),
+        ("up", "gpus where temp > 80"),
+        ("down", "theme light"),
+        ("down", ""),
+        ("up", "theme light"),
+    ] {
+        stage.press(keys);
+        assert_eq!(typed(&stage), expected, "{keys}");
+    }
+    stage.press("up enter");
+    assert_eq!(trail(&stage), "gpus");
+    stage.press("/ up");
+    assert_eq!(typed(&stage), "temp > 80", "a command is no filter");
+}
