@@ -176,7 +176,7 @@ fn full(view: &str, key: &str) -> String {
         "nics" => ["nic", "node"],
         "cores" => ["core", "node"],
         "mounts" => ["mount", "node"],
-        "jobs" | "users" => ["job", "gpu"],
+        "jobs" | "users" | "accounts" | "partitions" => ["job", "gpu"],
         "energy" => ["energy", "node"],
         "incidents" => ["incident", "node"],
         "rules" => ["rule", "node"],

@@ -45,6 +45,30 @@ fn an_incident_shows_its_subject_beside_its_peers() {
 }
 
 #[test]
+fn events_are_marked_under_the_graphs_where_they_happened() {
+    let mut stage = Stage::new(256, 8, (200, 50));
+    stage.press(": i n c i d e n t s enter j enter");
+    assert_eq!(stage.app.screen().subject().as_deref(), Some("gpu017:3"));
+    // The graphs stand at the right half.
+    let marks = |stage: &Stage| -> Vec<usize> {
+        let screen = stage.screen();
+        let marked = screen.lines().filter_map(|line| line.chars().collect::<Vec<_>>().iter().rposition(|c| *c == '✖'));
+        marked.filter(|at| *at > 100).collect()
+    };
+    assert_eq!(marks(&stage), [0; 0], "its XID was before all that is shown");
+    stage.press("-");
+    let near = marks(&stage);
+    assert!(
+        near.len() == 4 && near.iter().all(|at| at.abs_diff(near[0]) < 3),
+        "one under each graph: {}",
+        stage.screen()
+    );
+    stage.press("-");
+    let far = marks(&stage);
+    assert!(far.len() == 4 && far[0] > near[0], "in an hour it was later: {}", stage.screen());
+}
+
+#[test]
 fn commands_say_something_of_an_incident() {
     let mut stage = stage();
     stage.press(":");

@@ -299,6 +299,12 @@ fn a_frozen_screen_stands_still() {
     assert!(before.contains("FROZEN"));
     assert!(stage.app.questions().is_empty(), "nothing is asked for what stands still");
     assert!(!stage.second());
+    stage.hub.now = Time::from_millis(stage.hub.now.as_millis() + 64_000);
+    stage.app.update(Input::Tick, stage.hub.now);
+    let after = stage.screen();
+    let body = |screen: &str| screen.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(body(&after), body(&before));
+    assert!(before.contains("FROZEN for 0.0s") && after.contains("FROZEN for 1m05s"), "{before}\n{after}");
     stage.press("2");
     assert!(stage.screen().contains("gpu001"), "a screen that was never filled is filled once");
     assert!(stage.app.questions().is_empty());
@@ -363,6 +369,26 @@ fn help_lists_every_action() {
     }
     stage.press("esc");
     assert_eq!(trail(&stage), "overview");
+}
+
+#[test]
+fn another_key_acts_and_is_shown_where_keys_are_told() {
+    let keys = [("faults", "x"), ("help", "H")].map(|(name, keys)| (name.to_owned(), keys.to_owned())).into();
+    let mut stage = Stage::with(Settings { keys, ..settings() }, 256, 8, (200, 80));
+    stage.press("3");
+    let footer = stage.screen().lines().last().unwrap_or_default().to_owned();
+    assert!(footer.contains(" x faults ") && footer.ends_with("H all keys"), "{footer}");
+    stage.press("! ?");
+    assert!(trail(&stage) == "gpus" && !stage.screen().contains("faulty only"), "{}", stage.screen());
+    stage.press("x");
+    assert!(stage.screen().contains("faulty only"), "{}", stage.screen());
+    stage.press("H");
+    assert_eq!(trail(&stage), "gpus › keys");
+    let screen = stage.screen();
+    let told =
+        |row: &str| screen.lines().find(|line| line.ends_with(row)).and_then(|line| line.split_whitespace().next());
+    assert_eq!(told(Action::Faults.row().help), Some("x"), "{screen}");
+    assert_eq!(told(Action::Help.row().help), Some("H"), "{screen}");
 }
 
 #[test]

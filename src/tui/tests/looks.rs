@@ -93,6 +93,17 @@ fn what_broke_first_is_in_the_first_lane() {
 }
 
 #[test]
+fn what_broke_is_told_apart_by_the_domains_that_nodes_say() {
+    let mut stage = stage();
+    stage.press("b - - - M");
+    let screen = stage.screen();
+    assert!(screen.contains(" by domain "), "{screen}");
+    let lanes = screen.lines().skip(4).map_while(|line| line.split_whitespace().next());
+    // Each has sixteen nodes: those of gpu017, gpu099, gpu200, gpu150, and gpu042 with gpu043.
+    assert_eq!(lanes.collect::<Vec<_>>(), ["d02", "d07", "d13", "d10", "d03"], "{screen}");
+}
+
+#[test]
 fn in_the_past_nothing_of_now_is_shown() {
     let mut stage = stage();
     let header = |stage: &Stage| stage.screen().lines().next().unwrap_or_default().to_owned();

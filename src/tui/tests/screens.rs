@@ -8,7 +8,10 @@ use ratatui::{
 };
 
 use super::*;
-use crate::tui::Still;
+use crate::{
+    model::{question::Answer, table::Cell},
+    tui::Still,
+};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
 
@@ -28,6 +31,14 @@ fn overview() {
 }
 
 #[test]
+fn overview_and_nodes_on_a_middling_screen() {
+    let mut stage = Stage::new(256, 8, (120, 40));
+    insta::assert_snapshot!("overview-120x40", stage.screen());
+    stage.press("2 j");
+    insta::assert_snapshot!("nodes-120x40", stage.screen());
+}
+
+#[test]
 fn overview_by_utilisation() {
     check("overview-util", 256, 8, "m l l j");
 }
@@ -40,6 +51,11 @@ fn nodes() {
 #[test]
 fn nodes_about_to_be_sorted() {
     check("nodes-sort", 256, 8, "2 s");
+}
+
+#[test]
+fn gpus() {
+    check("gpus", 256, 8, "3 j");
 }
 
 #[test]
@@ -65,6 +81,16 @@ fn a_job_that_has_ended() {
 #[test]
 fn users() {
     check("users", 256, 8, ": u s e r s enter");
+}
+
+#[test]
+fn accounts() {
+    check("accounts", 256, 8, ": a c c o u n t s enter");
+}
+
+#[test]
+fn partitions() {
+    check("partitions", 256, 8, ": p a r t i t i o n s enter");
 }
 
 #[test]
@@ -125,6 +151,36 @@ fn comparison() {
 #[test]
 fn process() {
     check("process", 256, 8, "3 enter enter");
+}
+
+#[test]
+fn processes() {
+    check("processes", 256, 8, "6");
+}
+
+#[test]
+fn nics() {
+    check("nics", 256, 8, "7");
+}
+
+#[test]
+fn mounts() {
+    check("mounts", 256, 8, "9");
+}
+
+#[test]
+fn frozen() {
+    check("frozen", 256, 8, "2 Z");
+}
+
+#[test]
+fn as_of_another_time() {
+    check("as-of", 256, 8, "2 - {");
+}
+
+#[test]
+fn a_filter_that_is_complained_of() {
+    check("complaint", 256, 8, "2 / t m e p space > space 8 5");
 }
 
 #[test]
@@ -251,7 +307,17 @@ fn every_screen_draws_at_every_size() {
         (40, 2, "2 space space c"),
         (40, 2, "3 ctrl-w"),
         (256, 2, "b"),
+        (256, 2, ": i n c i d e n t s enter"),
         (256, 2, ": i n c i d e n t s enter enter"),
+        (40, 2, "4 enter"),
+        (40, 2, "4 G enter"),
+        (40, 2, ": b e n c h enter"),
+        (40, 2, ": r u l e s enter"),
+        (40, 2, ": u s e r s enter"),
+        (40, 2, ": a c c o u n t s enter"),
+        (40, 2, ": p a r t i t i o n s enter"),
+        (40, 2, ": e n e r g y enter"),
+        (40, 2, "8"),
         (40, 2, "3 enter"),
         (40, 2, "3 enter enter"),
         (40, 2, "2 ?"),
@@ -319,6 +385,25 @@ fn wide_characters_keep_the_columns_in_line() {
     let other = screen.lines().find(|line| line.contains("systemd-journald")).unwrap();
     let at = |line: &str, name: &str| unicode_width::UnicodeWidthStr::width(&line[..line.find(name).unwrap()]);
     assert_eq!(at(line, "日本語の名前"), at(other, "systemd-journald"));
+}
+
+#[test]
+fn combining_characters_keep_the_columns_in_line() {
+    let mut stage = Stage::new(1, 0, (100, 40));
+    let question = stage.app.questions().into_iter().find(|it| it.query.starts_with("processes ")).unwrap();
+    let mut reply = stage.hub.answer(&question);
+    let Ok(Answer::Table(table)) = &mut reply.answer else { panic!("{reply:?}") };
+    let (user, name) = (table.column("proc.user").unwrap(), table.column("proc.name").unwrap());
+    table.rows[1].cells[user] = Cell::Text("rene\u{301}".into());
+    table.rows[1].cells[name] = Cell::Text("e\u{301}tude".into());
+    stage.app.update(Input::News(News::Reply(Box::new(reply))), stage.hub.now);
+    let screen = stage.screen();
+    let at = |name: &str| {
+        let line = screen.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {screen}"));
+        unicode_width::UnicodeWidthStr::width(&line[..line.find(name).unwrap()])
+    };
+    assert!(screen.contains("rene\u{301} "), "{screen}");
+    assert_eq!(at("e\u{301}tude"), at("systemd-journald"), "{screen}");
 }
 
 #[test]

@@ -141,6 +141,7 @@ impl Hub {
             let rack = (node - 1) / 32;
             facts.insert("rack".into(), text(format!("r{:02}", rack + 1)));
             facts.insert("pod".into(), text(format!("p{}", rack / 4 + 1)));
+            facts.insert("domain".into(), text(format!("d{:02}", (node - 1) / 16 + 1)));
             facts.insert("region".into(), text("east"));
         }
         facts
@@ -243,7 +244,9 @@ impl Hub {
             "mounts" => all.flat_map(|n| self.mounts(n)).collect(),
             "events" => self.events(),
             "jobs" => self.jobs().into_iter().chain([self.ended_job()]).collect(),
-            "users" => self.users(),
+            "users" => self.in_common("job.user"),
+            "accounts" => self.in_common("job.account"),
+            "partitions" => self.in_common("job.partition"),
             "energy" => self.accounts(),
             "incidents" => self.incidents(),
             "rules" => Hub::rules(),

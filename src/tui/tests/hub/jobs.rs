@@ -96,10 +96,17 @@ impl Hub {
         Thing { id: ENDED.into(), state: State::Up, facts }
     }
 
-    pub(super) fn users(&self) -> Vec<Thing> {
+    /// What jobs have that have this key's value in common.
+    pub(super) fn in_common(&self, key: &str) -> Vec<Thing> {
         let jobs = self.jobs();
-        let of_user = |user: String| {
-            let is_its = |job: &&Thing| job.facts["job.user"].text() == Some(&user);
+        let mut values: Vec<&str> = Vec::new();
+        for value in jobs.iter().filter_map(|job| job.facts[key].text()) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        let of_value = |value: &str| {
+            let is_its = |job: &&Thing| job.facts[key].text() == Some(value);
             let its: Vec<&Thing> = jobs.iter().filter(is_its).collect();
             let sum = |key: &str| its.iter().filter_map(|job| job.facts.get(key)?.number()).sum::<f64>();
             let running = its.iter().filter(|job| job.facts["job.phase"].number() == Some(0.0)).count() as f64;
@@ -119,16 +126,17 @@ impl Hub {
                 ("gpu.clock.sm", mean("gpu.clock.sm")),
             ];
             let mut facts: Facts = numbers.map(|(key, value)| (key.to_owned(), Cell::Number(value))).into();
-            facts.insert("job.user".into(), text(user.clone()));
-            Thing { id: format!("job.user={user}"), state: State::Up, facts }
+            facts.insert(key.into(), text(value));
+            Thing { id: format!("{key}={value}"), state: State::Up, facts }
         };
-        (0..4).map(user).map(of_user).collect()
+        values.into_iter().map(of_value).collect()
     }
 
     /// What each user spent in two hours.
     pub(super) fn accounts(&self) -> Vec<Thing> {
         let hours = ["2026-11-23T13:00Z", "2026-11-23T14:00Z"];
-        let all = hours.into_iter().flat_map(|hour| self.users().into_iter().map(move |user| (hour, user)));
+        let all =
+            hours.into_iter().flat_map(|hour| self.in_common("job.user").into_iter().map(move |user| (hour, user)));
         let account = |(hour, user): (&str, Thing)| {
             let (name, watts) = (user.facts["job.user"].clone(), user.facts["gpu.power"].number().unwrap_or(0.0));
             let seconds = if hour == hours[0] { 3600.0 } else { 270.0 };
