@@ -239,8 +239,9 @@ impl TableScreen {
 
     /// What is to be said instead of rows.
     fn instead(&self) -> Option<(String, Role)> {
-        if let Some(objection) = self.objection.as_ref().filter(|o| o.word.is_none()) {
-            return Some((objection.message.clone(), Role::Crit));
+        if let Some(objection) = &self.objection {
+            // What is wrong with the user's own words stands in the last line, below the rows of the last good ones.
+            return objection.word.is_none().then(|| (objection.message.clone(), Role::Crit));
         }
         let Some(table) = self.ledger.list.table() else { return Some(("asking the hub …".into(), Role::Dim)) };
         if table.total > 0 {
