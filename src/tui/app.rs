@@ -437,6 +437,15 @@ impl App {
         self.prompt = Some(Prompt::new(kind, &text));
     }
 
+    /// Opens the prompt for the name to save what is on screen under. Says whether anything changed.
+    pub(super) fn open_save(&mut self) -> bool {
+        match self.screen().command() {
+            Some(_) => self.prompt = Some(Prompt::new(Kind::Command, "save ")),
+            None => self.say("nothing to save here"),
+        }
+        true
+    }
+
     /// Opens the prompt to take note of the incident under the cursor. Says whether there is one.
     pub(super) fn open_acknowledgement(&mut self) -> bool {
         let Some(id) = self.screen().incident() else {

@@ -48,8 +48,18 @@ pub(crate) struct Worded {
 }
 
 impl Ask {
+    /// All of it, as a user would write it.
+    pub(crate) fn query(&self) -> String {
+        self.told(self.limit, 0).text
+    }
+
     /// The question for `limit` rows from `offset` on.
     pub(crate) fn worded(&self, offset: u64, limit: u64) -> Worded {
+        let limit = self.limit.map_or(limit, |most| limit.min(most.saturating_sub(offset)));
+        self.told(Some(limit), offset)
+    }
+
+    fn told(&self, limit: Option<u64>, offset: u64) -> Worded {
         // Writing to a string cannot fail.
         let mut text = self.view.clone();
         let mut filter = 0..0;
@@ -80,8 +90,9 @@ impl Ask {
         if !self.show.is_empty() {
             let _ = write!(text, " show {}", self.show);
         }
-        let limit = self.limit.map_or(limit, |most| limit.min(most.saturating_sub(offset)));
-        let _ = write!(text, " limit {limit}");
+        if let Some(limit) = limit {
+            let _ = write!(text, " limit {limit}");
+        }
         if offset > 0 {
             let _ = write!(text, " offset {offset}");
         }
@@ -167,6 +178,15 @@ mod tests {
         check("gpus where temp > 85 sort -gpu.power,node show node,index");
         check("nodes where node = 'sort by' by rack show max(gpu.temp)");
         check("nodes where temp > median(temp by job)");
+    }
+
+    #[test]
+    fn a_query_is_told_as_it_was_written() {
+        let check = |text: &str| assert_eq!(Ask::parse(text).query(), text);
+        check("gpus");
+        check("gpus where temp > 85 sort -power limit 20");
+        check("nodes by rack show max(gpu.temp)");
+        check("events since -1h");
     }
 
     #[test]

@@ -65,6 +65,11 @@ pub(crate) static COMMANDS: &[Row] = &[
         usage: "when [-20m]",
         help: "Shows everything as it was then: -20m, 14:02, a whole time; now, or nothing, goes back to now.",
     },
+    Row {
+        name: "save",
+        usage: "save NAME",
+        help: "Saves what is on screen as a view: its name goes there, and so does Alt with its place.",
+    },
     Row { name: "theme", usage: "theme NAME", help: "Changes the theme." },
     Row { name: "help", usage: "help", help: "Lists the keys." },
     Row { name: "quit", usage: "quit", help: "Quits, as q does." },
@@ -103,6 +108,8 @@ pub(crate) enum Command {
     Sort(String),
     /// Shows everything as it was at a time.
     When(String),
+    /// Keeps what is on screen as a view of this name.
+    Save(String),
     /// Changes the theme.
     Theme(String),
     /// Lists the keys.
@@ -141,6 +148,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         "where" | "filter" => Command::Where(rest.into()),
         "when" => Command::When(rest.into()),
         "sort" => Command::Sort(given("keys: -power,node")?),
+        "save" => Command::Save(given("a name")?),
         "theme" => Command::Theme(given("a theme's name")?),
         "help" => Command::Help,
         "q" | "quit" | "q!" | "exit" => Command::Quit,
@@ -198,6 +206,12 @@ fn view(text: &str, name: &str, levels: &[String]) -> Result<Command, Objection>
 fn words(levels: &[String]) -> Vec<String> {
     let commands = COMMANDS.iter().map(|row| row.name.to_owned()).filter(|name| !name.is_empty());
     views::names(levels).into_iter().chain(commands).collect()
+}
+
+/// Whether what has this name after `:` would stand in the way of a command.
+pub(crate) fn is_taken(name: &str, levels: &[String]) -> bool {
+    let first = name.split_whitespace().next().unwrap_or_default();
+    parse(name, levels).is_ok() || words(levels).iter().any(|word| word == first)
 }
 
 /// What the text before the cursor can be completed to, as whole texts.
@@ -259,6 +273,7 @@ mod tests {
         check("copy", Command::Copy(None));
         check("copy json", Command::Copy(Some(What::Json)));
         check("when -20m", Command::When("-20m".into()));
+        check("save sick ones", Command::Save("sick ones".into()));
         check("compare gpu001:3 gpu002:3", Command::Compare(vec!["gpu001:3".into(), "gpu002:3".into()]));
         check("reopen 17", say(Verb::Reopen, Some(17), ""));
     }
@@ -272,8 +287,21 @@ mod tests {
         };
         check("gpuss where temp > 3", "gpuss", "did you mean gpus");
         check("theme", "", "needs a theme");
+        check("save", "", "needs a name");
         check("copy all", "", "json, drain or nothing");
         check("gpus where temp >> 3", ">", "");
+    }
+
+    #[test]
+    fn a_view_cannot_have_the_name_of_a_command() {
+        let check = |name, expected| assert_eq!(is_taken(name, &levels()), expected, "{name}");
+        check("sick", false);
+        check("sick gpus", false);
+        check("gpus", true);
+        check("racks", true);
+        check("theme", true);
+        check("q", true);
+        check("job 4711", true);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a person wants of each table: which columns in which order, how wide, and sorted by what. It is kept from one
-//! start to the next.
+//! What a person wants of each table: which columns in which order, how wide, and sorted by what; and the views that were
+//! saved. It is kept from one start to the next.
 
 use std::{
     borrow::Cow,
@@ -24,10 +24,24 @@ const RANK: u8 = 1;
 /// Cells of the widest column that somebody can wish for.
 const WIDEST: u16 = 120;
 
-/// What is wanted, by the view's name.
+/// What is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Habits(BTreeMap<String, Habit>);
+pub struct Habits {
+    /// Of tables, by their views' names.
+    #[serde(flatten)]
+    tables: BTreeMap<String, Habit>,
+    /// The views that were saved, the oldest first.
+    #[serde(rename = "view", default, skip_serializing_if = "Vec::is_empty")]
+    saved: Vec<Saved>,
+}
+
+/// A view that was saved, as `[[view]]` of the configuration is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    name: String,
+    query: String,
+}
 
 /// What is wanted of one view; what is empty is as the view has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +75,7 @@ impl Habits {
 
     /// What is wanted of a view.
     pub(crate) fn of(&self, view: &str) -> Habit {
-        self.0.get(view).cloned().unwrap_or_default()
+        self.tables.get(view).cloned().unwrap_or_default()
     }
 
     /// Takes what is wanted of a view. Says whether that is something else.
@@ -70,11 +84,27 @@ impl Habits {
             return false;
         }
         if habit == Habit::default() {
-            self.0.remove(view);
+            self.tables.remove(view);
         } else {
-            self.0.insert(view.to_owned(), habit);
+            self.tables.insert(view.to_owned(), habit);
         }
         true
+    }
+
+    /// Names and queries of the views that were saved.
+    pub(crate) fn saved(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.saved.iter().map(|view| (view.name.as_str(), view.query.as_str()))
+    }
+
+    /// Saves a view, in the place of one of its name if there is such. Says at which position.
+    pub(crate) fn save(&mut self, name: &str, query: String) -> usize {
+        let view = Saved { name: name.to_owned(), query };
+        if let Some(at) = self.saved.iter().position(|old| old.name == name) {
+            self.saved[at] = view;
+            return at;
+        }
+        self.saved.push(view);
+        self.saved.len() - 1
     }
 
     /// The view's columns with their ranks.
@@ -184,6 +214,19 @@ mod tests {
         assert_eq!(habits, Habits::default());
         let problem = Habits::from_toml("[gpus]\ncolour = 'red'").expect_err("a mistake");
         assert!(problem.contains("unknown field `colour`"), "{problem}");
+    }
+
+    #[test]
+    fn saved_views_are_read_back_beside_tables() {
+        let mut habits = Habits::default();
+        habits.set("gpus", Habit { sort: "-gpu.power".into(), ..Habit::default() });
+        let places = [("hot", "gpus where temp > 80"), ("a b", "bench"), ("hot", "gpus where name ~ 'a\"b'")];
+        let places = places.map(|(name, query)| habits.save(name, query.into()));
+        assert_eq!(places, [0, 1, 0], "one of the same name takes the place");
+        assert_eq!(Habits::from_toml(&habits.to_toml()), Ok(habits.clone()));
+        assert_eq!(habits.saved().collect::<Vec<_>>(), [("hot", "gpus where name ~ 'a\"b'"), ("a b", "bench")]);
+        let problem = Habits::from_toml("[[view]]\nname = 'x'\nquestion = 'gpus'").expect_err("a mistake");
+        assert!(problem.contains("unknown field `question`"), "{problem}");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use crate::{
     model::incident::{Remark, Verb},
     tui::{
+        action::Action,
         app::App,
         ask::{Ask, sorted},
         command::{self, Command},
         habits::Habit,
+        keymap::shown,
         past,
         prompt::{Kind, Prompt},
         screen::{
@@ -30,23 +32,41 @@ impl App {
         Some(Remark { incident, verb, text, by })
     }
 
+    /// Names and queries of the views that the configuration has, and then of those that were saved here.
+    pub(super) fn saved_views(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.settings.views.iter().map(|(name, query)| (name.as_str(), query.as_str()));
+        own.chain(self.shared.habits.saved())
+    }
+
     /// Goes to the saved view at this position.
     pub(super) fn saved(&mut self, at: usize) -> Effects {
-        if let Some(query) = self.settings.views.get(at).map(|(_, query)| query.clone()) {
+        let query = self.saved_views().nth(at).map(|(_, query)| query.to_owned());
+        if let Some(query) = query {
             return self.run(&query);
         }
-        self.say(format!("no view {} is saved: [[view]] in config.toml, with name and query", at + 1));
+        let key = shown(self.shared.keys.of(Action::Save));
+        self.say(format!("no view {} is saved: {key} saves what is on screen", at + 1));
         Effects::default()
     }
 
-    /// Names of saved views.
-    pub(super) fn saved_names(&self) -> impl Iterator<Item = &str> {
-        self.settings.views.iter().map(|(name, _)| name.as_str())
+    /// Keeps what is on screen under a name.
+    fn save(&mut self, name: &str) {
+        let Some(command) = self.screen().command() else { return self.say("nothing to save here") };
+        if self.settings.views.iter().any(|(own, _)| own == name) {
+            return self.say(format!("the configuration has a view {name}; give this one another name"));
+        }
+        if command::is_taken(name, &self.shared.levels) {
+            return self.say(format!("{name} is a command; give the view another name"));
+        }
+        let at = self.settings.views.len() + self.shared.habits.save(name, command);
+        let key = Action::SAVED.get(at).map(|action| format!(" or {}", shown(self.shared.keys.of(*action))));
+        self.say(format!("saved; :{name}{} goes there", key.unwrap_or_default()));
     }
 
     /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
     pub(super) fn run(&mut self, line: &str) -> Effects {
-        if let Some(at) = self.settings.views.iter().position(|(name, query)| name == line.trim() && query != line) {
+        let saved = self.saved_views().position(|(name, query)| name == line.trim() && query != line);
+        if let Some(at) = saved {
             return self.saved(at);
         }
         let command = match command::parse(line, &self.shared.levels) {
@@ -101,6 +121,7 @@ impl App {
                 None => self.say("nothing to filter here"),
             },
             Command::Theme(name) => self.change_theme(&name),
+            Command::Save(name) => self.save(&name),
         }
         Effects::default()
     }

@@ -156,6 +156,11 @@ pub(crate) trait Screen {
         None
     }
 
+    /// The command that brings it back, as after `:`; nothing where none does.
+    fn command(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the next letter picks a column.
     fn wants_letter(&self) -> bool {
         false

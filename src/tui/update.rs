@@ -189,6 +189,7 @@ impl App {
             }
             Action::Acknowledge => self.open_acknowledgement(),
             Action::Filter => self.open_prompt(Kind::Filter),
+            Action::Save => self.open_save(),
             Action::Help => {
                 self.help();
                 true
@@ -352,7 +353,7 @@ impl App {
 
     fn complete(&mut self) {
         let themes = self.themes();
-        let saved: Vec<String> = self.saved_names().map(str::to_owned).collect();
+        let saved: Vec<String> = self.saved_views().map(|(name, _)| name.to_owned()).collect();
         let levels = self.shared.levels.clone();
         let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.kind == Kind::Command) else { return };
         let mut fitting = command::completions(prompt.left(), &levels, &themes);

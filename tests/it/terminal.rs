@@ -73,6 +73,29 @@ fn what_is_chosen_of_tables_is_there_the_next_time() {
 }
 
 #[test]
+fn a_view_that_a_key_saved_is_there_the_next_time() {
+    let state = tempfile::tempdir().expect("a folder");
+    let again = || Terminal::start_in(env!("CARGO_BIN_EXE_supertop"), &["demo", "--nodes", "8"], 30, 120, state.path());
+    let mut terminal = again();
+    terminal.await_screen("a screen", |s| s.contains("8 up"));
+    terminal.press(":gpus where util >= 0\r");
+    terminal.await_screen("the table", |s| s.contains("· where util >= 0"));
+    // Where a terminal stopped at ^s, nothing would come any more.
+    terminal.press("\u{13}");
+    terminal.await_screen("the prompt", |s| s.contains(": save "));
+    terminal.press("busy\r");
+    terminal.await_screen("where it is", |s| s.contains("saved; :busy or alt-1 goes there"));
+    terminal.press("q");
+    assert_eq!(terminal.finish(), 0);
+    let mut terminal = again();
+    terminal.await_screen("a screen", |s| s.contains("8 up"));
+    terminal.press(":busy\r");
+    terminal.await_screen("the table again", |s| s.contains("· where util >= 0"));
+    terminal.press("q");
+    assert_eq!(terminal.finish(), 0);
+}
+
+#[test]
 fn a_typo_in_the_filter_is_named() {
     let mut terminal = start(&["demo", "--nodes", "8"], 24, 80);
     // Keys that come before the terminal is raw are not what they were.

@@ -343,6 +343,10 @@ impl Screen for Gpu {
         Some(format!("{}:{}", self.node, self.index))
     }
 
+    fn command(&self) -> Option<String> {
+        Some(format!("gpu {}:{}", self.node, self.index))
+    }
+
     fn wants_letter(&self) -> bool {
         self.processes.letters || self.events.letters
     }

@@ -282,6 +282,10 @@ impl Screen for Job {
         self.gpus.sheet()
     }
 
+    fn command(&self) -> Option<String> {
+        Some(format!("job {}", self.id))
+    }
+
     fn wants_letter(&self) -> bool {
         self.gpus.wants_letter()
     }

@@ -406,6 +406,10 @@ impl Screen for Node {
         }
     }
 
+    fn command(&self) -> Option<String> {
+        Some(format!("node {}", self.name))
+    }
+
     fn wants_letter(&self) -> bool {
         self.panel(self.focus).letters
     }

@@ -418,6 +418,16 @@ impl Screen for TableScreen {
         Some(self.ledger.shown())
     }
 
+    fn command(&self) -> Option<String> {
+        let ask = &self.ledger.ask;
+        if self.is_bench && ask.filter.is_empty() {
+            return Some("bench".into());
+        }
+        // Its columns are then those that are wanted of its view.
+        let show = if self.is_plain { String::new() } else { ask.show.clone() };
+        Some(Ask { show, ..ask.clone() }.query())
+    }
+
     fn wants_letter(&self) -> bool {
         self.ledger.letters
     }

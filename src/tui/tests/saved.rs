@@ -1,4 +1,4 @@
-//! The views that a person saved.
+//! The views that a person saved, in the configuration or with a key.
 
 use super::*;
 
@@ -6,6 +6,14 @@ const SIZE: (u16, u16) = (120, 40);
 
 fn stage() -> Stage {
     Stage::new(256, 8, SIZE)
+}
+
+fn trail(stage: &Stage) -> String {
+    stage.app.crumbs().join(" › ")
+}
+
+fn notice(stage: &Stage) -> &str {
+    stage.app.notice().unwrap_or_default()
 }
 
 #[test]
@@ -32,4 +40,81 @@ fn each_of_nine_places_has_its_key() {
         stage.press(&format!("alt-{n}"));
         assert!(stage.screen().contains(&format!("· where temp > {} ", 80 + n)), "{n}: {}", stage.screen());
     }
+}
+
+#[test]
+fn what_is_on_screen_is_saved_under_a_name_and_is_there_the_next_time() {
+    let mut stage = stage();
+    stage.press("3 / g p u 1 enter : s o r t space - t e m p enter");
+    let before = stage.screen();
+    stage.press("ctrl-s");
+    assert_eq!(stage.app.prompt().map(|prompt| prompt.text().to_owned()).as_deref(), Some("save "));
+    stage.write("warm ones");
+    stage.press("enter");
+    assert_eq!(notice(&stage), "saved; :warm ones or alt-2 goes there", "hot, of the configuration, is first");
+    let body = |stage: &Stage| stage.screen().lines().skip(2).take(37).map(str::to_owned).collect::<Vec<_>>();
+    let saved: Vec<String> = before.lines().skip(2).take(37).map(str::to_owned).collect();
+    stage.press("1 alt-2");
+    assert_eq!((trail(&stage), body(&stage)), ("gpus".into(), saved.clone()));
+    stage.press("1");
+    stage.write(":warm ones");
+    stage.press("enter");
+    assert_eq!((trail(&stage), body(&stage)), ("gpus".into(), saved.clone()));
+    let habits = crate::tui::Habits::from_toml(&stage.app.shared().habits.to_toml()).expect("what was written");
+    let mut again = Stage::with(Settings { habits, ..settings() }, 256, 8, SIZE);
+    again.press("alt-2");
+    assert_eq!(body(&again), saved);
+    again.press("1");
+    again.write(":war");
+    again.press("tab enter");
+    assert_eq!(body(&again), saved, "its name is completed");
+}
+
+#[test]
+fn faults_and_places_are_saved_with_the_view() {
+    let mut stage = stage();
+    stage.press("5 enter !");
+    stage.write(":save sick");
+    stage.press("enter 1");
+    stage.write(":sick");
+    stage.press("enter");
+    let screen = stage.screen();
+    assert!(trail(&stage) == "nodes" && screen.contains("gpu017"), "{screen}");
+    assert!(!screen.contains("gpu099") && !screen.contains("gpu001"), "of that rack, and faulty only: {screen}");
+    for (keys, name) in [("2 < enter", "gpu001"), ("2 < enter enter", "gpu001:0"), ("4 enter", "job 4712")] {
+        stage.press(keys);
+        stage.write(":save one");
+        stage.press("enter 1");
+        stage.write(":one");
+        stage.press("enter");
+        assert_eq!(trail(&stage), format!("overview › {name}"), "{keys}");
+    }
+    stage.write(":bench");
+    stage.press("enter");
+    let bench = stage.screen();
+    stage.write(":save one");
+    stage.press("enter 1 alt-3");
+    assert_eq!(trail(&stage), "bench");
+    assert_eq!(stage.screen().lines().nth(3), bench.lines().nth(3));
+}
+
+#[test]
+fn a_name_that_means_something_else_is_not_taken() {
+    let mut stage = stage();
+    stage.press("3");
+    let saved = |stage: &Stage| stage.app.shared().habits.saved().count();
+    for (line, said) in [
+        (":save hot", "the configuration has a view hot; give this one another name"),
+        (":save gpus", "gpus is a command; give the view another name"),
+        (":save quit", "quit is a command; give the view another name"),
+    ] {
+        stage.write(line);
+        stage.press("enter");
+        assert_eq!((notice(&stage), saved(&stage)), (said, 0), "{line}");
+    }
+    stage.press("alt-1");
+    assert!(stage.screen().contains("· where temp > 80"), "{}", stage.screen());
+    stage.press("? ctrl-s");
+    assert_eq!(notice(&stage), "nothing to save here");
+    assert!(stage.app.prompt().is_none());
 }
