@@ -56,6 +56,7 @@ pub use action::keys_as_markdown;
 use app::App;
 pub use draw::Symbols;
 pub use habits::Habits;
+pub use keymap::Wrong as WrongKeys;
 pub use still::Still;
 use terminal::{
     Guard, Paper,
@@ -63,7 +64,7 @@ use terminal::{
     ground::{self, Ground, Heard},
     late::Late,
 };
-pub use theme::{BUILTIN as THEMES, Depth, ThemeError};
+pub use theme::{BUILTIN as THEMES, Depth, Place as ThemePlace, ThemeError};
 use update::{Draw, Effects, Input};
 
 /// How the interface asks and hears.
@@ -137,6 +138,22 @@ impl Default for Settings {
             start: None,
             notice: String::new(),
         }
+    }
+}
+
+impl Settings {
+    /// What of the keys cannot be. Without it the others can.
+    pub fn wrong_keys(&self) -> Vec<WrongKeys> {
+        keymap::Keys::wrong(&self.keys)
+    }
+
+    /// Whether the theme can be used.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_theme(&self) -> Result<(), ThemeError> {
+        let name = self.theme.as_deref().unwrap_or(theme::USUAL);
+        theme::Theme::load(name, &self.themes, self.depth).map(drop)
     }
 }
 

@@ -23,6 +23,20 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> &'a 
     known.into_iter().min_by_key(|known| edits(word, known)).unwrap_or_default()
 }
 
+/// What serde says of a word that is not known, with the one that was meant instead of all that are known; anything else
+/// as it is, in one line.
+pub fn meant(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = ["unknown field", "unknown variant"].into_iter().find(|it| message.starts_with(it));
+    match (unknown, quoted.next()) {
+        (Some(unknown), Some(word)) => match nearest(word, quoted) {
+            "" => format!("{unknown} `{word}`"),
+            near => format!("{unknown} `{word}`; did you mean `{near}`?"),
+        },
+        _ => message.replace('\n', " "),
+    }
+}
+
 /// How many letters one must add, drop or change to make `b` of `a`.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -61,5 +75,14 @@ mod tests {
         check("swich", "switch");
         check("ram", "sram");
         assert_eq!(nearest("hbm", []), "");
+    }
+
+    #[test]
+    fn what_serde_does_not_know_is_told_with_what_was_meant() {
+        let check = |message, expected: &str| assert_eq!(meant(message), expected);
+        check("unknown field `hubb`, expected one of `theme`, `hub`", "unknown field `hubb`; did you mean `hub`?");
+        check("unknown variant `inf`, expected `info` or `warn`", "unknown variant `inf`; did you mean `info`?");
+        check("unknown field `x`, there are no fields", "unknown field `x`");
+        check("invalid type: integer `3`,\nexpected a string", "invalid type: integer `3`, expected a string");
     }
 }

@@ -74,7 +74,7 @@ impl App {
             let wrong = |objection: Objection| TuiError::View(name.clone(), objection.message);
             command::parse(query, &settings.levels).map_err(wrong)?;
         }
-        shared.keys = Keys::with(&settings.keys).map_err(TuiError::Keys)?;
+        shared.keys = Keys::with(&settings.keys).map_err(|wrong| TuiError::Keys(wrong.what))?;
         let keymap = Keymap::new(&shared.keys);
         shared.habits = settings.habits.clone();
         let first = Box::new(Overview::new(settings.alone, &shared));

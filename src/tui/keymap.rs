@@ -40,6 +40,18 @@ impl Chord {
         };
         Some(Chord { code, control: false, alt: false })
     }
+
+    /// What whoever wrote `text`, which names no chord, may have meant.
+    fn nearest(text: &str) -> String {
+        let names = || NAMED.iter().map(|(name, _, _)| *name);
+        match text.rsplit_once('-') {
+            Some((held, key)) if !key.is_empty() => {
+                let key = if Chord::parse(key).is_some() { key } else { nearest(key, names()) };
+                format!("{}-{key}", nearest(held, ["ctrl", "alt"]))
+            }
+            _ => nearest(text, names()).to_owned(),
+        }
+    }
 }
 
 /// Keys with names: in the action table, on screen, and to the terminal.
@@ -93,6 +105,15 @@ pub(crate) struct Keymap {
     pending: Option<Chord>,
 }
 
+/// A change of keys that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The name of the action whose keys it changes.
+    pub action: String,
+    /// Why not, in a line for whoever wants it.
+    pub what: String,
+}
+
 /// The keys of each action, as the table has them or as a person wants them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys(Vec<String>);
@@ -107,25 +128,35 @@ impl Keys {
     /// The table's, with other ones for some actions by their names. Empty ones take an action's keys away.
     ///
     /// # Errors
-    /// What is wrong, in a line for that person: no such action, no such key, or a key that means two actions.
-    pub(crate) fn with(changes: &BTreeMap<String, String>) -> Result<Keys, String> {
+    /// What is wrong: no such action, no such key, or a key that means two actions.
+    pub(crate) fn with(changes: &BTreeMap<String, String>) -> Result<Keys, Wrong> {
         let mut keys = Keys::default();
         for (name, wanted) in changes {
+            let wrong = |what: String| Wrong { action: name.clone(), what };
             let Some(row) = ACTIONS.iter().find(|row| row.name == name) else {
                 let nearest = nearest(name, ACTIONS.iter().map(|row| row.name));
-                return Err(format!("no action is called {name:?}; did you mean {nearest:?}?"));
+                return Err(wrong(format!("no action is called {name:?}; did you mean {nearest:?}?")));
             };
-            if let Some(wrong) = sequences(wanted).find(|it| it.split(',').any(|key| Chord::parse(key).is_none())) {
-                return Err(format!(
-                    "{name}: {wrong:?} is no key; keys are written as k, G, ctrl-d, alt-x, enter or g,g"
-                ));
+            let is_no_key = |key: &&str| Chord::parse(key).is_none();
+            if let Some(key) = sequences(wanted).flat_map(|it| it.split(',')).find(is_no_key) {
+                return Err(wrong(format!("{name}: {key:?} is no key; did you mean {:?}?", Chord::nearest(key))));
             }
             if let Some(long) = sequences(wanted).find(|it| it.split(',').count() > 2) {
-                return Err(format!("{name}: {long:?} is more than two keys"));
+                return Err(wrong(format!("{name}: {long:?} is more than two keys")));
             }
             wanted.clone_into(&mut keys.0[row.action as usize]);
         }
-        keys.conflict().map_or(Ok(keys), Err)
+        keys.conflict(changes).map_or(Ok(keys), Err)
+    }
+
+    /// What of these changes cannot be. Without it the others can.
+    pub(crate) fn wrong(changes: &BTreeMap<String, String>) -> Vec<Wrong> {
+        let (mut left, mut wrong) = (changes.clone(), Vec::new());
+        while let Err(next) = Keys::with(&left) {
+            left.remove(&next.action);
+            wrong.push(next);
+        }
+        wrong
     }
 
     /// The keys of an action, as the table writes them.
@@ -139,8 +170,9 @@ impl Keys {
         each.filter_map(|(keys, action)| Some((keys.split(',').map(Chord::parse).collect::<Option<_>>()?, action)))
     }
 
-    /// Two actions of which one's keys are the other's, or begin so: then only one of them could be meant.
-    fn conflict(&self) -> Option<String> {
+    /// Two actions of which one's keys are the other's, or begin so: then only one of them could be meant. It is the fault
+    /// of one that was changed, for the table has no conflicts.
+    fn conflict(&self, changes: &BTreeMap<String, String>) -> Option<Wrong> {
         let all: Vec<(Vec<Chord>, Action)> = self.bindings().collect();
         let clash = |a: &[Chord], b: &[Chord]| b.starts_with(a);
         all.iter().enumerate().find_map(|(at, (keys, action))| {
@@ -149,10 +181,12 @@ impl Keys {
             let [first, second] = [action, other].map(|action| action.row().name);
             let written = sequences(self.of(*action))
                 .find(|it| it.split(',').map(Chord::parse).collect::<Option<Vec<Chord>>>().as_deref() == Some(keys));
-            Some(format!(
+            let what = format!(
                 "{:?} means {first}, and {second} as well; give one of them another key, or none: \"\"",
                 written?
-            ))
+            );
+            let changed = [second, first].into_iter().find(|name| changes.contains_key(*name))?;
+            Some(Wrong { action: changed.into(), what })
         })
     }
 }
@@ -237,15 +271,37 @@ mod tests {
         assert_eq!(keymap.press(key("q")), Meaning::Nothing);
         assert_eq!((keys.of(Action::Copy), keys.of(Action::Up)), ("a y,y", "k up"));
         let check = |changes: &[(&str, &str)], said: &str| {
-            let problem = with(changes).expect_err("a mistake");
+            let problem = with(changes).expect_err("a mistake").what;
             assert!(problem.contains(said), "{problem}");
         };
         check(&[("aknowledge", "a")], "did you mean \"acknowledge\"?");
-        check(&[("copy", "ctl-a")], "copy: \"ctl-a\" is no key");
+        check(&[("copy", "ctl-a")], "copy: \"ctl-a\" is no key; did you mean \"ctrl-a\"?");
+        check(&[("copy", "y,pagup")], "copy: \"pagup\" is no key; did you mean \"pageup\"?");
         check(&[("top", "g,g,t")], "top: \"g,g,t\" is more than two keys");
         check(&[("copy", "a")], "\"a\" means acknowledge, and copy as well");
         check(&[("copy", "g")], "\"g\" means copy, and top as well");
         assert_eq!(with(&[]), Ok(Keys::default()), "the table has no conflicts");
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_and_without_it_the_rest_can() {
+        let changes = [
+            ("acknowledge", "A"),
+            ("copy", "j"),
+            ("nonsense", "x"),
+            ("quit", "ctl-q"),
+            ("top", "G"),
+            ("bottom", "g,g"),
+        ];
+        let mut changes = changes.map(|(name, keys)| (name.to_owned(), keys.to_owned())).into();
+        let wrong: Vec<String> = Keys::wrong(&changes).into_iter().map(|wrong| wrong.action).collect();
+        assert_eq!(wrong, ["nonsense", "quit", "copy"]);
+        changes.retain(|name, _| !wrong.contains(name));
+        let keys = Keys::with(&changes).expect("the rest");
+        assert_eq!([Action::Acknowledge, Action::Copy, Action::Top].map(|action| keys.of(action)), ["A", "y", "G"]);
+        assert_eq!(keys.of(Action::Quit), Keys::default().of(Action::Quit));
+        let both = [("copy", "x"), ("help", "x")].map(|(name, keys)| (name.to_owned(), keys.to_owned())).into();
+        assert_eq!(Keys::wrong(&both).len(), 1, "one of them can have it");
     }
 
     #[test]

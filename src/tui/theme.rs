@@ -51,11 +51,35 @@ pub(crate) const LIGHT: &str = "light";
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ThemeError {
     /// No theme has this name.
-    #[error("no theme is called {0:?}; there are {1}")]
-    Unknown(String, String),
+    #[error("no theme is called {name:?}; did you mean {nearest:?}? There are {all}")]
+    Unknown {
+        /// What it said.
+        name: String,
+        /// The theme that is spelt most like it.
+        nearest: String,
+        /// All of them.
+        all: String,
+    },
     /// The file is not TOML, or not a theme.
-    #[error("theme {0}: {1}")]
-    Syntax(String, String),
+    #[error("theme {theme}: {what}")]
+    Syntax {
+        /// The theme.
+        theme: String,
+        /// The line of its text, from 1 on.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+    },
+    /// Colours are given to something that is no ramp.
+    #[error("theme {theme}: {ramp:?} is no ramp; did you mean {nearest:?}?")]
+    Ramp {
+        /// The theme.
+        theme: String,
+        /// What it said.
+        ramp: String,
+        /// The ramp that is spelt most like it.
+        nearest: String,
+    },
     /// A style is given to something that is no role.
     #[error("theme {theme}: {role:?} is no role; did you mean {nearest:?}?")]
     Role {
@@ -90,6 +114,32 @@ pub enum ThemeError {
     #[error("theme {0} inherits from itself")]
     Circle(String),
 }
+
+/// Where in a theme's file something stands that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On this line.
+    Line(usize),
+    /// At this key, such as `roles.table.row`.
+    Key(String),
+}
+
+impl ThemeError {
+    /// Where in the theme's file it stands.
+    pub fn place(&self) -> Place {
+        Place::Key(match self {
+            ThemeError::Syntax { line, .. } => return Place::Line(*line),
+            ThemeError::Unknown { .. } | ThemeError::Circle(_) => "inherits".into(),
+            ThemeError::Ramp { ramp, .. } => format!("ramps.{ramp}"),
+            ThemeError::Colour { of, .. } if RAMPS.contains(&&**of) => format!("ramps.{of}"),
+            ThemeError::Role { role, .. } | ThemeError::Modifier { role, .. } => format!("roles.{role}"),
+            ThemeError::Colour { of, .. } => format!("roles.{of}"),
+        })
+    }
+}
+
+/// Colours for shares from 0 to 1.
+const RAMPS: [&str; 2] = ["neutral", "heat"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,10 +235,15 @@ fn gather(name: &str, own: &[(String, String)]) -> Result<File, ThemeError> {
         let text = own.iter().find(|(n, _)| *n == name).map(|(_, text)| text.as_str());
         let text = text.or_else(|| BUILTIN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text));
         let Some(text) = text else {
-            return Err(ThemeError::Unknown(name, names(own).join(", ")));
+            let all = names(own);
+            let nearest = text::nearest(&name, all.iter().map(String::as_str)).to_owned();
+            return Err(ThemeError::Unknown { name, nearest, all: all.join(", ") });
         };
-        let file: File =
-            toml::from_str(text).map_err(|e| ThemeError::Syntax(name.clone(), e.to_string().trim().to_owned()))?;
+        let file: File = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            ThemeError::Syntax { theme: name.clone(), line, what: text::meant(error.message()) }
+        })?;
         next.clone_from(&file.inherits);
         chain.push((name, file));
     }
@@ -218,8 +273,9 @@ impl Resolver<'_> {
                 });
             }
         }
-        if let Some(name) = self.file.ramps.keys().find(|name| !["neutral", "heat"].contains(&name.as_str())) {
-            return Err(ThemeError::Syntax(self.theme.into(), format!("{name:?} is neither ramp: neutral, heat")));
+        if let Some(ramp) = self.file.ramps.keys().find(|name| !RAMPS.contains(&name.as_str())) {
+            let nearest = text::nearest(ramp, RAMPS).to_owned();
+            return Err(ThemeError::Ramp { theme: self.theme.into(), ramp: ramp.clone(), nearest });
         }
         let styles = Role::ALL.iter().map(|role| self.style(*role)).collect::<Result<_, _>>()?;
         Ok(Theme { styles, neutral: self.ramp("neutral")?, heat: self.ramp("heat")? })
@@ -333,17 +389,23 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let check = |text: &str, expected: &str| {
-            let said = Theme::load("own", &own(text), Depth::True).unwrap_err().to_string();
-            assert!(said.contains(expected), "{said}");
+        let check = |text: &str, expected: &str, place: Place| {
+            let error = Theme::load("own", &own(text), Depth::True).unwrap_err();
+            let said = error.to_string();
+            assert!(said.contains(expected) && !said.contains('\n'), "{said}");
+            assert_eq!(error.place(), place, "{said}");
         };
-        check("[roles]\n'table.rwo' = 'red'", "did you mean \"table.row\"");
-        check("[roles]\nwarn = 'rot'", "\"rot\"");
-        check("[roles]\nwarn = { set = ['fat'] }", "\"fat\"");
-        check("[palette]\na = '#12'\n[roles]\nwarn = 'a'", "\"#12\"");
-        check("[paleta]\n", "paleta");
-        check("inherits = 'own'", "inherits from itself");
-        check("inherits = 'nobody'", "light, mono, nord, own");
-        check("[ramps]\ncold = []", "cold");
+        let key = |key: &str| Place::Key(key.into());
+        check("[roles]\n'table.rwo' = 'red'", "did you mean \"table.row\"", key("roles.table.rwo"));
+        check("[roles]\nwarn = 'rot'", "\"rot\"", key("roles.warn"));
+        check("[roles]\nwarn = { set = ['fat'] }", "\"fat\"", key("roles.warn"));
+        check("[palette]\na = '#12'\n[roles]\nwarn = 'a'", "\"#12\"", key("roles.warn"));
+        check("[ramps]\nheat = ['rot']", "\"rot\"", key("ramps.heat"));
+        check("\n[paleta]\n", "unknown field `paleta`; did you mean `palette`?", Place::Line(2));
+        check("[roles]\nwarn = ", "theme own: ", Place::Line(2));
+        check("inherits = 'own'", "inherits from itself", key("inherits"));
+        check("inherits = 'nobody'", "light, mono, nord, own", key("inherits"));
+        check("inherits = 'nrod'", "did you mean \"nord\"?", key("inherits"));
+        check("[ramps]\nhaet = []", "did you mean \"heat\"?", key("ramps.haet"));
     }
 }
