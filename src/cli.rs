@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod get;
 mod hub;
+mod lenient;
 mod output;
 mod remark;
 mod sim;
@@ -63,6 +64,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     let config = Config::load(cli.global.config.as_deref()).map_err(|e| Usage(format!("{e:#}")))?;
+    warn(config.left_out());
     let Cli { global, watch, command } = cli;
     match command {
         Some(Command::Agent(mut args)) => {
@@ -72,7 +74,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Some(Command::Hub(args)) => {
             log_to_stderr();
-            hub::run(args, config)
+            hub::run(args, &config)
         }
         Some(Command::Sim(mut args)) => {
             log_to_stderr();
@@ -101,7 +103,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             check::run(&args, global, &config)
         }
         #[cfg(feature = "tui")]
-        Some(Command::Demo(args)) => watch::demo(args, &config),
+        Some(Command::Demo(args)) => watch::demo(&args, &config),
         #[cfg(feature = "tui")]
         None => watch::run(watch, global, &config),
         #[cfg(not(feature = "tui"))]
@@ -109,6 +111,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let _ = watch;
             Err(Usage("this build has no terminal interface; try `supertop get nodes`".into()).into())
         }
+    }
+}
+
+/// Says what is wrong and no reason to stop, line by line.
+fn warn(lines: &[String]) {
+    for line in lines {
+        // Standard error may be closed; there is nobody left to tell then.
+        let _ = writeln!(std::io::stderr(), "supertop: {line}");
     }
 }
 

@@ -10,6 +10,7 @@ mod lemon;
 mod nvlink5;
 mod programs;
 mod rule;
+mod site;
 mod suspect;
 mod track;
 mod words;
@@ -44,7 +45,10 @@ use crate::{
     query::{self, Access},
 };
 
-pub use self::rule::{Entry, Rules, Site, Templates, takes_more};
+pub use self::{
+    rule::takes_more,
+    site::{Entry, Rules, Site, Templates, Wrong},
+};
 
 /// How often the engine looks: no rule is asked more often.
 const TURN: Duration = Duration::from_secs(1);

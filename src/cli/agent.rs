@@ -76,7 +76,9 @@ pub(super) fn settings(
     wire::check_node_name(&name).map_err(|e| Usage(e.to_string()))?;
     let interval = match (interval, &config.agent.interval) {
         (Some(interval), _) => interval,
-        (None, Some(text)) => args::interval(text).map_err(|e| Usage(format!("agent.interval in config.toml: {e}")))?,
+        (None, Some(text)) => {
+            args::interval(text).map_err(|e| Usage(config.tell("agent.interval", &format!("agent.interval: {e}"))))?
+        }
         (None, None) => Duration::from_secs(1),
     };
     if let Some(library) = &nvml_library {

@@ -11,6 +11,7 @@ use super::{
     attach::{self, Inside, Target},
     block_on,
     config::Config,
+    warn,
 };
 use crate::{
     client::Client,
@@ -91,10 +92,15 @@ pub(super) fn run(args: &Check, global: Global, config: &Config) -> Result<ExitC
 async fn judge(args: &Check, global: Global, config: &Config) -> Result<Verdict> {
     let named = args.hub.as_deref().or(config.hub.as_deref());
     let hub = if args.node { None } else { attach::find(named).await? };
-    let is_alone = hub.is_none();
-    let target = match hub {
-        Some(address) => Target::Hub(address),
-        None => this_machine(config, global).await?,
+    let mut not_evaluated = None;
+    let target = if let Some(address) = hub {
+        Target::Hub(address)
+    } else {
+        let (rules, wrong) = config.rules();
+        warn(&wrong);
+        let left_out = |rule: &Rule| health::takes_more(rule).then(|| rule.id.clone());
+        not_evaluated = Some(rules.rules.iter().filter_map(left_out).collect());
+        this_machine(rules, config, global).await?
     };
     let mut client = Client::attach(target.dial().await?).await?;
     let condition = args.condition.join(" ");
@@ -125,9 +131,6 @@ async fn judge(args: &Check, global: Global, config: &Config) -> Result<Verdict>
         () if nodes.stale == nodes.total => Status::Unknown,
         () => Status::Fine,
     };
-    let rules = || health::Rules::read(&config.rules()).map(|rules| rules.rules).unwrap_or_default();
-    let left_out = |rule: Rule| health::takes_more(&rule).then_some(rule.id);
-    let not_evaluated = is_alone.then(|| rules().into_iter().filter_map(left_out).collect());
     Ok(Verdict { status, nodes: nodes.total, gpus: gpus.total, stale: nodes.stale, incidents, not_evaluated })
 }
 
@@ -143,8 +146,7 @@ async fn ask(client: &mut Client, query: &str) -> Result<Table> {
 }
 
 /// Without a hub it is about this machine, whose rules do not wait.
-async fn this_machine(config: &Config, global: Global) -> Result<Target> {
-    let rules = health::Rules::read(&config.rules()).map_err(|problem| anyhow!("in config.toml: {problem}"))?;
+async fn this_machine(rules: health::Rules, config: &Config, global: Global) -> Result<Target> {
     let inside = Inside::start(hub::Settings { rules, is_impatient: true, ..hub::Settings::default() })?;
     let mut settings = attach::this_machine(config, global.nvml_library)?;
     settings.interval = Duration::from_millis(500);

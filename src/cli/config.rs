@@ -1,5 +1,5 @@
 //! `config.toml`: what a site or a person sets once. Every key is documented here and in the README;
-//! an unknown key is an error that names it.
+//! one that is not known is left out, and told.
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result};
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
+use super::lenient::{self, Places, Read};
 use crate::{
-    health,
+    health::{self, Rules},
     model::{
         energy::{Hourly, Tariff},
         incident::Severity,
@@ -45,6 +46,10 @@ pub(super) struct Config {
     pub(super) commands: BTreeMap<String, health::Templates>,
     /// `[xid]`: how much XIDs matter, where that is not as NVIDIA's table has it: `63 = "info"`.
     pub(super) xid: BTreeMap<String, Severity>,
+    #[serde(skip)]
+    places: Places,
+    #[serde(skip)]
+    left_out: Vec<String>,
 }
 
 /// `[[view]]`
@@ -161,10 +166,24 @@ impl Config {
         self.server.levels.clone().map_or_else(Levels::default, Levels::new)
     }
 
-    /// What the site says of health rules.
-    pub(super) fn rules(&self) -> health::Site {
+    /// The health rules in force, and in lines what of those that the site says is left out or doubtful.
+    pub(super) fn rules(&self) -> (Rules, Vec<String>) {
         let (rules, commands, severities) = (self.rule.clone(), self.commands.clone(), self.xid.clone());
-        health::Site { rules, commands, severities }
+        let site = health::Site { rules, commands, severities };
+        let (rules, wrong) = Rules::read(&site);
+        let doubts = rules.doubts(&site, &self.levels());
+        let lines = wrong.iter().chain(&doubts).map(|wrong| self.tell(&wrong.place, &wrong.what)).collect();
+        (rules, lines)
+    }
+
+    /// What is wrong with the key at this place, such as `keys.copy`, by file and line.
+    pub(super) fn tell(&self, place: &str, what: &str) -> String {
+        self.places.tell(place, what)
+    }
+
+    /// What was not read, in lines.
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// What energy costs.
@@ -173,41 +192,38 @@ impl Config {
     /// What is no rate, by its key.
     pub(super) fn tariff(&self) -> Result<Tariff> {
         let EnergyConfig { pue, price, carbon, places } = &self.energy;
+        let wrong = |key: &str, what: &str| anyhow::Error::msg(self.tell(key, &format!("{key}: {what}")));
         if pue.is_some_and(|pue| !(1.0..=10.0).contains(&pue)) {
-            anyhow::bail!("energy.pue in config.toml: a site takes 1 to 10 times what its machines take");
+            return Err(wrong("energy.pue", "a site takes 1 to 10 times what its machines take"));
         }
+        let rate = |rate: Option<&Rate>, key: &str| hourly(rate).map_err(|what| wrong(&format!("energy.{key}"), &what));
         let places = places.iter().map(|(name, of)| {
             let key = |key: &str| format!("places.{name}.{key}");
-            anyhow::Ok((
-                name.clone(),
-                hourly(of.price.as_ref(), &key("price"))?,
-                hourly(of.carbon.as_ref(), &key("carbon"))?,
-            ))
+            let (price, carbon) = (of.price.as_ref(), of.carbon.as_ref());
+            anyhow::Ok((name.clone(), rate(price, &key("price"))?, rate(carbon, &key("carbon"))?))
         });
         let places = places.collect::<Result<_>>()?;
-        let (price, carbon) = (hourly(price.as_ref(), "price")?, hourly(carbon.as_ref(), "carbon")?);
+        let (price, carbon) = (rate(price.as_ref(), "price")?, rate(carbon.as_ref(), "carbon")?);
         Ok(Tariff { pue: *pue, price, carbon, places })
     }
 
     fn parse(text: &str, path: &Path) -> Result<Config> {
-        toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let message = error.message().replace('\n', " ");
-            anyhow::anyhow!("{}:{line}: {message}", path.display())
-        })
+        let read = lenient::read::<Config, health::Entry>(text, path, "rule").map_err(anyhow::Error::msg)?;
+        let Read { value, places, left_out } = read;
+        Ok(Config { places, left_out, ..value })
     }
 }
 
-fn hourly(rate: Option<&Rate>, key: &str) -> Result<Option<Hourly>> {
+fn hourly(rate: Option<&Rate>) -> Result<Option<Hourly>, String> {
     let rates = match rate {
         None => return Ok(None),
         Some(Rate::Flat(rate)) => [*rate; 24],
-        Some(Rate::Hourly(rates)) => <[f64; 24]>::try_from(rates.as_slice())
-            .map_err(|_| anyhow::anyhow!("energy.{key} in config.toml: {} rates for 24 hours", rates.len()))?,
+        Some(Rate::Hourly(rates)) => {
+            <[f64; 24]>::try_from(rates.as_slice()).map_err(|_| format!("{} rates for 24 hours", rates.len()))?
+        }
     };
     let is_good = rates.iter().all(|rate| rate.is_finite() && *rate >= 0.0);
-    anyhow::ensure!(is_good, "energy.{key} in config.toml: a rate is a number from 0 on");
-    Ok(Some(Hourly(rates)))
+    if is_good { Ok(Some(Hourly(rates))) } else { Err("a rate is a number from 0 on".into()) }
 }
 
 /// `supertop/config.toml` in the platform's config folder.
@@ -258,10 +274,10 @@ mod tests {
         assert_eq!(said.price.map(|price| price.0[7]), Some(0.07));
         assert_eq!(said.places, [("eu-north".to_owned(), None, Some(Hourly::flat(20.0)))]);
         for (text, part) in [
-            ("[energy]\nprice = [1.0, 2.0]", "energy.price in config.toml: 2 rates for 24 hours"),
-            ("[energy]\ncarbon = -1", "energy.carbon in config.toml: a rate is a number from 0 on"),
-            ("[energy]\npue = 0.5", "energy.pue in config.toml"),
-            ("[energy.places.x]\nprice = nan", "energy.places.x.price"),
+            ("[energy]\nprice = [1.0, 2.0]", "config.toml:2: energy.price: 2 rates for 24 hours"),
+            ("[energy]\ncarbon = -1", "config.toml:2: energy.carbon: a rate is a number from 0 on"),
+            ("[energy]\npue = 0.5", "config.toml:2: energy.pue: "),
+            ("[energy.places.x]\nprice = nan", "config.toml:2: energy.places.x.price: "),
         ] {
             let error = tariff(text).expect_err(text).to_string();
             assert!(error.contains(part), "{error}");
@@ -273,9 +289,43 @@ mod tests {
         check("[server]\nslurm = true\nslurm_interval = \"5s\"\nslurm_commands = \"/opt/slurm/bin\"", Ok(()));
         check("hub = \"head:7077\"\n[agent]\nlabels = { rack = \"r12\" }\n[server]\nlevels = [\"pod\"]", Ok(()));
         check("", Ok(()));
-        check("\n\nhubb = 1", Err("config.toml:3: unknown field `hubb`"));
-        check("[agent]\nintervall = \"1s\"", Err("unknown field `intervall`"));
         check("hub = 3", Err("config.toml:1: invalid type"));
         check("hub = ", Err("config.toml:1:"));
+        check("[xid]\n63 = \"inof\"", Err("config.toml:2: unknown variant `inof`; did you mean `info`?"));
+    }
+
+    #[test]
+    fn a_newer_config_counts_but_for_what_is_not_known() {
+        let check = |text: &str, said: &str| {
+            let config = Config::parse(&format!("{text}\n[energy]\npue = 1.5"), Path::new("config.toml")).expect(text);
+            let [only] = config.left_out() else { panic!("{text}: {:?}", config.left_out()) };
+            assert!(only.starts_with(said), "{only}");
+            assert_eq!(config.energy.pue, Some(1.5), "the rest counts: {text}");
+        };
+        check("\n\nhubb = 1", "config.toml:3: unknown field `hubb`; did you mean `hub`?");
+        check("[agent]\nintervall = \"1s\"", "config.toml:2: unknown field `intervall`; did you mean `interval`?");
+        check("[servre]\nslurm = true", "config.toml:1: unknown field `servre`; did you mean `server`?");
+        check("[[view]]\nname = 'a'\nqurey = 'nodes'", "config.toml:3: unknown field `qurey`; did you mean `query`?");
+        check(
+            "[[rule]]\nid = 'a'\nsevrity = 'warn'",
+            "config.toml:3: unknown field `sevrity`; did you mean `severity`?",
+        );
+        check("[[rule]]\nid = 'a'\nseverity = 'cirt'", "config.toml:3: unknown variant `cirt`; did you mean `crit`?");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_rule_is_told_by_file_and_line() {
+        let text = "[[rule]]\nid = 'broken'\nhold = 5\n\n[[rule]]\nid = 'host.disk'\nwhen = 'used >'\n\n\
+                    [[rule]]\nid = 'gpu.zombie'\nwhen = 'tmep > 3'\n[commands]\nreset = ['a; b']";
+        let config = Config::parse(text, Path::new("config.toml")).expect("the rest");
+        assert!(config.left_out()[0].starts_with("config.toml:3: invalid type"), "{:?}", config.left_out());
+        let (rules, lines) = config.rules();
+        let starts = ["config.toml:13: `a; b`", "config.toml:7: rule host.disk: ", "config.toml:11: rule gpu.zombie: "];
+        assert_eq!(lines.len(), starts.len(), "{lines:?}");
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{line}");
+        }
+        assert!(lines[2].ends_with("did you mean `temp`?"), "{}", lines[2]);
+        assert_eq!(rules.rules.len(), Rules::default().rules.len());
     }
 }

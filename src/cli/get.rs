@@ -11,7 +11,7 @@ use super::{
     attach::{self, Inside, Target},
     block_on,
     config::Config,
-    output,
+    output, warn,
 };
 use crate::{
     client::Client,
@@ -46,7 +46,9 @@ pub(super) fn run(args: &Get, global: Global, config: &Config) -> Result<ExitCod
 
 /// Without a hub the question is about this machine.
 async fn this_machine(config: &Config, global: Global) -> Result<Target> {
-    let inside = Inside::start(hub::Settings::default())?;
+    let (rules, wrong) = config.rules();
+    warn(&wrong);
+    let inside = Inside::start(hub::Settings { rules, ..hub::Settings::default() })?;
     let mut settings = attach::this_machine(config, global.nvml_library)?;
     settings.interval = Duration::from_millis(500);
     inside.watch_this_machine(settings, Duration::from_secs(1))?;

@@ -1,6 +1,6 @@
 //! `supertop hub`: opens the doors, says that it is ready, serves until it is told to stop.
 
-use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
+use std::{fmt::Display, io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Result;
 
@@ -9,12 +9,11 @@ use super::{
     args::{self, Hub as Args},
     block_on,
     config::{self, Config},
-    stop_signal,
+    stop_signal, warn,
 };
 use crate::{
     feed::slurm::{Rest, Slurm},
     fleet,
-    health::Rules,
     hub::{Doors, Hub, Settings},
     link::{self, Address},
     model::{alias::Aliases, job::Scheduler},
@@ -27,10 +26,12 @@ const SLURM_EVERY: Duration = Duration::from_secs(15);
 /// The hub's user and group may open its socket.
 const SOCKET_MODE: u32 = 0o660;
 
-pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
+pub(super) fn run(args: Args, config: &Config) -> Result<ExitCode> {
     let (levels, tariff) = (config.levels(), config.tariff().map_err(|e| Usage(e.to_string()))?);
-    let rules = Rules::read(&config.rules()).map_err(|problem| Usage(format!("config.toml: {problem}")))?;
-    let server = config.server;
+    let (rules, mistakes) = config.rules();
+    warn(&mistakes);
+    let server = config.server.clone();
+    let wrong = |key: &str, what: &dyn Display| Usage(config.tell(key, &format!("{key}: {what}")));
     let listen = args.listen.or(server.listen).unwrap_or_else(|| DEFAULT_LISTEN.into());
     let listen = Address::parse(&listen).map_err(|e| Usage(e.to_string()))?;
     let socket = match args.socket.or(server.socket) {
@@ -38,15 +39,13 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         None => link::default_socket(),
     };
     let history = match (args.history_memory, &server.history_memory) {
-        (None, Some(text)) => {
-            Some(args::size(text).map_err(|e| Usage(format!("server.history_memory in config.toml: {e}")))?)
-        }
+        (None, Some(text)) => Some(args::size(text).map_err(|e| wrong("server.history_memory", &e))?),
         (flag, _) => flag,
     };
     let scheduler = (args.slurm || server.slurm || server.slurm_rest.is_some())
         .then(|| {
             let every = server.slurm_interval.as_deref().map_or(Ok(SLURM_EVERY), args::duration);
-            let every = every.map_err(|e| Usage(format!("server.slurm_interval in config.toml: {e}")))?;
+            let every = every.map_err(|e| wrong("server.slurm_interval", &e))?;
             let commands = || {
                 let slurm = Slurm::default();
                 server.slurm_commands.map_or(slurm.clone(), |folder| slurm.with_commands(folder))
@@ -59,7 +58,7 @@ pub(super) fn run(args: Args, config: Config) -> Result<ExitCode> {
         })
         .transpose()?;
     let aliases = Aliases::new(server.slurm_names)
-        .map_err(|problem| Usage(format!("server.slurm_names in config.toml: no pattern: {problem}")))?;
+        .map_err(|problem| wrong("server.slurm_names", &format!("no pattern: {problem}")))?;
     let settings = Settings {
         scheduler,
         rules,

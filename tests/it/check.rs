@@ -134,20 +134,6 @@ fn this_machine_is_judged_without_a_hub() {
     assert_eq!(output.status.code(), expected, "{said}");
 }
 
-#[test]
-fn a_sites_rule_that_cannot_be_read_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("config.toml");
-    std::fs::write(&config, "[[rule]]\nid = \"host.disk\"\nwhen = \"used >\"\n").unwrap();
-    let mut command = supertop();
-    let socket = dir.path().join("hub.sock");
-    command.args(["hub", "--listen", "127.0.0.1:0", "--socket"]).arg(socket).arg("--config").arg(&config);
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("rule host.disk") && said.lines().count() == 1, "{said}");
-}
-
 /// The README's script for Slurm, which drains a node.
 fn health_check_program() -> &'static str {
     let readme = include_str!("../../README.md");

@@ -4,6 +4,7 @@
 
 mod check;
 mod cluster;
+mod config;
 mod floors;
 mod health;
 mod kubernetes;

@@ -71,6 +71,8 @@ pub(crate) struct Hub {
     pub process: Running,
     pub agents: String,
     pub socket: PathBuf,
+    /// What it said before it was ready.
+    pub warned: Vec<String>,
     _stderr: BufReader<ChildStderr>,
 }
 
@@ -88,13 +90,17 @@ impl Hub {
         more(&mut command);
         let mut process = Running::start(command.stderr(Stdio::piped()));
         let mut stderr = BufReader::new(process.0.stderr.take().expect("stderr is piped"));
-        let mut line = String::new();
-        stderr.read_line(&mut line).expect("the hub says something");
-        let agents = line
-            .strip_prefix("supertop hub: ready agents=")
-            .and_then(|rest| rest.split_once(' '))
-            .unwrap_or_else(|| panic!("not a ready line: {line}"));
-        Hub { agents: agents.0.to_owned(), process, socket, _stderr: stderr }
+        let (mut warned, mut line) = (Vec::new(), String::new());
+        let agents = loop {
+            line.clear();
+            let n = stderr.read_line(&mut line).expect("the hub says something");
+            assert!(n > 0, "it was never ready: {warned:?}");
+            match line.strip_prefix("supertop hub: ready agents=").and_then(|rest| rest.split_once(' ')) {
+                Some((agents, _)) => break agents.to_owned(),
+                None => warned.push(line.trim_end().to_owned()),
+            }
+        };
+        Hub { agents, process, socket, warned, _stderr: stderr }
     }
 
     /// The answer to a query as JSON.
