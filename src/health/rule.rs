@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::{lemon, programs};
 use crate::{
     model::{
         incident::Rule,
@@ -73,9 +74,24 @@ pub(super) fn over(rule: &Rule, which: &str) -> [String; 2] {
     [format!("{view} where {and}{clear} show {keys}"), format!("{view}{there} show {keys}")]
 }
 
-/// Whether a rule needs more than a look at one machine: time, or others to compare with.
+/// Whether a rule needs more than a short look at one machine: time, what was before, or others to compare with.
 pub fn takes_more(rule: &Rule) -> bool {
-    rule.hold >= SHORT || compares(rule)
+    rule.hold >= SHORT || compares(rule) || counts(rule) || OF_MANY.contains(&&*rule.id)
+}
+
+/// Rules that ask no question, and find something only among several GPUs, or again and again.
+const OF_MANY: [&str; 2] = [programs::APPS, lemon::LEMON];
+/// What an agent counts from its own start on, beside all that ends so: `oom.hour`.
+const FROM_ITS_START: [&str; 3] = ["blocked", "zombies", "reboots"];
+const SPANS: [&str; 2] = [".minute", ".hour"];
+
+/// Whether a rule is about what has happened for as long as an agent has looked, which has just begun.
+fn counts(rule: &Rule) -> bool {
+    let mut keys = rule.when.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_');
+    keys.any(|key| {
+        let own = key.strip_prefix("node.").unwrap_or(key);
+        FROM_ITS_START.contains(&own) || SPANS.iter().any(|span| key.ends_with(span))
+    })
 }
 
 /// Whether a rule compares things with each other.
@@ -136,5 +152,30 @@ mod tests {
         check("gpus where clock.sm < 0.9 * median(clock.sm by job)", None);
         check("gpus where util > 50 and temp > 50", None);
         check("nics where state != active and majority(state by name) = active", Some("state != active"));
+    }
+
+    #[test]
+    fn what_one_look_at_one_machine_cannot_find_is_known() {
+        let rules = crate::health::Rules::default().rules;
+        let ids: Vec<&str> = rules.iter().filter(|rule| takes_more(rule)).map(|rule| &*rule.id).collect();
+        let expected = "gpu.xid.apps node.lemon host.ecc.corrected host.oom host.blocked host.zombies host.reboot \
+                        host.driver host.clock host.cpu_throttle ib.port.lost ib.flap ib.errors ib.rate gpu.ecc.sbe \
+                        gpu.ecc.mode gpu.mem.size gpu.vbios gpu.power.limit gpu.straggler gpu.straggler.node \
+                        gpu.pcie.nonfatal gpu.pcie.replay nvlink.down nvlink.speed nvlink.errors job.hang.long \
+                        job.hang.idle job.unused";
+        assert_eq!(ids.join(" "), expected);
+    }
+
+    #[test]
+    fn what_a_look_at_one_machine_finds_is_asked() {
+        let check = |when: &str, expected: bool| {
+            let rule = Rule { when: when.into(), ..Rule::default() };
+            assert_eq!(takes_more(&rule), expected, "{when}");
+        };
+        check("temp > 70", false);
+        check("use = zombie", false);
+        check("nic.link.downed > 0", false);
+        check("node.oom.hour > 0", true);
+        check("node.blocked > 0 and temp > 70", true);
     }
 }
