@@ -1,5 +1,7 @@
 //! `supertop check`: one screen of what is wrong and what to do about it, and an exit code for scripts.
 
+mod page;
+
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
@@ -17,12 +19,13 @@ use crate::{
     client::Client,
     health, hub,
     model::{
+        hostlist::Hostlist,
         incident::Rule,
         question::Answer,
         table::{Cell, Table},
-        unit::{Unit, grouped},
     },
 };
+use page::Room;
 
 /// How long a hub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,6 +69,10 @@ struct Verdict {
     nodes: u64,
     gpus: u64,
     stale: u64,
+    /// The nodes that are not up, as a hostlist.
+    not_up: String,
+    /// GPUs that nodes should have and do not show, as far as that is known.
+    gpus_missing: u64,
     incidents: Table,
     /// What was not asked for want of time and of others to compare with; nothing of a hub, which asks all.
     not_evaluated: Option<Vec<String>>,
@@ -79,7 +86,7 @@ pub(super) fn run(args: &Check, global: Global, config: &Config) -> Result<ExitC
     let verdict = block_on(judge(args, global, config))?;
     let mut out = std::io::stdout().lock();
     match args.output {
-        CheckFormat::Text => out.write_all(text(&verdict).as_bytes())?,
+        CheckFormat::Text => out.write_all(page::text(&verdict, Room::of_stdout()).as_bytes())?,
         CheckFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&as_json(&verdict))?)?,
     }
     out.flush()?;
@@ -106,23 +113,39 @@ async fn judge(args: &Check, global: Global, config: &Config) -> Result<Verdict>
     let condition = args.condition.join(" ");
     let (which, and) = match condition.trim() {
         "" => (String::new(), String::new()),
-        some => (format!(" where {some}"), format!(" and ({some})")),
+        some => (format!(" where ({some})"), format!(" and ({some})")),
     };
     let incidents = ask(
         &mut client,
         &format!(
             "incidents where incident.stage = open{and} sort -incident.severity,incident.since,incident show \
              incident,incident.severity,incident.rule,incident.subject,incident.since,incident.age,incident.reason,\
-             incident.action,incident.commands,incident.hosts,incident.nodes"
+             incident.action,incident.commands,incident.hosts,incident.nodes,sched,job,job.user"
         ),
     )
     .await?;
     // What incidents alone have says nothing of nodes: then all of them are meant.
-    let mut count = async |view: &str| match ask(&mut client, &format!("{view}{which} limit 0")).await {
-        Ok(table) => Ok(table),
-        Err(_) => ask(&mut client, &format!("{view} limit 0")).await,
+    let mut of = async |view: &str, is: &str, rest: &str| {
+        let both = match (is, &*which) {
+            ("", which) => which.to_owned(),
+            (is, "") => format!(" where {is}"),
+            (is, which) => format!("{which} and {is}"),
+        };
+        match ask(&mut client, &format!("{view}{both} {rest}")).await {
+            Ok(table) => Ok(table),
+            Err(_) if is.is_empty() => ask(&mut client, &format!("{view} {rest}")).await,
+            Err(_) => ask(&mut client, &format!("{view} where {is} {rest}")).await,
+        }
     };
-    let (nodes, gpus) = (count("nodes").await?, count("gpus").await?);
+    let (nodes, gpus) = (of("nodes", "", "limit 0").await?, of("gpus", "", "limit 0").await?);
+    let not_up = of("nodes", "state != up", "show node").await?;
+    let names = (0..not_up.rows.len()).map(|row| word(&not_up, row, "node"));
+    let not_up = Hostlist::fold(names).to_string();
+    let is_short = "gpus < gpus.expected and not any(fault = released)";
+    let short = of("nodes", is_short, "show node.gpus,node.gpus.expected").await?;
+    let count = |row: usize, key: &str| short.cell(row, key).and_then(Cell::number).unwrap_or_default();
+    let missing = |row: usize| count(row, "node.gpus.expected") - count(row, "node.gpus");
+    let gpus_missing = (0..short.rows.len()).map(missing).sum::<f64>() as u64;
     let severities = || (0..incidents.rows.len()).filter_map(|row| incidents.cell(row, "incident.severity")?.text());
     let status = match () {
         () if nodes.total == 0 => Status::Unknown,
@@ -131,7 +154,8 @@ async fn judge(args: &Check, global: Global, config: &Config) -> Result<Verdict>
         () if nodes.stale == nodes.total => Status::Unknown,
         () => Status::Fine,
     };
-    Ok(Verdict { status, nodes: nodes.total, gpus: gpus.total, stale: nodes.stale, incidents, not_evaluated })
+    let Table { total: nodes, stale, .. } = nodes;
+    Ok(Verdict { status, nodes, gpus: gpus.total, stale, not_up, gpus_missing, incidents, not_evaluated })
 }
 
 async fn ask(client: &mut Client, query: &str) -> Result<Table> {
@@ -161,11 +185,16 @@ fn word<'a>(table: &'a Table, row: usize, key: &str) -> &'a str {
     table.cell(row, key).and_then(Cell::text).unwrap_or_default()
 }
 
+/// The lines to paste.
+fn commands(text: &str) -> impl Iterator<Item = &str> {
+    text.split("; ").filter(|line| !line.is_empty())
+}
+
 fn as_json(verdict: &Verdict) -> Value {
-    let Verdict { status, nodes, gpus, stale, incidents: table, not_evaluated } = verdict;
+    let Verdict { status, nodes, gpus, stale, not_up, gpus_missing, incidents: table, not_evaluated } = verdict;
     let incident = |row: usize| {
         let word = |key: &str| word(table, row, key);
-        let commands: Vec<&str> = word("incident.commands").split("; ").filter(|line| !line.is_empty()).collect();
+        let commands: Vec<&str> = commands(word("incident.commands")).collect();
         json!({
             "id": word("incident").parse::<u64>().ok(),
             "rule": word("incident.rule"),
@@ -176,58 +205,24 @@ fn as_json(verdict: &Verdict) -> Value {
             "action": word("incident.action"),
             "commands": commands,
             "nodes": word("incident.hosts"),
+            "sched": word("sched"),
+            "jobs": word("job"),
+            "users": word("job.user"),
         })
     };
     let incidents: Vec<Value> = (0..table.rows.len()).map(incident).collect();
-    let mut value =
-        json!({ "status": status.word(), "nodes": nodes, "gpus": gpus, "stale": stale, "incidents": incidents });
+    let mut value = json!({
+        "status": status.word(),
+        "nodes": nodes,
+        "gpus": gpus,
+        "stale": stale,
+        "not_up": not_up,
+        "gpus_missing": gpus_missing,
+        "incidents": incidents,
+    });
     if let Some(rules) = not_evaluated {
         value["note"] = ALONE.into();
         value["not_evaluated"] = rules.clone().into();
     }
     value
-}
-
-fn text(verdict: &Verdict) -> String {
-    use std::fmt::Write as _;
-    let Verdict { status, nodes, gpus, stale, incidents: table, not_evaluated } = verdict;
-    let count = |n: u64| grouped(i64::try_from(n).unwrap_or(i64::MAX));
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(text, "{}: {} nodes, {} GPUs", status.word().to_uppercase(), count(*nodes), count(*gpus));
-    if *stale > 0 {
-        let _ = write!(text, ", {} nodes not up", count(*stale));
-    }
-    let _ = match table.rows.len() {
-        0 => writeln!(text, "; nothing is wrong"),
-        1 => writeln!(text, "; 1 incident"),
-        n => writeln!(text, "; {n} incidents"),
-    };
-    for row in 0..table.rows.len() {
-        let word = |key: &str| word(table, row, key);
-        let mark = match word("incident.severity") {
-            "crit" => "✖",
-            "warn" => "▲",
-            _ => "·",
-        };
-        let age = table
-            .cell(row, "incident.age")
-            .and_then(Cell::number)
-            .map_or_else(String::new, |age| Unit::Seconds.text(age));
-        let _ = writeln!(
-            text,
-            "\n{mark} {}  {}  ({}, for {age})",
-            word("incident.subject"),
-            word("incident.reason"),
-            word("incident.rule")
-        );
-        let _ = writeln!(text, "  {}", word("incident.action"));
-        for line in word("incident.commands").split("; ").filter(|line| !line.is_empty()).take(4) {
-            let _ = writeln!(text, "    {line}");
-        }
-    }
-    if let Some(rules) = not_evaluated {
-        let _ = writeln!(text, "\n{ALONE}; not evaluated: {}", rules.join(", "));
-    }
-    text
 }
