@@ -99,17 +99,34 @@ fn incidents_outlive_a_restart_of_the_hub() {
     let open = "incidents where incident.stage = open and incident.severity != info sort incident \
                 show incident,incident.rule,incident.subject,incident.since";
     let before = hub.await_answer(open, "both are found", |answer| answer["total"] == 2);
+    let say = |hub: &Hub, args: &[&str]| {
+        let output = supertop().args(args).arg("--hub").arg(&hub.socket).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let id = |at: usize| before["rows"][at]["incident"].as_str().unwrap().to_owned();
+    say(&hub, &["ack", &id(0), "waits", "for", "RMA"]);
+    say(&hub, &["silence", &id(1), "--for", "4h", "being", "moved"]);
+    let said = "incidents where incident.severity != info sort incident \
+                show incident,incident.stage,incident.note,incident.rule,incident.subject,incident.since";
+    let before = hub.await_answer(said, "both are seen to", |answer| {
+        let stages = ["acknowledged", "silenced"];
+        (0..2).all(|at| answer["rows"][at]["incident.stage"] == stages[at])
+    });
+    for (at, note) in [": waits for RMA", ": being moved"].into_iter().enumerate() {
+        assert!(before["rows"][at]["incident.note"].as_str().unwrap().ends_with(note), "{before}");
+    }
     hub.process.signal(rustix::process::Signal::TERM);
     assert_eq!(hub.process.wait(), Some(0));
     let hub = Hub::start(dir.path(), &address);
     let same = |answer: &Value| answer["rows"] == before["rows"];
-    hub.await_answer(open, "they are the same", same);
+    hub.await_answer(said, "they are the same, with what was said of them", same);
     hub.await_answer("nodes", "all are back", |answer| answer["total"] == 40 && answer["stale"] == 0);
     for _ in 0..15 {
-        let answer = hub.get(open);
+        let answer = hub.get(said);
         assert_eq!(answer["rows"], before["rows"], "and stay the same");
         std::thread::sleep(Duration::from_millis(200));
     }
+    assert_eq!(check(&hub, &[]).1, Some(0), "what somebody sees to is no alarm");
 }
 
 #[test]
