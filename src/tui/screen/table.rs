@@ -285,6 +285,10 @@ fn source(table: &Table) -> (Role, String) {
     let Some(Scheduler { name, heard, problem, strangers, .. }) = &table.census.scheduler else {
         return (Role::Dim, "· as nodes tell of processes and pods; no scheduler is asked".into());
     };
+    // It was heard since the time that the table is of.
+    if heard.is_some_and(|heard| heard > table.time) {
+        return (Role::Dim, format!("· {name}"));
+    }
     let ago = heard.map(|heard| Unit::Seconds.cell(table.time.seconds_after(heard)));
     match (ago, problem.is_empty()) {
         (Some(ago), true) if strangers.is_empty() => (Role::Dim, format!("· {name} {ago} ago")),
