@@ -37,6 +37,8 @@ struct Stage {
     copied: Option<String>,
 }
 
+/// The size of a terminal that shows enough of everything.
+const SIZE: (u16, u16) = (120, 40);
 /// What drains a node.
 const DRAIN: &str = "scontrol update nodename={node} state=drain reason=\"{reason}\"";
 const RESUME: &str = "scontrol update nodename={node} state=resume";
@@ -62,6 +64,16 @@ fn settings() -> Settings {
         habits: crate::tui::Habits::default(),
         notice: String::new(),
     }
+}
+
+/// A fleet of 256 nodes on a terminal of that size.
+fn stage() -> Stage {
+    Stage::new(256, 8, SIZE)
+}
+
+/// Where one is, from the first screen on.
+fn trail(stage: &Stage) -> String {
+    stage.app.crumbs().join(" › ")
 }
 
 impl Stage {

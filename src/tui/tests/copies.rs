@@ -5,10 +5,6 @@ use serde_json::Value;
 use super::*;
 use crate::model::question::{Complaint, Reply};
 
-fn stage() -> Stage {
-    Stage::new(256, 8, (120, 40))
-}
-
 fn json(stage: &mut Stage) -> Vec<Value> {
     let text = stage.copied.take().expect("something was copied");
     serde_json::from_str::<Vec<Value>>(&text).expect("an array")

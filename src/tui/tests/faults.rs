@@ -3,16 +3,6 @@
 use super::*;
 use crate::model::question::{Answer, Reply};
 
-const SIZE: (u16, u16) = (120, 40);
-
-fn stage() -> Stage {
-    Stage::new(256, 8, SIZE)
-}
-
-fn trail(stage: &Stage) -> String {
-    stage.app.crumbs().join(" › ")
-}
-
 #[test]
 fn a_table_narrows_to_faults_and_shows_all_again() {
     let mut stage = stage();

@@ -6,10 +6,6 @@ use crate::model::{
     question::Complaint,
 };
 
-fn stage() -> Stage {
-    Stage::new(256, 8, (120, 40))
-}
-
 fn said(effects: &Effects) -> Option<(u64, Verb, &str)> {
     effects.say.as_ref().map(|Remark { incident, verb, text, .. }| (*incident, *verb, text.as_str()))
 }

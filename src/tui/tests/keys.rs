@@ -6,12 +6,6 @@ use crate::tui::{
     update::Draw,
 };
 
-const SIZE: (u16, u16) = (120, 40);
-
-fn stage() -> Stage {
-    Stage::new(256, 8, SIZE)
-}
-
 /// The line under the cursor, told by its ground.
 fn selected(stage: &Stage) -> String {
     let buffer = stage.buffer();
@@ -27,10 +21,6 @@ fn first_word(text: &str) -> &str {
 
 fn check_selected(stage: &Stage, expected: &str) {
     assert_eq!(first_word(&selected(stage)), expected);
-}
-
-fn trail(stage: &Stage) -> String {
-    stage.app.crumbs().join(" › ")
 }
 
 #[test]

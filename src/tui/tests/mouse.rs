@@ -4,8 +4,6 @@ use crossterm::event::MouseEventKind;
 
 use super::*;
 
-const SIZE: (u16, u16) = (120, 40);
-
 /// Where `text` stands in the first line that has all of `words`, too.
 fn at(stage: &Stage, text: &str, words: &[&str]) -> (u16, u16) {
     let screen = stage.screen();
@@ -23,10 +21,6 @@ fn chosen(stage: &Stage) -> String {
 
 fn asks(stage: &Stage, begin: &str, clause: &str) -> bool {
     stage.app.questions().iter().any(|it| it.query.starts_with(begin) && it.query.contains(clause))
-}
-
-fn trail(stage: &Stage) -> String {
-    stage.app.crumbs().join(" › ")
 }
 
 #[test]

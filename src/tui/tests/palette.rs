@@ -6,14 +6,6 @@ use crate::{
     tui::theme::Theme,
 };
 
-fn stage() -> Stage {
-    Stage::new(256, 8, (120, 40))
-}
-
-fn trail(stage: &Stage) -> String {
-    stage.app.crumbs().join(" › ")
-}
-
 fn run(stage: &mut Stage, line: &str) -> Effects {
     stage.write(line);
     assert_eq!(stage.app.prompt().map(|prompt| format!(":{}", prompt.text())).as_deref(), Some(line));

@@ -2,16 +2,6 @@
 
 use super::*;
 
-const SIZE: (u16, u16) = (120, 40);
-
-fn stage() -> Stage {
-    Stage::new(256, 8, SIZE)
-}
-
-fn trail(stage: &Stage) -> String {
-    stage.app.crumbs().join(" › ")
-}
-
 fn notice(stage: &Stage) -> &str {
     stage.app.notice().unwrap_or_default()
 }
