@@ -4,6 +4,7 @@
 mod channel;
 pub mod control;
 pub mod live;
+mod rounds;
 pub mod session;
 pub mod simulated;
 pub mod source;

@@ -18,7 +18,8 @@ use tokio::{
 use crate::{
     agent::{
         Source, Tally,
-        channel::{Channel, RESEND_AFTER, Rounds, channels, hash, next, number},
+        channel::{Channel, RESEND_AFTER, channels, hash, next, number},
+        rounds::Rounds,
     },
     link::{Backoff, DialError, Full, Incoming, Outgoing, Stream},
     model::{report::Event, time::Time},
