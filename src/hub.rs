@@ -184,7 +184,8 @@ async fn keep_time(shared: Shared) {
         pages::allow_huge_for(shared.borrow().fleet.nodes().len());
         {
             let mut core = shared.borrow_mut();
-            let given = ceiling.look(resident(), core.fleet.nodes().len(), core.fleet.full_history());
+            let history = core.fleet.full_history();
+            let given = ceiling.look(history.and_then(|_| resident()), core.fleet.nodes().len(), history);
             core.fleet.give(given);
         }
         let mut sweep = shared.borrow_mut().fleet.sweep(now);

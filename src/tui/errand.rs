@@ -219,7 +219,7 @@ fn drain(table: &Table, scheduler: Option<&str>, commands: &Commands) -> Copied 
         if is_held {
             drained += 1;
         } else if command::is_plain(node) {
-            by_reason.entry(command::plain(&bench::reason(&verdict(table, row)))).or_default().push(node);
+            by_reason.entry(bench::reason(&verdict(table, row))).or_default().push(node);
         }
     }
     let lines: Vec<String> = by_reason.iter().flat_map(|(reason, nodes)| orders.lines(nodes, reason)).collect();

@@ -73,7 +73,7 @@ pub(super) fn commands(tables: &[&Table], names: &[&str], commands: &Commands) -
             match text(bench) {
                 _ if !is_plain(node) => {}
                 "healthy" => well.push(node),
-                "sick" | "exposed" => ill.entry(plain(&reason(&verdict(table, row)))).or_default().push(node),
+                "sick" | "exposed" => ill.entry(reason(&verdict(table, row))).or_default().push(node),
                 _ => {}
             }
         }
@@ -92,7 +92,7 @@ pub(super) fn commands(tables: &[&Table], names: &[&str], commands: &Commands) -
     Some(all.map(|lines| lines.concat().join("\n")))
 }
 
-/// Why, in words that a shell leaves as they are.
+/// Why, in letters that mean nothing to a shell.
 pub(crate) fn reason(verdict: &Verdict) -> String {
     // What is written down is read later: how long ago something was then means nothing.
     let undated = |part: &str| match part.strip_suffix(" ago").and_then(|part| part.rsplit_once(' ')) {
@@ -100,8 +100,7 @@ pub(crate) fn reason(verdict: &Verdict) -> String {
         None => part.to_owned(),
     };
     let why = verdict.why.split(" · ").map(undated).collect::<Vec<_>>().join(", ");
-    let plain: String = why.chars().filter(|c| !matches!(c, '"' | '$' | '`' | '\\' | '!')).collect();
-    if plain.is_empty() { "supertop: unhealthy".into() } else { format!("supertop: {plain}") }
+    plain(&format!("supertop: {}", if why.is_empty() { "unhealthy" } else { &why }))
 }
 
 #[cfg(test)]
