@@ -11,6 +11,7 @@ mod hub;
 mod lenient;
 mod output;
 mod remark;
+mod scenario;
 mod sim;
 #[cfg(feature = "tui")]
 mod watch;

@@ -147,13 +147,30 @@ impl Settings {
         keymap::Keys::wrong(&self.keys)
     }
 
+    /// Which of the views cannot be gone to, by their positions, and why: `doubt` says what is wrong with a query. Whoever goes
+    /// to one is told so, and can mend it there.
+    pub fn wrong_views(&self, doubt: impl Fn(&str) -> Option<String>) -> Vec<(usize, String)> {
+        let said = |query: &String| match command::parse(query, &self.levels) {
+            Ok(command::Command::Query(query)) => doubt(&query),
+            Ok(_) => None,
+            Err(objection) => Some(objection.message),
+        };
+        let views = self.views.iter().enumerate();
+        views.filter_map(|(at, (_, query))| Some((at, said(query)?))).collect()
+    }
+
     /// Whether the theme can be used.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn check_theme(&self) -> Result<(), ThemeError> {
-        let name = self.theme.as_deref().unwrap_or(theme::USUAL);
-        theme::Theme::load(name, &self.themes, self.depth).map(drop)
+        theme::Theme::load(self.theme_name(), &self.themes, self.depth).map(drop)
+    }
+
+    /// The theme that was chosen, or else the usual one.
+    fn theme_name(&self) -> &str {
+        let usual = if self.depth == Depth::Sixteen { theme::SIXTEEN } else { theme::USUAL };
+        self.theme.as_deref().unwrap_or(usual)
     }
 }
 
@@ -184,9 +201,6 @@ pub enum TuiError {
     /// A key cannot be what it is to be.
     #[error("keys: {0}")]
     Keys(String),
-    /// A saved view cannot be gone to.
-    #[error("view {0}: {1}")]
-    View(String, String),
     /// The terminal cannot be used.
     #[error("terminal: {0}")]
     Terminal(#[from] io::Error),
@@ -202,7 +216,7 @@ const BATCH: usize = 1000;
 /// A theme with a mistake, before the terminal is touched; a terminal that cannot be read or written.
 pub async fn run(mut port: Port, settings: Settings) -> Result<End, TuiError> {
     let takes_mouse = settings.mouse;
-    let has_choice = settings.theme.is_none() && settings.depth > Depth::Mono;
+    let has_choice = settings.theme.is_none() && settings.depth > Depth::Sixteen;
     let var = |name: &str| std::env::var(name).ok();
     let mut app = App::new(settings, crossterm::terminal::size()?, now())?;
     let mut signals = Signals::new()?;

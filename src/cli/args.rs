@@ -97,6 +97,9 @@ pub(super) struct Demo {
     /// Another seed makes another cluster
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
+    /// What goes wrong: as for `supertop sim` [default: a small share of all faults, by the seed]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) scenario: Option<String>,
     /// Theme: a name from the themes that come along, or a file
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) theme: Option<String>,

@@ -79,7 +79,8 @@ pub(super) struct Read<T> {
     pub(super) left_out: Vec<String>,
 }
 
-/// Reads a file. Keys that are not known are left out, and so are those of the tables `[[list]]` that are no `Item`.
+/// Reads a file. Keys that are not known are left out, those that have none of a few words too, and so are those of the
+/// tables `[[list]]` that are no `Item`.
 ///
 /// # Errors
 /// What cannot be read, with file and line.
@@ -106,7 +107,7 @@ where
     Ok(Read { value, places: Places::among(root.get_ref(), text, path), left_out })
 }
 
-/// What is read once all keys that are not known are gone.
+/// What is read once all keys are gone that are not known or have a word that is not.
 fn mended<S: Clone, T>(
     from: &mut Spanned<S>,
     remove: fn(&mut S, &Range<usize>) -> bool,
@@ -119,7 +120,8 @@ fn mended<S: Clone, T>(
             Err(error) => error,
         };
         // There is no other way to know than by its words.
-        let span = error.span().filter(|_| error.message().starts_with("unknown field"));
+        let is_known = |message: &str| message.starts_with("unknown field") || message.starts_with("unknown variant");
+        let span = error.span().filter(|_| is_known(error.message()));
         if !span.is_some_and(|span| remove(from.get_mut(), &span)) {
             return Err(error);
         }
@@ -127,9 +129,10 @@ fn mended<S: Clone, T>(
     }
 }
 
-/// Takes the key that stands there out of the table, or out of one in it. Says whether there is one.
+/// Takes the key that stands there, itself or its value, out of the table, or out of one in it. Says whether there is one.
 fn remove(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
-    let key = table.iter().find(|(key, _)| key.span() == *span).map(|(key, _)| key.get_ref().to_string());
+    let is_there = |(key, value): &(&Spanned<_>, &Spanned<_>)| key.span() == *span || value.span() == *span;
+    let key = table.iter().find(is_there).map(|(key, _)| key.get_ref().to_string());
     match key {
         Some(key) => table.remove(&*key).is_some(),
         None => table.iter_mut().any(|(_, value)| within(value.get_mut(), span)),
@@ -166,9 +169,17 @@ mod tests {
         size: u32,
     }
 
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "lowercase")]
+    enum Taste {
+        Sweet,
+        Sour,
+    }
+
     #[derive(Debug, Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
     struct File {
+        tastes: BTreeMap<String, Taste>,
         colour: String,
         item: Vec<Item>,
         names: BTreeMap<String, String>,
@@ -191,6 +202,14 @@ mod tests {
                 "a.toml:1: unknown field `color`; did you mean `colour`? (left out)",
             ]
         );
+    }
+
+    #[test]
+    fn a_word_that_is_none_of_a_few_is_left_out() {
+        let read = read("[tastes]\nlemon = 'sour'\nplum = 'sweat'\nfig = 'sweet'").expect("the rest");
+        let expected = [("fig", Taste::Sweet), ("lemon", Taste::Sour)].map(|(fruit, taste)| (fruit.to_owned(), taste));
+        assert_eq!(read.value.tastes, BTreeMap::from(expected));
+        assert_eq!(read.left_out, ["a.toml:3: unknown variant `sweat`; did you mean `sweet`? (left out)"]);
     }
 
     #[test]

@@ -2,21 +2,21 @@
 
 use std::{io::Write as _, process::ExitCode, sync::Arc, thread};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tokio::{
     sync::watch,
     task::{LocalSet, spawn_blocking, spawn_local},
     time::{Duration, sleep},
 };
 
-use super::{Usage, allow_open_files, args::Sim as Args, block_on, stop_signal};
+use super::{Usage, allow_open_files, args::Sim as Args, block_on, scenario, stop_signal};
 use crate::{
     agent::{
         Tally,
         session::{self, Pace},
         simulated::Simulated,
     },
-    collect::sim::{Faults, Plan, Sim, scenario},
+    collect::sim::{Plan, Sim},
     hub::{pages, wall_clock},
     link::{self, Address},
 };
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let hub = Address::parse(args.hub.as_deref().unwrap_or("127.0.0.1:7077")).map_err(|e| Usage(e.to_string()))?;
     let connections = connections(args)?;
     pages::allow_huge_for(args.nodes as usize);
-    let faults = args.scenario.as_deref().map(faults).transpose()?.unwrap_or_default();
+    let faults = args.scenario.as_deref().map(scenario::read).transpose()?.unwrap_or_default();
     let plan = Plan {
         nodes: args.nodes,
         gpus: args.gpus,
@@ -63,19 +63,6 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         writeln!(std::io::stdout(), "{tally}")?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// The scenario of this name, or in this file.
-fn faults(scenario: &str) -> Result<Faults> {
-    if let Some(faults) = scenario::named(scenario) {
-        return Ok(faults);
-    }
-    if !scenario.contains(['/', '.']) {
-        let names: Vec<&str> = scenario::names().collect();
-        return Err(Usage(format!("no scenario is called `{scenario}`; these are: {}", names.join(", "))).into());
-    }
-    let text = std::fs::read_to_string(scenario).with_context(|| format!("cannot read the scenario {scenario}"))?;
-    scenario::parse(&text).map_err(|problem| Usage(format!("{scenario}: {problem}")).into())
 }
 
 /// The shares in as many hands as there are.

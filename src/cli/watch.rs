@@ -12,15 +12,17 @@ use super::{
     block_on,
     config::{Config, tables_path},
     lenient::Places,
-    runtime, warn,
+    runtime, scenario, warn,
 };
 use crate::{
     agent::simulated::Simulated,
     client,
     collect::sim::{Plan, Queue, Sim},
+    fleet::Fleet,
     hub::{self, wall_clock},
     link,
-    model::job::Scheduler,
+    model::{Time, job::Scheduler},
+    query,
     tui::{self, Exit, Habits, Port},
 };
 
@@ -55,7 +57,8 @@ pub(super) fn run(args: Watch, global: Global, config: &Config) -> Result<ExitCo
 pub(super) fn demo(args: &Demo, config: &Config) -> Result<ExitCode> {
     let mut settings = settings(args.theme.as_deref(), config)?;
     settings.title = "supertop demo".into();
-    let plan = Plan { nodes: args.nodes, seed: args.seed, start: wall_clock(), ..Plan::default() };
+    let faults = args.scenario.as_deref().map(scenario::read).transpose()?.unwrap_or_default();
+    let plan = Plan { nodes: args.nodes, seed: args.seed, start: wall_clock(), faults, ..Plan::default() };
     let sim = Arc::new(Sim::new(plan));
     let queue: Arc<dyn Scheduler> = Arc::new(Queue::new(sim.clone(), wall_clock));
     let inside = Inside::start(hub::Settings { scheduler: Some((queue, ASK_EVERY)), ..hub_settings(config) })?;
@@ -82,6 +85,12 @@ fn settings(theme: Option<&str>, config: &Config) -> Result<tui::Settings> {
     for tui::WrongKeys { action, what } in settings.wrong_keys() {
         settings.keys.remove(&action);
         wrong.push(config.tell(&format!("keys.{action}"), &format!("{what} (the keys stay as they were)")));
+    }
+    let empty = Fleet::new(hub_settings(config).fleet);
+    let doubt = |text: &str| Some(query::answer(&empty, &query::parse(text).ok()?, Time::default()).err()?.message);
+    for (at, what) in settings.wrong_views(doubt) {
+        let place = format!("view.{at}.query");
+        wrong.push(config.tell(&place, &format!("view {}: {what} (the others work)", settings.views[at].0)));
     }
     wrong.extend(match (theme, config.theme.as_deref()) {
         // A theme that is asked for here and now and is not there is a mistake of the command line.
@@ -178,9 +187,7 @@ fn show(target: Target, settings: tui::Settings) -> Result<ExitCode> {
     match end.map(|end| end.exit) {
         Ok(Exit::Quit) => Ok(ExitCode::SUCCESS),
         Ok(Exit::Signal(signal)) => Ok(ExitCode::from(128_u8.saturating_add(signal as u8))),
-        Err(error @ (tui::TuiError::Theme(_) | tui::TuiError::Keys(_) | tui::TuiError::View(..))) => {
-            Err(Usage(error.to_string()).into())
-        }
+        Err(error @ (tui::TuiError::Theme(_) | tui::TuiError::Keys(_))) => Err(Usage(error.to_string()).into()),
         Err(error) => Err(error.into()),
     }
 }

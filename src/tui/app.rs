@@ -9,15 +9,15 @@ use crate::{
         question::{Answer, News, Question, Reply},
     },
     tui::{
-        Settings, TuiError, command,
+        Settings, TuiError,
         draw::Look,
         errand::Errand,
         keymap::{Keymap, Keys},
         past,
         prompt::{Kind, Prompt},
-        screen::{Asked, Objection, Screen, Step, overview::Overview, table::TableScreen},
+        screen::{Asked, Screen, Step, overview::Overview, table::TableScreen},
         shared::Shared,
-        theme::{self, Theme},
+        theme::Theme,
         views,
     },
 };
@@ -66,14 +66,9 @@ const ERRAND: u32 = 4;
 impl App {
     /// The interface as it begins.
     pub(crate) fn new(settings: Settings, size: (u16, u16), now: Time) -> Result<App, TuiError> {
-        let theme = settings.theme.as_deref().unwrap_or(theme::USUAL);
-        let theme = Theme::load(theme, &settings.themes, settings.depth)?;
+        let theme = Theme::load(settings.theme_name(), &settings.themes, settings.depth)?;
         let look = Look { theme, symbols: settings.symbols };
         let mut shared = Shared::new(now, size, look, settings.zone.clone(), settings.levels.clone());
-        for (name, query) in &settings.views {
-            let wrong = |objection: Objection| TuiError::View(name.clone(), objection.message);
-            command::parse(query, &settings.levels).map_err(wrong)?;
-        }
         shared.keys = Keys::with(&settings.keys).map_err(|wrong| TuiError::Keys(wrong.what))?;
         let keymap = Keymap::new(&shared.keys);
         shared.habits = settings.habits.clone();

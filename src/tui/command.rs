@@ -70,6 +70,7 @@ pub(crate) static COMMANDS: &[Row] = &[
         usage: "save NAME",
         help: "Saves what is on screen as a view: its name goes there, and so does Alt with its place.",
     },
+    Row { name: "forget", usage: "forget NAME", help: "Forgets a view that was saved." },
     Row { name: "theme", usage: "theme NAME", help: "Changes the theme." },
     Row { name: "help", usage: "help", help: "Lists the keys." },
     Row { name: "quit", usage: "quit", help: "Quits, as q does." },
@@ -110,6 +111,8 @@ pub(crate) enum Command {
     When(String),
     /// Keeps what is on screen as a view of this name.
     Save(String),
+    /// Forgets the saved view of this name.
+    Forget(String),
     /// Changes the theme.
     Theme(String),
     /// Lists the keys.
@@ -149,6 +152,7 @@ pub(crate) fn parse(text: &str, levels: &[String]) -> Result<Command, Objection>
         "when" => Command::When(rest.into()),
         "sort" => Command::Sort(given("keys: -power,node")?),
         "save" => Command::Save(given("a name")?),
+        "forget" => Command::Forget(given("a saved view's name")?),
         "theme" => Command::Theme(given("a theme's name")?),
         "help" => Command::Help,
         "q" | "quit" | "q!" | "exit" => Command::Quit,
@@ -274,6 +278,7 @@ mod tests {
         check("copy json", Command::Copy(Some(What::Json)));
         check("when -20m", Command::When("-20m".into()));
         check("save sick ones", Command::Save("sick ones".into()));
+        check("forget sick ones", Command::Forget("sick ones".into()));
         check("compare gpu001:3 gpu002:3", Command::Compare(vec!["gpu001:3".into(), "gpu002:3".into()]));
         check("reopen 17", say(Verb::Reopen, Some(17), ""));
     }

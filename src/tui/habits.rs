@@ -107,6 +107,13 @@ impl Habits {
         self.saved.len() - 1
     }
 
+    /// Forgets the saved view of this name. Says whether there was one.
+    pub(crate) fn forget(&mut self, name: &str) -> bool {
+        let before = self.saved.len();
+        self.saved.retain(|view| view.name != name);
+        self.saved.len() < before
+    }
+
     /// The view's columns with their ranks.
     pub(crate) fn columns(&self, view: &str, levels: &[String]) -> Vec<(Cow<'static, str>, u8)> {
         let plain = views::columns(view, levels);

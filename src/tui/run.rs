@@ -63,6 +63,17 @@ impl App {
         self.say(format!("saved; :{name}{} goes there", key.unwrap_or_default()));
     }
 
+    /// Forgets what was saved under a name.
+    fn forget(&mut self, name: &str) {
+        let is_own = self.settings.views.iter().any(|(own, _)| own == name);
+        let words = match self.shared.habits.forget(name) {
+            true => format!("{name} is forgotten"),
+            false if is_own => format!("{name} is a view of the configuration, and stays"),
+            false => format!("no view is saved as {name}"),
+        };
+        self.say(words);
+    }
+
     /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
     pub(super) fn run(&mut self, line: &str) -> Effects {
         let saved = self.saved_views().position(|(name, query)| name == line.trim() && query != line);
@@ -122,6 +133,7 @@ impl App {
             },
             Command::Theme(name) => self.change_theme(&name),
             Command::Save(name) => self.save(&name),
+            Command::Forget(name) => self.forget(&name),
         }
         Effects::default()
     }

@@ -43,9 +43,11 @@ themes!(
     "tokyo-night",
 );
 
-/// The theme when none was chosen, and the one for terminals with a light ground.
+/// The theme when none was chosen; the one for terminals with a light ground, and the one for those that have their own
+/// sixteen colours and no others.
 pub(crate) const USUAL: &str = "dark";
 pub(crate) const LIGHT: &str = "light";
+pub(crate) const SIXTEEN: &str = "terminal";
 
 /// What is wrong with a theme.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -229,11 +231,14 @@ fn gather(name: &str, own: &[(String, String)]) -> Result<File, ThemeError> {
     let mut chain: Vec<(String, File)> = Vec::new();
     let mut next = Some(name.to_owned());
     while let Some(name) = next.take() {
-        if chain.iter().any(|(seen, _)| *seen == name) {
+        // Someone's own theme may have the name of the one that it is laid over.
+        let above = chain.iter().filter(|(seen, _)| *seen == name).count();
+        let text = own.iter().find(|(n, _)| *n == name).map(|(_, text)| text.as_str()).into_iter();
+        let mut texts = text.chain(BUILTIN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text));
+        let text = texts.nth(above);
+        if text.is_none() && above > 0 {
             return Err(ThemeError::Circle(name));
         }
-        let text = own.iter().find(|(n, _)| *n == name).map(|(_, text)| text.as_str());
-        let text = text.or_else(|| BUILTIN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text));
         let Some(text) = text else {
             let all = names(own);
             let nearest = text::nearest(&name, all.iter().map(String::as_str)).to_owned();
@@ -385,6 +390,9 @@ mod tests {
         let theme = Theme::load("own", &own("inherits = 'dark'\n[roles]\nwarn = 'blue'"), Depth::True).unwrap();
         assert_eq!(theme.style(Role::Warn).fg, Some(Color::Blue));
         assert_eq!(theme.style(Role::Crit), Theme::load("dark", &[], Depth::True).unwrap().style(Role::Crit));
+        let mine = [("nord".to_owned(), "inherits = 'nord'\n[roles]\nwarn = 'blue'".to_owned())];
+        let [theme, plain] = [&mine[..], &[]].map(|own| Theme::load("nord", own, Depth::True).unwrap());
+        assert_eq!((theme.style(Role::Warn).fg, theme.style(Role::Crit)), (Some(Color::Blue), plain.style(Role::Crit)));
     }
 
     #[test]

@@ -354,10 +354,19 @@ impl App {
     fn complete(&mut self) {
         let themes = self.themes();
         let saved: Vec<String> = self.saved_views().map(|(name, _)| name.to_owned()).collect();
+        let kept: Vec<String> = self.shared.habits.saved().map(|(name, _)| name.to_owned()).collect();
         let levels = self.shared.levels.clone();
         let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.kind == Kind::Command) else { return };
-        let mut fitting = command::completions(prompt.left(), &levels, &themes);
-        fitting.extend(saved.into_iter().filter(|name| name.starts_with(prompt.left()) && name != prompt.left()));
+        let left = prompt.left();
+        let is_longer = |text: &String| text.starts_with(left) && text != left;
+        let fitting: Vec<String> = if left.starts_with("forget ") {
+            kept.iter().map(|name| format!("forget {name}")).filter(is_longer).collect()
+        } else {
+            command::completions(left, &levels, &themes)
+                .into_iter()
+                .chain(saved.into_iter().filter(is_longer))
+                .collect()
+        };
         let common = command::common(&fitting);
         match fitting.as_slice() {
             [] => {}

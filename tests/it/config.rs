@@ -36,6 +36,17 @@ id = 'hot'
 view = 'gpus'
 when = 'tmep > 70'
 reason = 'at {temp}'
+
+[xid]
+94 = 'ctir'
+
+[[view]]
+name = 'warm'
+query = 'gpuss where temp > 70'
+
+[[view]]
+name = 'cold'
+query = 'gpus where tmep < 20'
 ";
 
 /// The configuration and a theme of its own, which has a role that is none.
@@ -59,6 +70,7 @@ fn assert_told(lines: &[&str], config: &Path) {
         (10, &["rule host.disk: ", "stays as it was"]),
         (21, &["rule ours: ", "did you mean `gpu.temp.near`?"]),
         (26, &["rule hot: ", "did you mean `temp`?"]),
+        (30, &["unknown variant `ctir`", "did you mean `crit`?"]),
     ] {
         assert!(is_told(lines, config, line, words), "line {line}: {words:?} in {lines:#?}");
     }
@@ -73,7 +85,7 @@ fn a_hub_names_each_mistake_and_runs_with_the_rest() {
     });
     let lines: Vec<&str> = hub.warned.iter().map(String::as_str).collect();
     assert_told(&lines, &config);
-    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(lines.len(), 5, "{lines:#?}");
     let rules = hub.await_answer("rules", "its rules are there", |answer| answer["total"] != 0);
     let state = |id: &str| {
         let row = rules["rows"].as_array().unwrap().iter().find(|row| row["rule"] == id);
@@ -89,7 +101,7 @@ fn a_terminal_names_each_mistake_and_shows_the_rest() {
     let (config, theme) = write(dir.path());
     let args = ["demo", "--nodes", "8", "--config", config.to_str().unwrap()];
     let mut terminal = Terminal::start(env!("CARGO_BIN_EXE_supertop"), &args, 40, 250);
-    let first = format!("6 mistakes, first {}:2: unknown field `mousse`; did you mean `mouse`?", config.display());
+    let first = format!("9 mistakes, first {}:2: unknown field `mousse`; did you mean `mouse`?", config.display());
     terminal.await_screen("a notice of them", |s| s.contains(&first));
     terminal.press("x");
     terminal.await_screen("what the good key does", |s| s.contains("› keys"));
@@ -98,6 +110,8 @@ fn a_terminal_names_each_mistake_and_shows_the_rest() {
     let lines: Vec<&str> = all.lines().collect();
     assert_told(&lines, &config);
     assert!(is_told(&lines, &config, 6, &["\"j\" means", "copy", "stay as they were"]), "{all}");
+    assert!(is_told(&lines, &config, 34, &["view warm: ", "did you mean gpus?", "the others work"]), "{all}");
+    assert!(is_told(&lines, &config, 38, &["view cold: ", "did you mean `temp`?"]), "{all}");
     assert!(is_told(&lines, &theme, 3, &["\"table.rwo\" is no role", "did you mean \"table.row\"?"]), "{all}");
     assert_eq!(terminal.finish(), 0);
 }

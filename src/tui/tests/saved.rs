@@ -1,6 +1,7 @@
 //! The views that a person saved, in the configuration or with a key.
 
 use super::*;
+use crate::tui::prompt::Prompt;
 
 fn notice(stage: &Stage) -> &str {
     stage.app.notice().unwrap_or_default()
@@ -16,9 +17,45 @@ fn saved_views_are_gone_to_by_name_and_by_place() {
     stage.write(":hot");
     stage.press("enter");
     assert!(stage.screen().contains("· where temp > 80"), "{}", stage.screen());
-    let wrong = Settings { views: vec![("x".into(), "gpuss where temp > 80".into())], ..settings() };
-    let Err(problem) = App::new(wrong, SIZE, stage.hub.now) else { panic!("it has a mistake") };
-    assert!(problem.to_string().starts_with("view x: "), "{problem}");
+}
+
+#[test]
+fn a_view_with_a_mistake_is_told_and_keeps_its_place() {
+    let views =
+        ["gpuss where temp > 80", "gpus where temp > 80"].map(|query| (query[..5].to_owned(), query.to_owned()));
+    let wrong = Settings { views: views.into(), ..settings() };
+    let doubt = |query: &str| query.contains("temp").then(|| "no temp".to_owned());
+    let told = wrong.wrong_views(doubt);
+    let [(0, view), (1, key)] = &told[..] else { panic!("{told:?}") };
+    assert!(view.contains("did you mean gpus?") && key == "no temp", "{told:?}");
+    let mut stage = Stage::with(wrong, 256, 8, SIZE);
+    stage.press("alt-2");
+    assert!(stage.screen().contains("· where temp > 80"), "{}", stage.screen());
+    stage.press("alt-1");
+    assert!(stage.screen().contains("did you mean gpus?"), "{}", stage.screen());
+    assert_eq!(stage.app.prompt().map(Prompt::text), Some("gpuss where temp > 80"), "to be mended there");
+}
+
+#[test]
+fn what_was_saved_is_forgotten_by_its_name() {
+    let mut stage = stage();
+    for name in ["warm ones", "others"] {
+        stage.press("3");
+        stage.write(&format!(":save {name}"));
+        stage.press("enter");
+    }
+    stage.write(":forget wa");
+    stage.press("tab");
+    assert_eq!(stage.app.prompt().map(|prompt| prompt.text().trim_end()), Some("forget warm ones"));
+    stage.press("enter");
+    assert_eq!(notice(&stage), "warm ones is forgotten");
+    assert_eq!(stage.app.shared().habits.saved().map(|(name, _)| name).collect::<Vec<_>>(), ["others"]);
+    for (name, said) in [("hot", "hot is a view of the configuration, and stays"), ("cold", "no view is saved as cold")]
+    {
+        stage.write(&format!(":forget {name}"));
+        stage.press("enter");
+        assert_eq!(notice(&stage), said);
+    }
 }
 
 #[test]
