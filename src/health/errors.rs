@@ -12,6 +12,7 @@ use crate::{
     fleet::{Fleet, Happening, NodeId},
     model::{
         incident::{Rule, Severity, Subject},
+        metric::gpu,
         report::{EventKind, Subject as About},
         time::Time,
     },
@@ -36,6 +37,8 @@ const PLACES: usize = 64;
 const WAITING: usize = 256;
 /// How long who had a GPU is asked for: after a hub's start, its scheduler may tell of it later than the nodes do.
 const TOLD_WITHIN: Duration = Duration::from_mins(10);
+/// What the agent says of a GPU that it has let go of.
+pub(super) const RELEASED: &str = "released";
 /// The number whose text says what is to be done.
 const VERDICT: u32 = 154;
 
@@ -57,6 +60,10 @@ struct Matter {
     verdict: Option<(Remedy, Severity, Time)>,
     /// Who had the GPU when the last one of a program came; nothing where nobody knows.
     owner: Option<Owner>,
+    /// The GPU's counter of energy as it was seen last: it begins anew with the driver and with the GPU. And whether its
+    /// agent has let go of the GPU.
+    energy: Option<i32>,
+    is_released: bool,
 }
 
 /// A number, how often it came, and the kernel's line of it.
@@ -152,6 +159,8 @@ impl Errors {
             remedy: Remedy::Watch,
             verdict: None,
             owner: None,
+            energy: None,
+            is_released: false,
         };
         let is_of_program = !is_switch && xid::OF_PROGRAMS.contains(&number);
         let owner = if is_of_program { Owner::of(fleet, *node, &place.2, time) } else { None };
@@ -171,7 +180,8 @@ impl Errors {
         }
     }
 
-    /// Forgets what is over: what mattered little and is some time ago, and what a new start of the machine has mended.
+    /// Forgets what is over: what mattered little and is some time ago, and what a new start of the machine, the driver or
+    /// the GPU has mended.
     pub(super) fn forget(&mut self, fleet: &Fleet, now: Time) {
         self.programs.forget(now);
         // A job's are over together: what is left of them would be another trouble.
@@ -185,6 +195,7 @@ impl Errors {
                 (*last, *severity) = (matter.last.max(*last), matter.severity.max(*severity));
             }
         }
+        self.matters.retain(|place, matter| !matter.is_mended(fleet, place, now));
         self.matters.retain(|(node, ..), matter| {
             let of_job = matter.owner.as_ref().filter(|_| matter.is_of_programs());
             let of_job = of_job.and_then(|owner| of_jobs.get(&owner.job)).copied();
@@ -207,7 +218,7 @@ impl Errors {
     /// that is a consequence only.
     pub(super) fn lately(&self, node: NodeId, bus: &str, since: Time) -> Option<u32> {
         let matter = self.matters.get(&(node, false, bus.to_ascii_lowercase()))?;
-        let matters = matter.severity() >= Severity::Warn && matter.last >= since;
+        let matters = matter.severity() >= Severity::Warn && matter.remedy() > Remedy::Watch && matter.last >= since;
         let cause = matter.codes.iter().find(|code| code.number != xid::CONSEQUENCE);
         cause.or(matter.codes.first()).filter(|_| matters).map(|code| code.number)
     }
@@ -247,14 +258,16 @@ impl Matter {
         new: impl Fn() -> Matter,
     ) {
         if !is_verdict
-            && let Some((said, _, at)) = self.verdict
+            && let Some((said, its, at)) = self.verdict
             && time.since(at) > TOGETHER
         {
-            // What comes after a verdict is another trouble than what it was about.
-            if said == Remedy::Watch {
-                *self = new();
+            // What comes after a verdict is another trouble than what it was about; it stands until the driver takes it
+            // back, unless something worse comes.
+            match said {
+                Remedy::Watch => *self = new(),
+                _ if xid::OF_PROGRAMS.contains(&number) => {}
+                _ => (self.remedy, self.severity, self.verdict) = (said, its, None),
             }
-            self.verdict = None;
         }
         if severity > self.severity && time.since(self.last) > TOGETHER {
             self.first = time;
@@ -286,8 +299,25 @@ impl Matter {
         self.verdict.map_or(self.severity, |(_, severity, _)| severity)
     }
 
+    fn remedy(&self) -> Remedy {
+        self.verdict.map_or(self.remedy, |(remedy, ..)| remedy)
+    }
+
+    /// Whether its GPU has begun anew since: it was reset, or the driver was loaded again.
+    fn is_mended(&mut self, fleet: &Fleet, (node, is_switch, bus): &Place, now: Time) -> bool {
+        let inventory = &fleet.node(*node).inventory;
+        let Some(slot) = inventory.gpu_at(bus).filter(|_| !is_switch) else { return false };
+        let fault = inventory.gpu_fault(slot);
+        let was_released = std::mem::replace(&mut self.is_released, fault.is_some_and(|it| &*it.reason == RELEASED));
+        let energy = fleet.row(*node, gpu::ENERGY, now).get(slot).and_then(|raw| raw.steps());
+        let before = self.energy;
+        self.energy = energy.or(before);
+        let begins_anew = energy.zip(before).is_some_and(|(now, before)| now < before);
+        begins_anew || (was_released && fault.is_none())
+    }
+
     fn finding(&self, rule: &Rule, subject: Subject, is_switch: bool) -> Finding {
-        let remedy = self.verdict.map_or(self.remedy, |(remedy, ..)| remedy);
+        let remedy = self.remedy();
         // What programs cause, beside what the hardware does, is its consequence.
         let is_of_programs = |code: &Code| !is_switch && xid::OF_PROGRAMS.contains(&code.number);
         let only_programs = self.codes.iter().all(is_of_programs);
@@ -347,6 +377,8 @@ mod tests {
             remedy: Remedy::Watch,
             verdict: None,
             owner: None,
+            energy: None,
+            is_released: false,
         }
     }
 
@@ -379,6 +411,10 @@ mod tests {
         check(&[(0, 95, ""), (9, 154, none)], Severity::Info, Remedy::Watch, "95,154");
         check(&[(0, 95, ""), (9, 154, none), (600, 79, "")], Severity::Crit, Remedy::PowerCycle, "79");
         check(&[(0, 95, ""), (1, 154, reboot), (600, 79, "")], Severity::Crit, Remedy::PowerCycle, "95,154,79");
+        check(&[(0, 95, ""), (1, 154, reboot), (600, 45, "")], Severity::Crit, Remedy::Reboot, "95,154");
+        check(&[(0, 95, ""), (1, 154, reboot), (600, 48, "")], Severity::Crit, Remedy::Reboot, "95,154,48");
+        let p2p = "GPU recovery action changed from 0x0 (None) to 0x3 (Drain P2P)";
+        check(&[(0, 95, ""), (1, 154, p2p), (600, 31, "")], Severity::Warn, Remedy::Inspect, "95,154");
     }
 
     #[test]

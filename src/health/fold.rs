@@ -17,6 +17,8 @@ use crate::{
 
 /// The rule that explains all others on its node.
 const SILENT: &str = "node.silent";
+/// Rules by which the driver itself says what is to be done.
+const DRIVER: [&str; 2] = ["gpu.recovery", "gpu.recovery.reboot"];
 /// Nodes of one place that make its incident, if they are half of it.
 const OF_PLACE: usize = 3;
 /// One of so many nodes of a fleet, if silent, is the hub's or its network's matter.
@@ -122,7 +124,10 @@ fn explain(findings: Vec<Finding>) -> Vec<Matter> {
         if by.rule != SILENT {
             by.since = by.since.min(finding.since);
         }
-        if finding.severity > by.severity {
+        // Of two that matter as much, what has something to do beats what has nothing, and what the driver asks for beats
+        // what a table says.
+        let has_more = (by.commands.is_empty() && !finding.commands.is_empty()) || DRIVER.contains(&&*finding.rule);
+        if finding.severity > by.severity || (finding.severity == by.severity && has_more) {
             (by.severity, by.action, by.commands) = (finding.severity, finding.action, finding.commands);
         }
     }

@@ -160,9 +160,10 @@ mod tests {
         let ids: Vec<&str> = rules.iter().filter(|rule| takes_more(rule)).map(|rule| &*rule.id).collect();
         let expected = "gpu.xid.apps node.lemon host.ecc.corrected host.oom host.blocked host.zombies host.reboot \
                         host.driver host.clock host.clock.far host.cpu_throttle host.mount.readonly ib.port.lost \
-                        ib.flap ib.errors ib.rate gpu.ecc.sbe gpu.ecc.mode gpu.mem.size gpu.vbios gpu.power.limit \
-                        gpu.straggler gpu.straggler.node gpu.pcie.nonfatal gpu.pcie.replay nvlink.down nvlink.speed \
-                        nvlink.errors nvlink.errors.many job.hang.long job.hang.idle job.unused";
+                        ib.flap ib.errors ib.rate gpu.ecc.sbe gpu.ecc.mode gpu.mem.size gpu.mig gpu.vbios \
+                        gpu.power.limit gpu.straggler.far gpu.straggler gpu.straggler.node gpu.pcie.nonfatal \
+                        gpu.pcie.replay nvlink.down nvlink.speed nvlink.errors nvlink.errors.many job.hang.long \
+                        job.hang.idle job.unused job.idle";
         assert_eq!(ids.join(" "), expected);
     }
 

@@ -18,8 +18,8 @@ use crate::{
 
 /// Rules of jobs that do nothing.
 const HANGS: [&str; 3] = ["job.hang", "job.hang.long", "job.hang.idle"];
-/// The rule of GPUs that others wait for.
-const STRAGGLER: &str = "gpu.straggler";
+/// Rules of GPUs that others wait for.
+const STRAGGLERS: [&str; 2] = ["gpu.straggler", "gpu.straggler.far"];
 /// Suspects of one job that an incident names, and jobs whose suspects it names.
 const NAMED: usize = 5;
 const TOLD: usize = 2;
@@ -63,7 +63,7 @@ pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: T
 /// What a job suffers from of which a rule is.
 fn suffers(rule: &str) -> Option<Trouble> {
     match rule {
-        STRAGGLER => Some(Trouble::Slow),
+        rule if STRAGGLERS.contains(&rule) => Some(Trouble::Slow),
         rule => HANGS.contains(&rule).then_some(Trouble::Hang),
     }
 }

@@ -1,5 +1,7 @@
 //! What findings come to: folded, and numbered.
 
+mod orders;
+
 use std::{
     collections::{BTreeMap, HashSet},
     time::Duration,

@@ -120,7 +120,7 @@ pub(super) fn verdict(text: &str) -> Option<(Remedy, Severity)> {
         Some((Remedy::Reboot, Severity::Crit))
     } else if says("drain p2p") {
         Some((Remedy::Inspect, Severity::Warn))
-    } else if says("drain and reset") || says("gpu reset") || says("reset required") {
+    } else if says("drain and reset") || says("gpu reset") || says("bus reset") || says("reset required") {
         Some((Remedy::Reset, Severity::Crit))
     } else {
         None

@@ -80,7 +80,7 @@ impl Case {
             "lemon" => Case { rule: Some("node.lemon"), seconds: 51 * 3600, stride: STRIDE, ..case },
             "bad-gpu" => Case { rule: Some("gpu.xid.apps"), seconds: 21 * 3600, stride: STRIDE, ..case },
             "reboot" => Case { rule: Some("host.reboot"), ..case },
-            "hang" | "stall" | "unused" => Case { seconds: LONG, ..case },
+            "hang" | "stall" | "unused" | "idle" => Case { seconds: LONG, ..case },
             _ => case,
         }
     }
@@ -207,7 +207,7 @@ fn day() {
     let mut said = BTreeMap::new();
     for _ in 0..DAY {
         play.step();
-        for incident in play.open() {
+        for incident in play.told() {
             said.insert(incident.id, (incident.rule, incident.subject.to_string(), incident.reason, play.seconds));
         }
     }

@@ -11,17 +11,13 @@ use supertop::{
     health::Rules,
     model::{
         MetricId, Raw,
-        incident::{Incident, Severity},
+        incident::{Incident, Severity, Stage},
         metric::{Scope, gpu, node},
         verdict::Verdict,
     },
 };
 
-use crate::{
-    play::Play,
-    published,
-    readings::{self, Reading},
-};
+use crate::{play::Play, published, readings};
 
 /// Plays a scenario for so long and says what is open then; whatever is open before is about the same subject.
 fn check(name: &str, nodes: u32, seconds: u32, (rule, severity): (&str, Severity), reason: &str, action: &str) {
@@ -234,16 +230,11 @@ fn the_odd_rank_of_a_hang_is_named() {
     assert!(incident.action.ends_with(&format!("begin with {}", play.subject())), "{incident:#?}");
 }
 
-/// The first node from this one on whose job trains on several nodes and goes on for half an hour.
-fn trains(sim: &Sim, from: u32) -> u32 {
+/// Whether a node's job trains on several nodes and goes on for half an hour.
+pub(crate) fn trains(sim: &Sim, n: u32) -> bool {
     let start = sim.plan().start;
-    let lasts = |n: &u32| {
-        let job = sim.job(*n, start);
-        job.is_some_and(|job| {
-            job.kind == Kind::Training && job.nodes.len() > 1 && job.ends.seconds_after(start) > 1800.0
-        })
-    };
-    (from..sim.plan().nodes).find(lasts).expect("a job that lasts")
+    sim.job(n, start)
+        .is_some_and(|job| job.kind == Kind::Training && job.nodes.len() > 1 && job.ends.seconds_after(start) > 1800.0)
 }
 
 #[test]
@@ -251,7 +242,7 @@ fn a_hang_of_gpus_without_gpm_is_found_and_its_odd_rank() {
     // The last of eight racks has A100s.
     let plan = |faults| Plan { nodes: 256, seed: 1, faults, ..Plan::default() };
     let sim = Sim::new(plan(Faults::Given(Vec::new())));
-    let n = trains(&sim, 224);
+    let n = (224..256).find(|n| trains(&sim, *n)).expect("a job that lasts");
     let fault = Fault { ailment: Ailment::RankGone, subject: Subject::Gpu(n, 5), at: FIRST };
     let mut play = Play::new(256, 1, Faults::Given(vec![fault]));
     (0..210).for_each(|_| play.step());
@@ -327,6 +318,8 @@ fn what_is_older_than_its_peers_is_told_of() {
     assert!(driver.reason.starts_with("driver 570.172.08"), "{driver:#?}");
     let vbios = told(play("old-vbios"), 400, "gpu.vbios");
     assert!(vbios.reason.starts_with("VBIOS 96.00.74.00.01") && vbios.severity == Severity::Info, "{vbios:#?}");
+    let divided = told(play("divided"), 400, "gpu.mig");
+    assert!(divided.reason.starts_with("MIG is on") && divided.severity == Severity::Info, "{divided:#?}");
 }
 
 #[test]
@@ -369,6 +362,32 @@ fn gpus_that_a_job_keeps_and_does_not_use_are_told_of() {
 }
 
 #[test]
+fn gpus_that_have_a_process_and_do_nothing_are_told_of() {
+    let mut play = Play::new(64, 1, scenario::named("idle").unwrap());
+    (0..960).for_each(|_| play.step());
+    let told: Vec<(String, String)> = play.told().into_iter().map(|it| (it.rule, it.reason)).collect();
+    assert!(matches!(&told[..], [(rule, reason)] if rule == "job.idle" && reason.starts_with("1 of its ")), "{told:?}");
+}
+
+#[test]
+fn a_gpu_that_was_reset_has_to_prove_itself() {
+    let sim = Sim::new(Plan { nodes: 64, seed: 1, faults: Faults::Given(Vec::new()), ..Plan::default() });
+    let subject = Subject::Gpu((0..64).find(|n| trains(&sim, *n)).expect("a job that lasts"), 2);
+    // Its counter of energy begins anew.
+    let anew = Ailment::Reads(gpu::ENERGY, Raw::new(5.0, 100.0));
+    let faults = [(Ailment::Xid(119), FIRST), (anew, FIRST + Duration::from_mins(1))];
+    let faults = faults.map(|(ailment, at)| Fault { ailment, subject, at });
+    let mut play = Play::new(64, 1, Faults::Given(faults.into()));
+    let stages = |play: &Play| play.health.incidents().iter().map(|it| it.stage).collect::<Vec<_>>();
+    (0..60).for_each(|_| play.step());
+    assert_eq!(stages(&play), [Stage::Open]);
+    (0..30).for_each(|_| play.step());
+    assert_eq!(stages(&play), [Stage::Verifying]);
+    (0..600).for_each(|_| play.step());
+    assert_eq!(stages(&play), [Stage::Cleared]);
+}
+
+#[test]
 fn every_fault_has_a_scenario() {
     let names: Vec<_> = scenario::names().collect();
     assert!(Ailment::ALL.iter().all(|it| names.contains(&it.word())));
@@ -381,43 +400,6 @@ fn readings_are_found_by_the_rules_that_judge_them() {
     let missed: Vec<&str> =
         all.iter().map(|reading| &*reading.rule).filter(|rule| !outcome.found.contains_key(*rule)).collect();
     assert_eq!((missed, outcome.others), (vec![], vec![]));
-}
-
-#[test]
-fn readings_that_come_near_raise_nothing() {
-    let near = |reading: Reading| reading.near.map(|value| Reading { value, ..reading });
-    let all: Vec<Reading> = readings::all().into_iter().filter_map(near).collect();
-    let outcome = readings::play(&all);
-    assert_eq!((outcome.found.len(), outcome.others), (0, vec![]));
-    assert!(all.len() > 10);
-}
-
-#[test]
-fn what_comes_near_to_a_fault_raises_nothing() {
-    let healthy = Sim::new(Plan { nodes: 64, seed: 1, faults: Faults::Given(Vec::new()), ..Plan::default() });
-    let now = healthy.plan().start + Duration::from_mins(2);
-    let n = trains(&healthy, 0);
-    let (mut values, mut clocks) = (healthy.values(), Vec::new());
-    for node in healthy.job(n, now).unwrap().nodes {
-        healthy.sample(node, now, &mut values);
-        clocks.extend(values.row(gpu::CLOCK_SM).iter().filter_map(|raw| raw.value(1.0)));
-    }
-    clocks.sort_by(f64::total_cmp);
-    let rests = (0..64).find(|n| (0..4).all(|minute| healthy.job(*n, now + Duration::from_mins(minute)).is_none()));
-    let reads = |metric, value, n| Fault {
-        ailment: Ailment::Reads(metric, Raw::new(value, if metric == gpu::MEM_USED { 1_048_576.0 } else { 1.0 })),
-        subject: Subject::Gpu(n, 2),
-        at: FIRST,
-    };
-    // A straggler is 10 % slower than its peers, memory that is left behind 1 GiB, and a silent node silent for a minute.
-    let slower = reads(gpu::CLOCK_SM, 0.91 * clocks[clocks.len() / 2], n);
-    let left = reads(gpu::MEM_USED, 0.9 * 1_073_741_824.0, rests.expect("a node without a job"));
-    let mut play = Play::new(64, 1, Faults::Given(vec![slower, left]));
-    play.mute = Some((trains(&healthy, n + 1), 100..154));
-    for _ in 0..360 {
-        play.step();
-        assert_eq!(play.open(), [], "after {} s", play.seconds);
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod health;
 mod kubernetes;
 mod memory;
 mod mocked;
+mod near;
 mod nvml;
 mod play;
 mod process;

@@ -31,6 +31,8 @@ pub(crate) struct Play {
     pub(crate) queue: Option<Queue>,
     /// A node that says nothing for some of the seconds.
     pub(crate) mute: Option<(u32, Range<u32>)>,
+    /// A node whose local disk is full to so many percent.
+    pub(crate) fills: Option<(u32, f64)>,
     pub(crate) seconds: u32,
 }
 
@@ -48,7 +50,7 @@ impl Play {
         let sample = Sample { time: now, generation: 1, values: sim.values() };
         let queue = Some(Queue::new(sim.clone(), || NOW.get()));
         let health = Health::new(Rules::default());
-        Play { sim, fleet, sessions, sample, health, queue, mute: None, seconds: 0 }
+        Play { sim, fleet, sessions, sample, health, queue, mute: None, fills: None, seconds: 0 }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -82,7 +84,12 @@ impl Play {
                 self.fleet.event(session.node, event, now);
             }
             if is_due(10) && self.queue.is_some() {
-                self.fleet.processes(*session, &self.sim.processes(n, now), now);
+                let mut processes = self.sim.processes(n, now);
+                if let Some((_, used)) = self.fills.filter(|(node, _)| *node == n) {
+                    let local = processes.mounts.iter_mut().find(|mount| mount.path == "/local");
+                    local.expect("a local disk").used = Some(used);
+                }
+                self.fleet.processes(*session, &processes, now);
             }
         }
         if let Some(queue) = self.queue.as_ref().filter(|_| is_due(5)) {

@@ -1,6 +1,6 @@
 //! Readings that rules judge, of a table: each as its rule's basis has it, and one that comes near.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use supertop::{
@@ -32,6 +32,9 @@ pub(crate) struct Reading {
     pub(crate) value: f64,
     /// What comes near.
     pub(crate) near: Option<f64>,
+    /// For how long it reads so, and then as it did before; for good where nothing is said.
+    #[serde(skip)]
+    pub(crate) lasts: Option<Duration>,
 }
 
 /// What a play of readings came to.
@@ -55,7 +58,7 @@ pub(crate) fn play(readings: &[Reading]) -> Outcome {
     let works = |n: &u32| healthy.job(*n, healthy.plan().start).is_some_and(|job| job.gpus == healthy.plan().gpus);
     let at_work: Vec<u32> = (0..NODES).filter(works).collect();
     assert!(at_work.len() >= readings.len(), "{} nodes are at work", at_work.len());
-    let faults = readings.iter().zip(&at_work).map(|(reading, node)| reading.fault(*node));
+    let faults = readings.iter().zip(&at_work).flat_map(|(reading, node)| reading.faults(*node, &healthy));
     let names: BTreeMap<String, String> =
         readings.iter().zip(&at_work).map(|(reading, node)| (healthy.name(*node), reading.rule.clone())).collect();
     let mut play = Play::new(NODES, 1, Faults::Given(faults.collect()));
@@ -82,14 +85,19 @@ pub(crate) fn play(readings: &[Reading]) -> Outcome {
 }
 
 impl Reading {
-    fn fault(&self, node: u32) -> Fault {
+    /// What it is on a node, and its end.
+    fn faults(&self, node: u32, healthy: &Sim) -> Vec<Fault> {
         let id = MetricId::find(&self.metric).unwrap_or_else(|| panic!("{} is no metric", self.metric));
-        let subject = match id.scope {
-            Scope::Node => Subject::Node(node),
-            Scope::Nic => Subject::Port(node, 1),
-            _ => Subject::Gpu(node, 2),
+        let (subject, slot) = match id.scope {
+            Scope::Node => (Subject::Node(node), 0),
+            Scope::Nic => (Subject::Port(node, 1), 1),
+            _ => (Subject::Gpu(node, 2), 2),
         };
-        let ailment = Ailment::Reads(id, Raw::new(self.value, id.builtin().unwrap().quantum));
-        Fault { ailment, subject, at: FIRST }
+        let raw = Raw::new(self.value, id.builtin().unwrap().quantum);
+        let fault = |raw, at| Fault { ailment: Ailment::Reads(id, raw), subject, at };
+        let mut values = healthy.values();
+        healthy.sample(node, healthy.plan().start + FIRST, &mut values);
+        let end = self.lasts.map(|lasts| fault(values.get(id, slot), FIRST + lasts));
+        [fault(raw, FIRST)].into_iter().chain(end).collect()
     }
 }

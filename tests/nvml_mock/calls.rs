@@ -348,7 +348,7 @@ unsafe extern "C" fn nvmlDeviceGetFieldValues(
             let refused = unit.control.fails(Some(unit.gpu), &format!("field:{}", field.fieldId));
             field.nvmlReturn = refused.unwrap_or(if value.is_some() { 0 } else { NOT_SUPPORTED });
             match field.fieldId {
-                82 | 91 | 142..=145 => {
+                82 | 91 | 142..=145 | 230 => {
                     field.valueType = nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
                     field.value.uiVal = value.unwrap_or(0.0) as c_uint;
                 }

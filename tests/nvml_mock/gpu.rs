@@ -83,6 +83,7 @@ impl Unit {
             145 => self.set("remap.failed", 0.0),
             164 if link < LINKS => self.set("nvlink.speed", 26_562.0),
             161..=163 if link < LINKS => self.set("nvlink.errors", 0.0),
+            230 => self.set("recovery", 0.0),
             197 => 4e12 + self.grown(3e9),
             198 => 8e12 + self.grown(6e9),
             _ => return self.control.value(self.gpu, &format!("field:{id}")),

@@ -1,4 +1,5 @@
-//! The values that NVML gives as numbered fields, all in one call: memory temperature, remapped rows, PCIe bytes.
+//! The values that NVML gives as numbered fields, all in one call: memory temperature, remapped rows, what a GPU needs to
+//! recover, PCIe bytes.
 
 use std::time::Instant;
 
@@ -44,6 +45,7 @@ impl Default for Batch {
             level(id::NVML_FI_DEV_REMAPPED_UNC, gpu::REMAP_UNCORR),
             level(id::NVML_FI_DEV_REMAPPED_PENDING, gpu::REMAP_PENDING),
             level(id::NVML_FI_DEV_REMAPPED_FAILURE, gpu::REMAP_FAILED),
+            level(id::NVML_FI_DEV_GET_GPU_RECOVERY_ACTION, gpu::RECOVERY),
             bytes(id::NVML_FI_DEV_PCIE_COUNT_TX_BYTES, gpu::PCIE_TX),
             bytes(id::NVML_FI_DEV_PCIE_COUNT_RX_BYTES, gpu::PCIE_RX),
         ];
@@ -70,6 +72,11 @@ impl Batch {
                 let value = |(field, value): (&Field, Result<_, NvmlError>)| {
                     let value =
                         value.and_then(|sample: nvml_wrapper::struct_wrappers::device::FieldValueSample| sample.value);
+                    // A driver that is older than a field may take its number for a mistake.
+                    let value = value.map_err(|error| match error {
+                        NvmlError::InvalidArg if field.metric == gpu::RECOVERY => NvmlError::NotSupported,
+                        error => error,
+                    });
                     value.map_err(|error| caller.sort(&format!("{CALL} (field {})", field.id), error))
                 };
                 self.fields.iter().zip(values).map(value).collect()

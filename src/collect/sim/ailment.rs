@@ -37,6 +37,8 @@ pub enum Ailment {
     Stall,
     /// The job's ranks have ended, and the job goes on and keeps its GPUs.
     Unused,
+    /// A rank has begun and does nothing: its process holds the GPU, and next to none of its memory.
+    Idle,
     /// A GPU that no job has still holds the memory of a process that is gone.
     MemoryLeft,
     /// The driver does not answer any more when it is asked about the GPU.
@@ -47,6 +49,8 @@ pub enum Ailment {
     OldVbios,
     /// The node has an older driver than others.
     OldDriver,
+    /// Somebody has divided the GPU with MIG, and no other of its model.
+    Divided,
     /// A shared filesystem does not answer on the node.
     MountHung,
     /// The kernel has made the local disk read-only.
@@ -67,7 +71,7 @@ pub enum Ailment {
 
 impl Ailment {
     /// Every kind of fault, apart from single XIDs and readings.
-    pub const ALL: [Ailment; 25] = [
+    pub const ALL: [Ailment; 27] = [
         Ailment::OffBus,
         Ailment::MemoryError,
         Ailment::RemapPending,
@@ -83,11 +87,13 @@ impl Ailment {
         Ailment::RankGone,
         Ailment::Stall,
         Ailment::Unused,
+        Ailment::Idle,
         Ailment::MemoryLeft,
         Ailment::DriverHung,
         Ailment::DriverSlow,
         Ailment::OldVbios,
         Ailment::OldDriver,
+        Ailment::Divided,
         Ailment::MountHung,
         Ailment::DiskReadOnly,
         Ailment::DiskFilling,
@@ -119,11 +125,13 @@ impl Ailment {
             Ailment::RankGone => "rank-gone",
             Ailment::Stall => "stall",
             Ailment::Unused => "unused",
+            Ailment::Idle => "idle",
             Ailment::MemoryLeft => "memory-left",
             Ailment::DriverHung => "driver-hung",
             Ailment::DriverSlow => "driver-slow",
             Ailment::OldVbios => "old-vbios",
             Ailment::OldDriver => "old-driver",
+            Ailment::Divided => "divided",
             Ailment::MountHung => "mount-hung",
             Ailment::DiskReadOnly => "disk-read-only",
             Ailment::DiskFilling => "disk-filling",
@@ -156,7 +164,7 @@ impl Ailment {
 
     /// Whether what the node is and has reads otherwise from then on.
     pub(super) fn is_of_inventory(self) -> bool {
-        self.answer().is_some() || matches!(self, Ailment::OldVbios | Ailment::OldDriver)
+        self.answer().is_some() || matches!(self, Ailment::OldVbios | Ailment::OldDriver | Ailment::Divided)
     }
 
     /// Whether the ranks are gone on whose GPU it is.

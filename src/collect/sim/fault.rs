@@ -246,7 +246,7 @@ fn subject(sim: &Sim, faults: &[Fault], ailment: Ailment, at: Duration, dice: &m
         // What does nothing shows after a while, and what waits on its hosts only where hosts wait for each other.
         let (nodes, seconds) = match ailment {
             Ailment::Stall => (2, 1100.0),
-            Ailment::Unused | Ailment::Hang => (1, 1100.0),
+            Ailment::Unused | Ailment::Idle | Ailment::Hang => (1, 1100.0),
             _ => (1, 300.0),
         };
         let trains = activity.run().is_some_and(|run| matches!(run.kind, Kind::Training | Kind::Pipeline));

@@ -173,7 +173,7 @@ impl Pulse {
             Ailment::Straggler if self.used => {
                 // The same work per step takes it longer, so it is the busiest of its peers.
                 self.toil = 1.12;
-                self.clock *= 0.7;
+                self.clock *= 0.8;
                 self.throttle = 0;
                 (self.pcie, self.nvlink) = (PACE, PACE);
             }
@@ -190,6 +190,10 @@ impl Pulse {
                 (self.used, self.spins, self.load, self.memory) = (false, false, 0.0, 4.0);
                 (self.clock, self.throttle) = (machine.clock_idle, IDLE);
             }
+            Ailment::Idle if self.used => {
+                (self.load, self.memory) = (0.0, 500.0);
+                (self.clock, self.throttle, self.pcie, self.nvlink) = (machine.clock_idle, IDLE, 0.0, 0.0);
+            }
             Ailment::MemoryLeft if !self.used => self.memory = 0.6 * machine.memory,
             Ailment::NarrowBus => self.pcie = 0.5,
             Ailment::LinkDown => self.nvlink = f64::from(machine.links - 1) / f64::from(machine.links),
@@ -203,10 +207,9 @@ fn damping(case: &Case) -> Option<f64> {
     match case.ailment {
         Ailment::Overheated => Some(0.6),
         Ailment::PowerBrake => Some(0.5),
-        Ailment::Straggler => Some(0.7),
-        Ailment::Waits => Some(0.8),
+        Ailment::Straggler | Ailment::Waits => Some(0.8),
         Ailment::Hang => Some(0.2),
-        Ailment::Stall => Some(0.0),
+        Ailment::Stall | Ailment::Idle => Some(0.0),
         other => other.ends_ranks().then_some(0.0),
     }
 }
@@ -263,6 +266,7 @@ fn write_health(machine: &Machine, pulses: &[Pulse], values: &mut Values) {
     fill(values, gpu::TEMP_MEM_LIMIT, steps(machine.temp_limit + 20.0, 1.0));
     fill(values, gpu::ECC_ON, count(1));
     fill(values, gpu::PERSISTENCE, count(1));
+    fill(values, gpu::RECOVERY, count(0));
     if machine.gpm {
         each(values, gpu::TEMP_MARGIN, pulses, |p| count(machine.temp_limit as i32 - (p.temp + 0.5) as i32));
         fill(values, gpu::FABRIC, count(3));
@@ -332,6 +336,7 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
             values.set(gpu::ECC_DBE, slot, count(1));
             values.set(gpu::REMAP_UNCORR, slot, count(1));
             values.set(gpu::REMAP_PENDING, slot, count(1));
+            values.set(gpu::RECOVERY, slot, count(1));
         }
         Ailment::RemapPending => {
             values.set(gpu::ECC_SBE, slot, count(40 + (since * 0.05) as i32));

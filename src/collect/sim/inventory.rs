@@ -44,7 +44,8 @@ pub(super) fn inventory(sim: &Sim, n: u32, now: Time) -> Inventory {
     };
     let gpu = |slot| {
         let vbios = if has(Ailment::OldVbios, Some(slot)) { machine.old_vbios } else { machine.vbios };
-        gpu(sim, (n, slot), machine.model, vbios)
+        let mig = if has(Ailment::Divided, Some(slot)) { "on" } else { "off" };
+        Gpu { mig: mig.into(), ..gpu(sim, (n, slot), machine.model, vbios) }
     };
     let told =
         |case: &Case| Some(Fault { gpu: case.slot, metric: String::new(), reason: case.ailment.answer()?.into() });

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// Metrics that no machine changes from second to second, and whose next value is as good as the last.
-const STILL: [MetricId; 31] = [
+const STILL: [MetricId; 32] = [
     gpu::POWER_LIMIT,
     gpu::TEMP_LIMIT,
     gpu::TEMP_MEM_LIMIT,
@@ -30,6 +30,7 @@ const STILL: [MetricId; 31] = [
     gpu::ECC_SBE,
     gpu::ECC_SBE_MINUTE,
     gpu::REMAP_CORR,
+    gpu::REMAP_UNCORR,
     nic::ERRORS,
     nic::ERRORS_HOUR,
     nic::LINK_DOWNED,

@@ -45,6 +45,8 @@ pub(super) struct Host {
     /// Percent of the time in which something waits for a CPU, and for memory.
     pub(super) psi_cpu: Option<f64>,
     pub(super) psi_mem: Option<f64>,
+    /// How often its CPUs slowed down for their heat in a minute.
+    pub(super) throttled: Option<f64>,
     /// What is wrong with its RDMA ports: the slot of the nearest GPU, where that is known, and in words.
     pub(super) ports: Vec<(Option<u16>, String)>,
 }
@@ -98,9 +100,10 @@ const LOW: f64 = 0.9;
 const FAR: f64 = 5.0;
 /// NVLink errors of a minute that are too many.
 const ERRORS: f64 = 10.0;
-/// How much more a host lacks than the job's others do: percent of the time, and bytes.
+/// How much more a host lacks than the job's others do: percent of the time, bytes, and times in a minute.
 const PRESSURE: f64 = 20.0;
 const SWAP: f64 = 1024.0 * 1024.0 * 1024.0;
+const THROTTLED: f64 = 10.0;
 /// Who works draws so many times what its peers do.
 const MORE: f64 = 1.5;
 
@@ -253,8 +256,11 @@ fn host(rank: &Rank, hosts: &[Host], peers: &Peers) -> Charge {
     if let Some(percent) = more(host.psi_mem, peers.psi_mem, PRESSURE) {
         return charge(format!("its host waits for memory {percent:.0} % of the time"));
     }
-    let percent = more(host.psi_cpu, peers.psi_cpu, PRESSURE)?;
-    charge(format!("its host waits for CPUs {percent:.0} % of the time"))
+    if let Some(percent) = more(host.psi_cpu, peers.psi_cpu, PRESSURE) {
+        return charge(format!("its host waits for CPUs {percent:.0} % of the time"));
+    }
+    let times = more(host.throttled, peers.throttled, THROTTLED)?;
+    charge(format!("its host's CPUs slowed down for their heat {times:.0} times in a minute"))
 }
 
 /// What works on while nearly all others wait holds them up.

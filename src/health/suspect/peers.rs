@@ -22,6 +22,7 @@ pub(super) struct Peers {
     pub(super) swap: Option<f64>,
     pub(super) psi_cpu: Option<f64>,
     pub(super) psi_mem: Option<f64>,
+    pub(super) throttled: Option<f64>,
 }
 
 /// The middle of what GPUs of one model read.
@@ -69,6 +70,7 @@ impl Peers {
             swap: of_hosts(|host| host.swap),
             psi_cpu: of_hosts(|host| host.psi_cpu),
             psi_mem: of_hosts(|host| host.psi_mem),
+            throttled: of_hosts(|host| host.throttled),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    super::errors::Errors,
+    super::errors::{Errors, RELEASED},
     judge::{Host, Rank},
 };
 use crate::{
@@ -25,8 +25,6 @@ const ERRORS: f64 = 100.0;
 const FLAPS: f64 = 3.0;
 /// The state of a port that can carry data.
 const ACTIVE: i32 = 3;
-/// The fault of a GPU that somebody took off on purpose.
-const RELEASED: &str = "released";
 
 /// The GPUs of a job, and the nodes that they are in, as they are now.
 pub(super) struct Crew {
@@ -111,6 +109,7 @@ fn host(fleet: &Fleet, id: NodeId, ports: &BTreeMap<&str, i32>, now: Time) -> Ho
         swap: read(node::SWAP_USED),
         psi_cpu: read(node::PSI_CPU),
         psi_mem: read(node::PSI_MEM),
+        throttled: read(node::CPU_THROTTLE_MINUTE),
         ports: bad_ports(fleet, id, ports, now),
     }
 }

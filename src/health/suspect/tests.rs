@@ -62,7 +62,14 @@ fn job(all: &Rank, odd: &[(usize, Rank)]) -> (Vec<Rank>, Vec<Host>) {
     for (at, rank) in ranks.iter_mut().enumerate() {
         (rank.host, rank.slot) = (at / 8, at as u16 % 8);
     }
-    let host = Host { blocked: Some(0.0), swap: Some(0.0), psi_cpu: Some(1.0), psi_mem: Some(0.0), ..Host::default() };
+    let host = Host {
+        blocked: Some(0.0),
+        swap: Some(0.0),
+        psi_cpu: Some(1.0),
+        psi_mem: Some(0.0),
+        throttled: Some(0.0),
+        ..Host::default()
+    };
     (ranks, vec![host; 2])
 }
 
@@ -171,6 +178,7 @@ fn trouble_of_a_host_is_all_its_gpus() {
     is(&|host| host.swap = Some(8.0 * 1024.0 * 1024.0 * 1024.0), "its host swaps: 8 GiB");
     is(&|host| host.psi_mem = Some(40.0), "its host waits for memory 40 % of the time");
     is(&|host| host.psi_cpu = Some(30.0), "its host waits for CPUs 30 % of the time");
+    is(&|host| host.throttled = Some(60.0), "its host's CPUs slowed down for their heat 60 times in a minute");
     let (ranks, mut hosts) = job(&works(), &[]);
     for host in &mut hosts {
         (host.swap, host.psi_cpu) = (Some(8e9), Some(50.0));

@@ -57,6 +57,9 @@ pub mod gpu {
     /// Names of the states of a GPU's registration with the NVLink fabric: `nvmlGpuFabricState_t`.
     pub const FABRIC_STATES: &[&str] = &["unsupported", "not started", "in progress", "completed", "unhealthy"];
 
+    /// Names of what a GPU needs to recover: `nvmlDeviceGpuRecoveryAction_t`.
+    pub const RECOVERIES: &[&str] = &["nothing", "reset", "reboot", "drain p2p", "drain and reset", "bus reset"];
+
     rows! { Gpu
         UTIL "gpu.util" "UTIL" Percent 4 / 1.0, Mean Neutral Gauge,
             "Share of the last sample period in which a kernel ran; not how much work was done.", "nvmlDeviceGetUtilizationRates";
@@ -164,6 +167,8 @@ pub mod gpu {
             "Memory pages retired over the GPU's life; GPUs since Ampere remap rows instead.", "fields 29 and 30 (retired pages)";
         RETIRED_PENDING "gpu.retired.pending" "RETPEND" One 7 / 1.0, Max HighIsBad Gauge,
             "1 when a page waits for a reset to be retired.", "field 31 (retired pages)";
+        RECOVERY "gpu.recovery" "RECOVERY" One 15 / 1.0, Max HighIsBad Choice(RECOVERIES),
+            "What the driver says that the GPU needs to recover from an error.", "field 230 (GPU recovery action)";
         FABRIC "gpu.fabric" "FABRIC" One 11 / 1.0, Max Neutral Choice(FABRIC_STATES),
             "How far the GPU's registration with the NVLink fabric went.", "nvmlDeviceGetGpuFabricInfoV";
         PERSISTENCE "gpu.persistence" "PERS" One 4 / 1.0, Min LowIsBad Gauge,

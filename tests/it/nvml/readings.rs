@@ -86,7 +86,7 @@ fn values_are_in_the_units_of_the_catalogue() {
     let mut bench = Bench::new(
         "gpu 2 set power 650\n gpu 2 set energy 5000000\n gpu 2 set temp 71\n gpu 2 set util 93\n gpu 2 set mem.used 42949672960
          gpu 2 set throttle 68\n gpu 2 set remap.uncorr 2\n gpu 2 set remap.pending 1\n gpu 2 set ecc.dbe 3\n gpu 2 set ecc.sram 1
-         gpu 2 set remap.spent 5\n gpu 2 set nvlink.links 17\n gpu 2 set nvlink.errors 4\n gpu 2 set sm.active 81.5",
+         gpu 2 set recovery 4\n gpu 2 set remap.spent 5\n gpu 2 set nvlink.links 17\n gpu 2 set nvlink.errors 4\n gpu 2 set sm.active 81.5",
     );
     bench.settle();
     let check = |metric, expected: f64| {
@@ -105,6 +105,7 @@ fn values_are_in_the_units_of_the_catalogue() {
     check(gpu::REMAP_UNCORR, 2.0);
     check(gpu::REMAP_PENDING, 1.0);
     check(gpu::REMAP_SPENT, 5.0);
+    check(gpu::RECOVERY, 4.0);
     check(gpu::ECC_DBE, 3.0);
     check(gpu::ECC_SRAM, 1.0);
     check(gpu::NVLINK_LINKS, 17.0);
