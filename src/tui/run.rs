@@ -5,9 +5,8 @@ use crate::{
     tui::{
         action::Action,
         app::App,
-        ask::{Ask, sorted},
+        ask::Ask,
         command::{self, Command},
-        habits::Habit,
         keymap::shown,
         past,
         prompt::{Kind, Prompt},
@@ -102,7 +101,11 @@ impl App {
             Command::Overview => self.go("overview"),
             Command::Help => self.help(),
             Command::Query(text) => {
-                let ask = views::complete(Ask::parse(&text), &self.shared.levels);
+                let mut ask = Ask::parse(&text);
+                if ask.sort.is_empty() && ask.show.is_empty() && ask.by.is_empty() {
+                    ask.sort = self.shared.habits.sort(&ask.view).unwrap_or_default();
+                }
+                let ask = views::complete(ask, &self.shared.levels);
                 self.switch(Box::new(TableScreen::new(ask, &self.shared)));
             }
             Command::Node(name) => self.push(Box::new(Node::new(&name, &self.shared))),
@@ -154,20 +157,11 @@ impl App {
 
     /// Chooses the columns of the table on top.
     pub(super) fn choose_columns(&mut self) {
-        let chooser = self.screen().manner().and_then(|(view, _)| Columns::new(view, &self.shared));
+        let chooser = self.screen().manner().and_then(|view| Columns::new(view, &self.shared));
         match chooser {
             Some(screen) => self.push(Box::new(screen)),
             None => self.say("there are no columns to choose here"),
         }
-    }
-
-    /// Remembers what the table on top is sorted by.
-    pub(super) fn note_sort(&mut self) {
-        let Some((view, sort)) = self.screen().manner().map(|(view, sort)| (view.to_owned(), sort)) else { return };
-        let usual = sorted(&views::ask(&view, &self.shared.levels).sort);
-        let habit = self.shared.habits.of(&view);
-        let sort = if sort == usual { String::new() } else { sort };
-        self.shared.habits.set(&view, Habit { sort, ..habit });
     }
 
     /// Lists the keys of the screen on top.

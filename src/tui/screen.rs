@@ -184,8 +184,8 @@ pub(crate) trait Screen {
         None
     }
 
-    /// The view whose columns can be chosen, and what it is sorted by; nothing where a screen is not as its view is.
-    fn manner(&self) -> Option<(&str, String)> {
+    /// The view that it is as a whole, so that what is wanted of one is wanted of the other.
+    fn manner(&self) -> Option<&str> {
         None
     }
 

@@ -10,6 +10,7 @@ mod mouse;
 mod palette;
 mod saved;
 mod screens;
+mod sorts;
 
 use std::collections::BTreeMap;
 

@@ -85,8 +85,7 @@ impl App {
     /// Takes one event in.
     pub(crate) fn update(&mut self, input: Input, now: Time) -> Effects {
         self.shared.now = now;
-        let is_by_hand = matches!(input, Input::Key(_) | Input::Mouse(_));
-        let effects = match input {
+        match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             Input::Key(_) => Effects::default(),
             Input::Mouse(_) if !self.settings.mouse => Effects::default(),
@@ -107,11 +106,7 @@ impl App {
                 let changed = self.hear(news);
                 Effects { copy: self.clip.take(), ..Effects::redraw(changed) }
             }
-        };
-        if is_by_hand {
-            self.note_sort();
         }
-        effects
     }
 
     /// The wheel moves as keys do; a click is the screen's to understand.

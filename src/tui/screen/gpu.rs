@@ -358,7 +358,7 @@ impl Screen for Gpu {
     }
 
     fn sort(&mut self, words: &str) -> bool {
-        self.focused().ask.sort = parse_sort(words);
+        self.focused().sort(words);
         true
     }
 }

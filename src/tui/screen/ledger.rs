@@ -9,7 +9,7 @@ use crate::{
     },
     tui::{
         action::Action,
-        ask::Ask,
+        ask::{Ask, Sort, parse_sort},
         draw::{
             Pen, cut_end,
             rows::{self, Manner, Sheet},
@@ -36,6 +36,8 @@ pub(crate) struct Ledger {
     pub(crate) wanted: Vec<(Cow<'static, str>, u8)>,
     /// Whether the next letter picks a column to sort by.
     pub(crate) letters: bool,
+    /// Whether somebody sorted it by hand, and no answer has come since.
+    pub(crate) is_sorted_anew: bool,
 }
 
 impl Ledger {
@@ -119,9 +121,10 @@ impl Ledger {
             Action::SortLeft => self.move_sort(width, -1),
             Action::SortRight => self.move_sort(width, 1),
             Action::SortReverse => {
-                if let Some(first) = self.ask.sort.first_mut() {
+                let mut sort = self.ask.sort.clone();
+                if let Some(first) = sort.first_mut() {
                     first.descending = !first.descending;
-                    self.list.restart();
+                    self.sort_as(sort);
                 }
             }
             _ => return false,
@@ -143,7 +146,17 @@ impl Ledger {
     fn sort_by(&mut self, key: String) {
         let before = self.ask.sort.first().filter(|sort| rows::names(&sort.key, &key));
         let descending = before.map_or_else(|| self.sheet.descends(&key), |sort| !sort.descending);
-        self.ask.sort = vec![crate::tui::ask::Sort { key, descending }];
+        self.sort_as(vec![Sort { key, descending }]);
+    }
+
+    /// Sorts by these keys, as a `sort` clause has them.
+    pub(crate) fn sort(&mut self, words: &str) {
+        self.sort_as(parse_sort(words));
+    }
+
+    fn sort_as(&mut self, sort: Vec<Sort>) {
+        self.ask.sort = sort;
+        self.is_sorted_anew = true;
         self.list.restart();
     }
 

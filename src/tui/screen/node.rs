@@ -421,7 +421,7 @@ impl Screen for Node {
     }
 
     fn sort(&mut self, words: &str) -> bool {
-        self.focused().ask.sort = crate::tui::ask::parse_sort(words);
+        self.focused().sort(words);
         true
     }
 }

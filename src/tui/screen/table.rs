@@ -17,6 +17,7 @@ use crate::{
         action::Action,
         ask::{Ask, parse_sort, quoted, sorted},
         draw::{Pen, cut_end, width},
+        habits::Habit,
         orders::Commands,
         shared::Shared,
         theme::Role,
@@ -144,6 +145,18 @@ impl TableScreen {
         }
         self.ledger.list.restart();
         true
+    }
+
+    /// What is wanted of its view from now on: to be sorted as somebody sorted it by hand, now that this could be answered.
+    fn wish(&mut self, shared: &Shared) -> Option<Step> {
+        if !std::mem::take(&mut self.ledger.is_sorted_anew) {
+            return None;
+        }
+        let view = self.manner()?.to_owned();
+        let (sort, usual) = (&self.ledger.ask.sort, views::ask(&view, &shared.levels).sort);
+        let sort = if *sort == usual { String::new() } else { sorted(sort) };
+        let habit = Habit { sort, ..shared.habits.of(&view) };
+        Some(Step::Wish(view, habit))
     }
 
     /// Takes note of so many lines' room.
@@ -303,7 +316,8 @@ impl Screen for TableScreen {
             Err(_) if part == MARKED => Step::Same,
             Ok(Answer::Table(table)) => {
                 let objected = self.objection.take().is_some();
-                Step::when(self.ledger.heard(table, shared) || objected)
+                let changed = self.ledger.heard(table, shared) || objected;
+                self.wish(shared).unwrap_or_else(|| Step::when(changed))
             }
             Ok(Answer::Series(_)) => Step::Same,
             Err(complaint) => {
@@ -437,15 +451,14 @@ impl Screen for TableScreen {
         self.objection.as_ref()
     }
 
-    fn manner(&self) -> Option<(&str, String)> {
+    fn manner(&self) -> Option<&str> {
         // Inside of something, one sorts for once.
-        let Ask { view, scope, sort, .. } = &self.ledger.ask;
-        (self.is_plain && scope.is_empty()).then(|| (&**view, sorted(sort)))
+        let Ask { view, scope, .. } = &self.ledger.ask;
+        (self.is_plain && scope.is_empty()).then_some(&**view)
     }
 
     fn sort(&mut self, words: &str) -> bool {
-        self.ledger.ask.sort = parse_sort(words);
-        self.ledger.list.restart();
+        self.ledger.sort(words);
         true
     }
 }

@@ -79,6 +79,7 @@ impl Hub {
             check_keys(view, filter)?;
             things.retain(|thing| holds(view, thing, filter) == Some(true));
         }
+        query.sort.iter().try_for_each(|sort| check_key(view, &sort.operand))?;
         let counted: Vec<Thing> = query.by.first().map_or_else(Vec::new, |by| count(view, &things, &by.text));
         if !query.by.is_empty() {
             things = counted.iter().collect();
@@ -194,18 +195,20 @@ fn check_keys(view: &str, filter: &Expr) -> Result<(), Complaint> {
     match filter {
         Expr::And(all) | Expr::Or(all) => all.iter().try_for_each(|expr| check_keys(view, expr)),
         Expr::Not(expr) => check_keys(view, expr),
-        Expr::Compare(Operand::Key(key), ..) | Expr::Match(Operand::Key(key), _) => {
-            let full = full(view, &key.text);
-            let known = MetricId::find(&full).is_some()
-                || Field::find(&full).is_some()
-                || ["rack", "pod", "region"].contains(&&*full);
-            if known {
-                return Ok(());
-            }
-            Err(Complaint { message: format!("no key is called {}", key.text), at: key.spot.at, len: key.spot.len })
-        }
+        Expr::Compare(operand, ..) | Expr::Match(operand, _) => check_key(view, operand),
         _ => Ok(()),
     }
+}
+
+fn check_key(view: &str, operand: &Operand) -> Result<(), Complaint> {
+    let Operand::Key(key) = operand else { return Ok(()) };
+    let full = full(view, &key.text);
+    let is_known =
+        MetricId::find(&full).is_some() || Field::find(&full).is_some() || ["rack", "pod", "region"].contains(&&*full);
+    if is_known {
+        return Ok(());
+    }
+    Err(Complaint { message: format!("no key is called {}", key.text), at: key.spot.at, len: key.spot.len })
 }
 
 fn holds(view: &str, thing: &Thing, expr: &Expr) -> Option<bool> {
