@@ -1,7 +1,7 @@
 //! The state of the interface: stacks of screens, what they share, the prompt, and the questions that follow from all that.
 //! Nothing here draws, and nothing here waits.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     model::{
@@ -34,8 +34,8 @@ pub(super) struct Layer {
     /// Its own number: questions and answers find each other by it.
     serial: u32,
     pub(super) screen: Box<dyn Screen>,
-    /// Which of its questions have been answered.
-    answered: BTreeSet<u32>,
+    /// Which of its questions have been answered, with their texts.
+    answered: BTreeMap<u32, String>,
 }
 
 /// All state.
@@ -171,16 +171,16 @@ impl App {
         let can_ask = |asked: &Asked| {
             self.shared.then.is_none() || asked.is_dated || past::can_ask(&asked.text, &self.shared.levels)
         };
-        let own = top.screen.asks(&self.shared).into_iter().filter(can_ask);
+        let own = top.screen.asks(&self.shared).into_iter().filter(can_ask).map(|asked| self.about(asked));
         let errand = self.errand_asks(ERRAND).into_iter().map(|asked| question(0, self.about(asked)));
         if self.shared.frozen.is_some() {
-            // Held still: only what was never answered is asked, once.
-            let open = own.filter(|asked| !top.answered.contains(&asked.part));
-            let once = |asked| Asked { every: Duration::ZERO, ..self.about(asked) };
+            // Held still: only what was never answered, in these words, is asked, once.
+            let open = own.filter(|asked| top.answered.get(&asked.part) != Some(&asked.text));
+            let once = |asked| Asked { every: Duration::ZERO, ..asked };
             return open.map(|asked| question(top.serial, once(asked))).chain(errand).collect();
         }
         let totals = self.totals().into_iter().map(|asked| question(0, self.about(asked)));
-        totals.chain(own.map(|asked| question(top.serial, self.about(asked)))).chain(errand).collect()
+        totals.chain(own.map(|asked| question(top.serial, asked))).chain(errand).collect()
     }
 
     /// What is asked, about the time that screens are about. What was does not change: it is asked once.
@@ -192,8 +192,9 @@ impl App {
         }
     }
 
-    /// Shows everything as it was at a time, or as it is now. Says how far back that can be.
+    /// Shows everything as it was at a time, or as it is now; what was held still goes on. Says how far back that can be.
     pub(super) fn show_then(&mut self, then: Option<Time>) {
+        self.shared.frozen = None;
         self.shared.totals.was = None;
         let reach = self.shared.census.as_ref().and_then(|census| census.history);
         self.shared.then = match (then.filter(|then| *then < self.shared.now), reach) {
@@ -270,13 +271,13 @@ impl App {
                 .into_iter()
                 .map(|asked| self.about(asked))
                 .any(|it| it.part == part && it.text == reply.query);
-        if !wanted || (frozen && top.answered.contains(&part)) {
+        if !wanted || (frozen && top.answered.get(&part) == Some(&reply.query)) {
             return false;
         }
         self.shared.heard = Some(self.shared.now);
         let census = self.census(&reply);
         let layer = &mut self.stacks[self.at][layer];
-        layer.answered.insert(part);
+        layer.answered.insert(part, reply.query);
         if let Ok(Answer::Series(series)) = &reply.answer {
             self.shared.follow(series);
         }
@@ -350,7 +351,7 @@ impl App {
         screen.arrange(&self.shared);
         // Serial 0 belongs to the second line.
         self.serial += 1;
-        self.stacks[self.at].push(Layer { serial: self.serial, screen, answered: BTreeSet::new() });
+        self.stacks[self.at].push(Layer { serial: self.serial, screen, answered: BTreeMap::new() });
     }
 
     /// Takes the screen on top away, unless it is the only one.

@@ -2,6 +2,7 @@
 
 mod copies;
 mod faults;
+mod frozen;
 mod hub;
 mod incidents;
 mod keys;

@@ -282,28 +282,6 @@ fn marks_are_copied_as_a_hostlist() {
 }
 
 #[test]
-fn a_frozen_screen_stands_still() {
-    let mut stage = stage();
-    stage.press("3 Z");
-    let before = stage.screen();
-    assert!(before.contains("FROZEN"));
-    assert!(stage.app.questions().is_empty(), "nothing is asked for what stands still");
-    assert!(!stage.second());
-    stage.hub.now = Time::from_millis(stage.hub.now.as_millis() + 64_000);
-    stage.app.update(Input::Tick, stage.hub.now);
-    let after = stage.screen();
-    let body = |screen: &str| screen.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(body(&after), body(&before));
-    assert!(before.contains("FROZEN for 0.0s") && after.contains("FROZEN for 1m05s"), "{before}\n{after}");
-    stage.press("2");
-    assert!(stage.screen().contains("gpu001"), "a screen that was never filled is filled once");
-    assert!(stage.app.questions().is_empty());
-    stage.press("Z");
-    assert!(!stage.screen().contains("FROZEN"));
-    assert!(!stage.app.questions().is_empty());
-}
-
-#[test]
 fn the_grid_is_walked_and_coloured() {
     let mut stage = stage();
     let under = |stage: &Stage| stage.app.screen().subject().unwrap();
@@ -394,6 +372,7 @@ fn no_action_is_without_a_key_that_a_test_presses() {
     let here = [
         include_str!("copies.rs"),
         include_str!("faults.rs"),
+        include_str!("frozen.rs"),
         include_str!("keys.rs"),
         include_str!("looks.rs"),
         include_str!("saved.rs"),
