@@ -139,6 +139,7 @@ impl Stage {
                 ("up", ..) => KeyCode::Up,
                 ("down", ..) => KeyCode::Down,
                 ("right", ..) => KeyCode::Right,
+                ("home", ..) => KeyCode::Home,
                 ("backspace", ..) => KeyCode::Backspace,
                 (_, Some(c), None) => KeyCode::Char(c),
                 _ => panic!("no key is called {name}"),

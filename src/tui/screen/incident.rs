@@ -3,6 +3,7 @@
 mod evidence;
 
 use evidence::Evidence;
+use ratatui::layout::Rect;
 
 use super::{Asked, Screen, Step, replace_table};
 use crate::{
@@ -35,19 +36,31 @@ const WIDE: u16 = 160;
 
 /// Where texts begin.
 const INDENT: u16 = 10;
+/// Lines above the words: the headline, and which of the words are shown where not all are.
+const HEAD: u16 = 2;
 
 /// The screen of one incident.
 pub(crate) struct Incident {
     id: String,
     facts: Option<Table>,
     evidence: Evidence,
+    /// Lines of the words that are scrolled away.
+    scrolled: u16,
     trouble: Option<String>,
+}
+
+/// A line of the words.
+struct Line {
+    /// The title of the part that begins with it.
+    title: &'static str,
+    role: Role,
+    text: String,
 }
 
 impl Incident {
     /// The screen of the incident with this number.
     pub(crate) fn new(id: &str) -> Self {
-        Incident { id: id.into(), facts: None, evidence: Evidence::default(), trouble: None }
+        Incident { id: id.into(), facts: None, evidence: Evidence::default(), scrolled: 0, trouble: None }
     }
 
     fn text(&self, key: &str) -> &str {
@@ -131,6 +144,81 @@ impl Incident {
         all.into_iter().filter_map(said).collect()
     }
 
+    /// All that is said of it, in lines for so many columns, a blank one before each part.
+    fn words(&self, wide: u16) -> Vec<Line> {
+        let room = wide.saturating_sub(INDENT + 1);
+        let mut words: Vec<Line> = Vec::new();
+        for (title, role, lines) in self.parts() {
+            // Commands belong to what they do.
+            if !title.is_empty() && !words.is_empty() {
+                words.push(Line { title: "", role, text: String::new() });
+            }
+            let begin = words.len();
+            let lines = lines.iter().flat_map(|line| wrapped(line, room));
+            words.extend(lines.map(|text| Line { title: "", role, text }));
+            if let Some(first) = words.get_mut(begin) {
+                first.title = title;
+            }
+        }
+        words
+    }
+
+    /// Where the words and the curves stand: side by side, or one above the other. The curves keep a line each.
+    fn layout(&self, (wide, high): (u16, u16)) -> (Rect, Rect) {
+        let high = high.saturating_sub(HEAD);
+        if wide >= WIDE {
+            let half = wide / 2;
+            return (Rect::new(0, HEAD, half, high), Rect::new(half + 1, HEAD, wide - half - 1, high));
+        }
+        let curves = match self.evidence.lines(self.target().as_ref()) {
+            0 => 0,
+            lines => (lines + 1).min(high / 2),
+        };
+        let words = (self.words(wide).len() as u16).min(high - curves);
+        let below = (high - words).saturating_sub(1);
+        (Rect::new(0, HEAD, wide, words), Rect::new(1, HEAD + words + 1, wide.saturating_sub(1), below))
+    }
+
+    /// Moves the words. Says whether it was such an action.
+    fn scroll(&mut self, action: Action, shared: &Shared) -> bool {
+        let (area, _) = self.layout(shared.body());
+        let page = area.height;
+        let most = (self.words(area.width).len() as u16).saturating_sub(page);
+        let at = self.scrolled.min(most);
+        let to = match action {
+            Action::Down => at + 1,
+            Action::Up => at.saturating_sub(1),
+            Action::PageDown => at + page,
+            Action::HalfDown => at + page / 2,
+            Action::PageUp => at.saturating_sub(page),
+            Action::HalfUp => at.saturating_sub(page / 2),
+            Action::Top => 0,
+            Action::Bottom => most,
+            _ => return false,
+        };
+        self.scrolled = to.min(most);
+        true
+    }
+
+    /// The words that have room, and which of them those are where there are more.
+    fn draw_words(&self, pen: &mut Pen<'_>, area: Rect) {
+        let words = self.words(area.width);
+        let (all, room) = (words.len() as u16, area.height);
+        let skip = self.scrolled.min(all.saturating_sub(room));
+        for (y, line) in (area.y..area.bottom()).zip(words.iter().skip(usize::from(skip))) {
+            pen.text(1, y, line.title, Role::PanelTitle);
+            pen.text(INDENT, y, &line.text, line.role);
+        }
+        if all > room && room > 0 {
+            pen.right(
+                area.width.saturating_sub(1),
+                HEAD - 1,
+                &format!("{}–{} of {all}", skip + 1, skip + room),
+                Role::Dim,
+            );
+        }
+    }
+
     /// What it is about.
     fn target(&self) -> Option<Target> {
         let subject = self.text("incident.subject");
@@ -185,6 +273,7 @@ impl Screen for Incident {
                 Some(target) => super::troubles(target, shared),
                 None => Step::Unhandled,
             },
+            _ if self.scroll(action, shared) => Step::Changed,
             _ => Step::Unhandled,
         }
     }
@@ -198,21 +287,9 @@ impl Screen for Incident {
             return;
         }
         self.headline(pen);
-        let (wide, high) = (pen.width(), pen.height());
-        let words = if wide >= WIDE { wide / 2 } else { wide };
-        let room = words.saturating_sub(INDENT + 1);
-        let mut y = 2;
-        for (title, role, lines) in self.parts() {
-            // Commands belong to what they do.
-            y += u16::from(!title.is_empty() && y > 2);
-            pen.text(1, y, title, Role::PanelTitle);
-            for line in lines.iter().flat_map(|line| wrapped(line, room)) {
-                pen.text(INDENT, y, &line, role);
-                y += 1;
-            }
-        }
-        let (x, y) = if wide >= WIDE { (words + 1, 2) } else { (1, y + 1) };
-        let mut part = pen.part(x, y, wide.saturating_sub(x), high.saturating_sub(y));
+        let (words, curves) = self.layout((pen.width(), pen.height()));
+        self.draw_words(pen, words);
+        let mut part = pen.part(curves.x, curves.y, curves.width, curves.height);
         self.evidence.draw(&mut part, self.target().as_ref(), shared);
     }
 
@@ -226,6 +303,8 @@ impl Screen for Incident {
             Action::ZoomOut,
             Action::Command,
             Action::NextView,
+            Action::PageDown,
+            Action::PageUp,
             Action::Help,
         ]
     }

@@ -40,12 +40,15 @@ pub(super) struct Hub {
     pub(super) has_scheduler: bool,
     /// Why its scheduler does not answer, if it does not.
     pub(super) scheduler_problem: String,
+    /// Whether there is much that speaks for its incidents, and much to do.
+    pub(super) is_wordy: bool,
 }
 
 impl Hub {
     pub(super) fn new(nodes: usize, gpus: usize) -> Hub {
         let now = Time::from_millis(1_795_442_671_000);
-        Hub { nodes, gpus, now, has_scheduler: nodes > 1, scheduler_problem: String::new() }
+        let (has_scheduler, scheduler_problem) = (nodes > 1, String::new());
+        Hub { nodes, gpus, now, has_scheduler, scheduler_problem, is_wordy: false }
     }
 
     pub(super) fn answer(&self, question: &Question) -> Reply {
@@ -61,7 +64,8 @@ impl Hub {
         let is_of_one = asked.matches("node = 'gpu").count() == 1;
         let named = asked.split_once("node = 'gpu").filter(|_| is_of_one);
         let only = named.and_then(|(_, rest)| rest.get(..3)?.parse::<usize>().ok());
-        let key = (self.nodes, self.gpus, self.now, format!("{view} {only:?} {}", self.has_scheduler));
+        let key =
+            (self.nodes, self.gpus, self.now, format!("{view} {only:?} {} {}", self.has_scheduler, self.is_wordy));
         let made = MADE.lock().unwrap().get(&key).cloned();
         if let Some(things) = made {
             return Ok(things);

@@ -65,6 +65,47 @@ fn events_are_marked_under_the_graphs_where_they_happened() {
 }
 
 #[test]
+fn what_has_no_room_of_an_incident_is_scrolled_to() {
+    let mut stage = Stage::new(256, 8, (80, 24));
+    stage.hub.is_wordy = true;
+    stage.press(": i n c i d e n t s enter enter");
+    let body = |stage: &Stage| stage.screen().lines().skip(2).take(21).map(str::to_owned).collect::<Vec<_>>();
+    let first = body(&stage);
+    assert!(first[0].contains("gpu099  node.silent") && first[1].ends_with(" of 36"), "{first:#?}");
+    let mut seen: Vec<String> = Vec::new();
+    for _ in 0..40 {
+        let lines = body(&stage);
+        assert_eq!(lines[0], first[0], "the headline stays");
+        let curves = ["GPU UTIL", "GPU POWER", "CPU", "MEMORY"];
+        let last = lines[lines.len() - 4..].iter().zip(curves);
+        assert!(last.into_iter().all(|(line, curve)| line.starts_with(&format!(" {curve} "))), "{lines:#?}");
+        seen.extend(lines.into_iter().skip(2).filter(|line| !seen.contains(line)).collect::<Vec<_>>());
+        stage.press("down");
+    }
+    let said = seen.join("\n");
+    let all = (1..=12).map(|at| format!("kernel line {at} ")).chain((1..=3).map(|at| format!("ssh {at} gpu099")));
+    for line in all.chain(["scontrol update nodename=gpu099".into(), "down, silent for".into()]) {
+        assert!(said.contains(&line), "{line}: {said}");
+    }
+    let end = body(&stage);
+    for (keys, expected) in [
+        ("g g", &first),
+        ("ctrl-f ctrl-f ctrl-f", &end),
+        ("ctrl-b ctrl-b ctrl-b", &first),
+        ("G", &end),
+        ("home", &first),
+    ] {
+        stage.press(keys);
+        assert_eq!(&body(&stage), expected, "{keys}");
+    }
+    stage.press("G k");
+    assert_ne!(body(&stage), end, "the first step back is seen at once");
+    // With more room all of it is there.
+    stage.app.update(Input::Resize(80, 60), stage.hub.now);
+    assert!(!stage.screen().contains(" of 36") && stage.screen().contains("kernel line 12 "), "{}", stage.screen());
+}
+
+#[test]
 fn commands_say_something_of_an_incident() {
     let mut stage = stage();
     stage.press(":");

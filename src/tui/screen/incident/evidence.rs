@@ -108,17 +108,28 @@ impl Evidence {
         }
     }
 
-    /// Draws the curves over the whole of `pen`, as far as there is room for them.
-    pub(super) fn draw(&self, pen: &mut Pen<'_>, of: Option<&Target>, shared: &Shared) {
-        let Some(curves) = self.curves.as_ref().filter(|curves| !curves.lines.is_empty()) else { return };
+    /// Titles and curves of the subject and of its peers, where there is something to show.
+    fn shown(&self, of: Option<&Target>) -> Vec<(&'static str, Option<&Line>, Option<Line>)> {
+        let Some(curves) = &self.curves else { return Vec::new() };
         let id = of.map(name).unwrap_or_default();
-        let (wide, high) = (pen.width(), pen.height());
         let known = keys(of).map(|(key, title)| {
             let own = curves.lines.iter().find(|line| line.column.key == key && (line.id == id || curves.total == 1));
             (title, own, peers(curves, key, &id))
         });
         let tells = |own: Option<&Line>, peers: Option<&Line>| own.into_iter().chain(peers).any(has_values);
-        let shown: Vec<_> = known.into_iter().filter(|(_, own, peers)| tells(*own, peers.as_ref())).collect();
+        known.into_iter().filter(|(_, own, peers)| tells(*own, peers.as_ref())).collect()
+    }
+
+    /// Lines that the curves take at least: one each.
+    pub(super) fn lines(&self, of: Option<&Target>) -> u16 {
+        self.shown(of).len() as u16
+    }
+
+    /// Draws the curves over the whole of `pen`, as far as there is room for them.
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, of: Option<&Target>, shared: &Shared) {
+        let Some(curves) = self.curves.as_ref().filter(|curves| !curves.lines.is_empty()) else { return };
+        let (wide, high) = (pen.width(), pen.height());
+        let shown = self.shown(of);
         let lines = shown.len().max(1) as u16;
         // A line of marks under each curve, and one between one curve and the next.
         let tall = (high / lines).min(TALL);

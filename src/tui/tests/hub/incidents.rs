@@ -27,6 +27,11 @@ const TOLD: [Told; 4] = [
     (4, "warn", "gpu117/mlx5_2", "gpu117", "ib.port", "infiniband port is down", 95.0, 1.0),
 ];
 
+/// Lines of which each has its number behind `word`.
+fn several(n: usize, word: &str, rest: &str) -> String {
+    (1..=n).map(|at| format!("{word} {at} {rest}")).collect::<Vec<_>>().join("; ")
+}
+
 impl Hub {
     pub(super) fn incidents(&self) -> Vec<Thing> {
         let of_fleet = TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0);
@@ -36,6 +41,7 @@ impl Hub {
     fn incident(&self, &(id, severity, subject, hosts, rule, reason, seconds, count): &Told) -> Thing {
         let is_gpu = subject.contains(':');
         let gpu = |words: &str| if is_gpu { text(words) } else { Cell::Gap(Gap::Unknown) };
+        let drain = format!("scontrol update nodename={hosts} state=drain reason=\"XID 79\"");
         let texts = [
             ("incident", text(id.to_string())),
             ("incident.severity", text(severity)),
@@ -53,17 +59,21 @@ impl Hub {
             ),
             (
                 "incident.commands",
-                if self.has_scheduler {
-                    text(format!(
-                        "scontrol update nodename={hosts} state=drain reason=\"XID 79\"; ssh {hosts} nvidia-smi -r"
-                    ))
-                } else {
-                    text("")
+                match (self.has_scheduler, self.is_wordy) {
+                    (true, false) => text(format!("{drain}; ssh {hosts} nvidia-smi -r")),
+                    (true, true) => text(format!("{drain}; {}", several(3, "ssh", hosts))),
+                    (false, _) => text(""),
                 },
             ),
             (
                 "incident.evidence",
-                text("NVRM: Xid (PCI:0000:9b:00): 79, pid=4711, GPU has fallen off the bus.; node.gpus: 7 of 8 GPUs"),
+                if self.is_wordy {
+                    text(several(12, "kernel line", "NVRM: GPU at PCI:0000:9b:00 has fallen off the bus, as was said"))
+                } else {
+                    text(
+                        "NVRM: Xid (PCI:0000:9b:00): 79, pid=4711, GPU has fallen off the bus.; node.gpus: 7 of 8 GPUs",
+                    )
+                },
             ),
             ("job", text("4711")),
             ("job.user", text("u1042")),
