@@ -14,6 +14,7 @@ mod frame;
 mod habits;
 mod keymap;
 mod list;
+mod mark;
 mod orders;
 mod past;
 mod prompt;

@@ -19,6 +19,7 @@ use crate::{
     tui::{
         app::App,
         ask::{Ask, quoted},
+        mark,
         orders::{Commands, Order, Orders, SLURM},
         screen::{Asked, bench},
         verdict::verdict,
@@ -66,7 +67,8 @@ impl App {
     /// Begins to copy the marked things, or the one under the cursor.
     pub(super) fn fetch(&mut self, what: What) {
         let marks = &self.shared.marks;
-        let names = if marks.is_empty() { self.screen().subject().into_iter().collect() } else { marks.clone() };
+        let here = || if what == What::Drain { self.screen().mark() } else { self.screen().subject() };
+        let names = if marks.is_empty() { here().into_iter().collect() } else { marks.clone() };
         let parts = match what {
             _ if names.is_empty() => Err("there is nothing to copy here"),
             What::Json => match self.screen().sheet() {
@@ -166,14 +168,12 @@ fn rows_of(ask: Ask, names: &BTreeSet<String>) -> String {
     let condition = match ask.view.as_str() {
         // A group's rows are what its conditions make of it.
         _ if !ask.by.is_empty() => None,
-        "nodes" | "gpus" | "processes" | "nics" | "mounts" | "cores" => {
-            let nodes: BTreeSet<&str> = names.iter().filter_map(|name| node_of(name)).collect();
-            (!nodes.is_empty()).then(|| format!("node in {}", Hostlist::fold(nodes.iter().copied())))
-        }
-        "jobs" | "incidents" => {
-            let key = if ask.view == "jobs" { "job" } else { "incident" };
-            let each = names.iter().map(|name| format!("{key} = {}", quoted(name)));
-            Some(each.collect::<Vec<_>>().join(" or "))
+        "nodes" | "gpus" | "processes" | "nics" | "mounts" | "cores" => of_nodes(names),
+        "jobs" => Some(any("job", names)),
+        // They are marked by what they are about.
+        "incidents" => {
+            let those = [of_nodes(names), Some(any("incident", names)), Some(any("incident.subject", names))];
+            Some(those.into_iter().flatten().collect::<Vec<_>>().join(" or "))
         }
         _ => None,
     };
@@ -184,12 +184,24 @@ fn rows_of(ask: Ask, names: &BTreeSet<String>) -> String {
     Ask { limit: None, ..ask }.worded(0, bench::MARKED as u64).text
 }
 
+/// The condition of what is of the nodes of these names; nothing where none is a node's.
+fn of_nodes(names: &BTreeSet<String>) -> Option<String> {
+    let nodes: BTreeSet<&str> = names.iter().filter_map(|name| node_of(name)).collect();
+    (!nodes.is_empty()).then(|| format!("node in {}", Hostlist::fold(nodes.iter().copied())))
+}
+
+/// The condition of what has one of these values.
+fn any(key: &str, values: &BTreeSet<String>) -> String {
+    values.iter().map(|value| format!("{key} = {}", quoted(value))).collect::<Vec<_>>().join(" or ")
+}
+
 type Copied = Result<(String, String), String>;
 
 /// Those of the rows that are wanted, and what is said of them.
 fn as_json(mut table: Table, names: &BTreeSet<String>) -> Copied {
     let view = table.query.split_whitespace().next().unwrap_or_default().to_owned();
-    table.rows.retain(|row| names.contains(&row.id));
+    let rows = std::mem::take(&mut table.rows).into_iter();
+    table.rows = rows.filter(|row| names.contains(&row.id) || names.contains(mark::name(&table, row))).collect();
     let rows = json::rows(&table);
     if rows.is_empty() {
         return Err(format!("nothing that is marked is among these {view}"));
@@ -310,6 +322,12 @@ mod tests {
             assert_eq!(rows_of(ask, &names), expected);
         };
         check("gpus", &["gpu001:3", "gpu002:0"], "gpus where (node in gpu[001-002]) show node limit 10000");
+        check(
+            "incidents",
+            &["gpu017:3", "job 7"],
+            "incidents where (node in gpu017 or incident = 'gpu017:3' or incident = 'job 7' or incident.subject = \
+             'gpu017:3' or incident.subject = 'job 7') show node limit 10000",
+        );
         check("jobs", &["7", "8"], "jobs where (job = '7' or job = '8') show node limit 10000");
         check("racks", &["rack=r01"], "racks where temp > 80 show node limit 10000");
     }

@@ -131,8 +131,18 @@ pub(crate) trait Screen {
     /// The actions that it answers to, the most useful ones first.
     fn hints(&self) -> &'static [Action];
 
-    /// What is under the cursor, as it is copied and marked.
+    /// What is under the cursor, as it is copied.
     fn subject(&self) -> Option<String> {
+        None
+    }
+
+    /// What is under the cursor, as it is marked and drained.
+    fn mark(&self) -> Option<String> {
+        self.subject()
+    }
+
+    /// What moves on to what could be marked next; nothing where there is but one.
+    fn onward(&self) -> Option<Action> {
         None
     }
 
@@ -141,8 +151,9 @@ pub(crate) trait Screen {
         None
     }
 
-    /// What is copied of rows with these names instead of the names themselves, made of these commands; or why nothing is.
-    fn copies(&self, _names: &[&str], _commands: &Commands) -> Option<Result<String, String>> {
+    /// What is copied of what is marked, or else of what is under the cursor, instead of names, made of these commands; or
+    /// why nothing is.
+    fn copies(&self, _marks: &[&str], _commands: &Commands) -> Option<Result<String, String>> {
         None
     }
 

@@ -7,6 +7,7 @@ mod hub;
 mod incidents;
 mod keys;
 mod looks;
+mod marks;
 mod mouse;
 mod palette;
 mod saved;

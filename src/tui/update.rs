@@ -201,8 +201,7 @@ impl App {
             Action::NextView | Action::PreviousView => self.turn(action == Action::PreviousView),
             Action::HistoryBack | Action::HistoryForward => self.travel(action == Action::HistoryBack),
             Action::Mark => self.mark(),
-            Action::Unmark if self.screen().filter().is_none() => self.on_screen(action),
-            Action::Unmark => !std::mem::take(&mut self.shared.marks).is_empty(),
+            Action::Unmark => self.unmark(),
             _ if let Some(at) = Action::SAVED.iter().position(|saved| *saved == action) => {
                 let mut effects = self.saved(at);
                 effects.add(Effects::redraw(true));
@@ -221,19 +220,26 @@ impl App {
     }
 
     fn on_screen(&mut self, action: Action) -> bool {
-        let (screen, shared) = self.screen_mut();
-        let step = screen.act(action, shared);
-        let lacks = match action {
-            Action::Faults => Some("nothing here can be faulty"),
-            Action::SortBy => Some("nothing to sort here"),
-            Action::Metric | Action::MetricBack => Some("nothing to colour here"),
-            _ => None,
-        };
-        if let (Step::Unhandled, Some(words)) = (&step, lacks) {
-            self.say(words);
-            return true;
+        if let Some(changed) = self.on_top(action) {
+            return changed;
         }
-        self.take(step)
+        let lacks = match action {
+            Action::Faults => "nothing here can be faulty",
+            Action::SortBy => "nothing to sort here",
+            Action::Metric | Action::MetricBack => "nothing to colour here",
+            _ => return false,
+        };
+        self.say(lacks);
+        true
+    }
+
+    /// Does an action on the screen on top. Says whether anything changed; nothing where the screen has no such action.
+    pub(super) fn on_top(&mut self, action: Action) -> Option<bool> {
+        let (screen, shared) = self.screen_mut();
+        match screen.act(action, shared) {
+            Step::Unhandled => None,
+            step => Some(self.take(step)),
+        }
     }
 
     /// Back to where one came from: out of a filter first, then out of the screen.
@@ -258,23 +264,10 @@ impl App {
         true
     }
 
-    fn mark(&mut self) -> bool {
-        let Some(subject) = self.screen().subject().filter(|_| self.screen().filter().is_some()) else {
-            return self.on_screen(Action::Mark);
-        };
-        if !self.shared.marks.remove(&subject) {
-            self.shared.marks.insert(subject);
-        }
-        self.on_screen(Action::Down);
-        true
-    }
-
     /// Copies what is marked, or what is under the cursor.
     pub(super) fn copy(&mut self) -> Effects {
         let marks: Vec<&str> = self.shared.marks.iter().map(String::as_str).collect();
-        let subject = self.screen().subject();
-        let names = if marks.is_empty() { subject.as_deref().into_iter().collect() } else { marks.clone() };
-        match self.screen().copies(&names, &self.settings.commands) {
+        match self.screen().copies(&marks, &self.settings.commands) {
             Some(Ok(text)) => {
                 self.say(format!("copied {}", text.replace('\n', "; ")));
                 return Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() };
@@ -287,12 +280,12 @@ impl App {
         }
         let plain = |name: &&str| !name.contains([':', '/', '=']);
         let text = match marks.as_slice() {
-            [] => subject,
+            [] => self.screen().subject(),
             names if names.iter().all(plain) => Some(Hostlist::fold(names.iter().copied()).to_string()),
             names => Some(names.join(" ")),
         };
         let Some(text) = text else { return Effects::default() };
-        let lacks = self.screen().lacks(&self.shared).map(|words| format!(": {words}"));
+        let lacks = self.screen().lacks(&self.shared).filter(|_| marks.is_empty()).map(|words| format!(": {words}"));
         self.say(format!("copied {text}{}", lacks.unwrap_or_default()));
         Effects { draw: Draw::Changes, copy: Some(text), ..Effects::default() }
     }

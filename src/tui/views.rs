@@ -299,6 +299,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("incident.note", 4),
             col("job", 7),
             col("incident.action", 8),
+            hidden("incident.commands"),
         ],
         sort: "incident.stage,-incident.severity,incident.age",
         faults: "incident.stage = open and incident.severity != info",

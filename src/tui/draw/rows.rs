@@ -27,6 +27,7 @@ use crate::{
     tui::{
         ask::Sort,
         list::List,
+        mark,
         theme::Role,
         verdict::{Health, reads, verdict},
         views::{HIDDEN, WHY},
@@ -329,7 +330,7 @@ fn draw_row(
     // Under the cursor even a silent node's row is to be read.
     let quiet = silent && !(here && how.focused);
     let plain = pen.style(if quiet { Role::TableRowStale } else { Role::TableRow });
-    let marked = how.marks.contains(&row.id);
+    let marked = how.marks.contains(mark::name(table, row));
     if marked {
         pen.text(0, y, "*", Role::TableRowMarked);
     }

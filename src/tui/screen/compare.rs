@@ -284,4 +284,8 @@ impl Screen for Compare {
     fn subject(&self) -> Option<String> {
         self.names.get(self.chosen).cloned()
     }
+
+    fn onward(&self) -> Option<Action> {
+        Some(Action::Right)
+    }
 }

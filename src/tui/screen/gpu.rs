@@ -15,6 +15,7 @@ use crate::{
         action::Action,
         ask::{parse_sort, quoted},
         draw::{Pen, chart::Chart, cut_end, width},
+        mark,
         shared::Shared,
         theme::Role,
         verdict::{Health, grade_word, verdict},
@@ -122,8 +123,9 @@ impl Gpu {
         self.facts.as_ref()?.cell(0, key)
     }
 
-    fn draw_head(&self, pen: &mut Pen<'_>) {
+    fn draw_head(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let name = format!("GPU {}", self.index);
+        mark::draw(pen, 0, &self.crumb(), shared);
         let Some((table, row)) = self.facts.as_ref().and_then(|table| table.rows.first().map(|row| (table, row)))
         else {
             let x = pen.text(1, 0, &name, Role::Strong);
@@ -313,7 +315,7 @@ impl Screen for Gpu {
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let layout = Layout::of((pen.width(), pen.height()));
-        self.draw_head(pen);
+        self.draw_head(pen, shared);
         let mut part =
             |area: Rect, draw: &dyn Fn(&mut Pen<'_>)| draw(&mut pen.part(area.x, area.y, area.width, area.height));
         part(layout.graphs, &|pen| self.draw_graphs(pen, (layout.columns, layout.tall), shared));

@@ -16,6 +16,7 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, cut_end, width},
+        mark,
         orders::Commands,
         shared::Shared,
         theme::Role,
@@ -71,12 +72,12 @@ impl Incident {
         self.facts.as_ref()?.cell(0, key)?.number()
     }
 
-    fn commands(&self) -> Vec<&str> {
-        self.text("incident.commands").split("; ").filter(|line| !line.is_empty()).collect()
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        lines(self.text("incident.commands"))
     }
 
     /// The first line: how bad, what, since when.
-    fn headline(&self, pen: &mut Pen<'_>) {
+    fn headline(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let health = match self.text("incident.severity") {
             "crit" => Health::Crit,
             "warn" => Health::Warn,
@@ -98,6 +99,7 @@ impl Incident {
         let end = pen.right(pen.width().saturating_sub(1), 0, &when, Role::Dim);
         pen.text(1, 0, health.mark(), health.role());
         let subject = self.text("incident.subject");
+        mark::draw(pen, 0, mark::of_subject(subject), shared);
         let x = pen.text(3, 0, &cut_end(subject, end.saturating_sub(4)), Role::Strong);
         let rule = self.text("incident.rule");
         if x + 2 + width(rule) < end {
@@ -126,7 +128,7 @@ impl Incident {
         let what = [some("", "model"), some("PCI ", "bus"), some("serial ", "serial")];
         let what = if is_gpu { what.into_iter().flatten().collect::<Vec<_>>().join(" · ") } else { String::new() };
         let evidence = self.text("incident.evidence").split("; ").map(String::from).collect();
-        let commands = self.commands().into_iter().map(String::from).collect();
+        let commands = self.commands().map(String::from).collect();
         let all = [
             ("WHY", Role::Table, vec![text("incident.reason")]),
             ("SAID", Role::Accent, vec![text("incident.note")]),
@@ -286,7 +288,7 @@ impl Screen for Incident {
             pen.text(1, 0, self.trouble.as_deref().unwrap_or(gone), Role::Dim);
             return;
         }
-        self.headline(pen);
+        self.headline(pen, shared);
         let (words, curves) = self.layout((pen.width(), pen.height()));
         self.draw_words(pen, words);
         let mut part = pen.part(curves.x, curves.y, curves.width, curves.height);
@@ -317,20 +319,37 @@ impl Screen for Incident {
         Some(self.text("incident.subject").to_owned()).filter(|subject| !subject.is_empty())
     }
 
+    fn mark(&self) -> Option<String> {
+        self.subject().map(|subject| mark::of_subject(&subject).to_owned())
+    }
+
     fn lacks(&self, shared: &Shared) -> Option<&'static str> {
         let is_known = self.facts.as_ref().is_some_and(|table| !table.rows.is_empty());
-        Some(match shared.scheduler() {
-            _ if !is_known => return None,
-            Some(_) => "it has no command",
-            None => "no command without a scheduler; [commands] can give one",
-        })
+        is_known.then(|| lack(shared))
     }
 
     fn copies(&self, _: &[&str], _: &Commands) -> Option<Result<String, String>> {
-        // What is pasted runs at once: only the first, after which the others may have to wait.
-        let (first, others) = self.commands().split_first().map(|(first, others)| (*first, others.to_vec()))?;
-        let others = others.iter().map(|line| format!("# {line}"));
-        Some(Ok(std::iter::once(first.to_owned()).chain(others).collect::<Vec<_>>().join("\n")))
+        pasted(self.text("incident.commands")).map(Ok)
+    }
+}
+
+fn lines(commands: &str) -> impl Iterator<Item = &str> {
+    commands.split("; ").filter(|line| !line.is_empty())
+}
+
+/// An incident's commands as they are copied; nothing where there are none.
+pub(super) fn pasted(commands: &str) -> Option<String> {
+    // What is pasted runs at once: only the first, after which the others may have to wait.
+    let mut lines = lines(commands);
+    let first = lines.next()?.to_owned();
+    Some(lines.fold(first, |text, line| text + "\n# " + line))
+}
+
+/// Why an incident without a command has none.
+pub(super) fn lack(shared: &Shared) -> &'static str {
+    match shared.scheduler() {
+        Some(_) => "it has no command",
+        None => "no command without a scheduler; [commands] can give one",
     }
 }
 

@@ -278,6 +278,10 @@ impl Screen for Job {
         self.gpus.subject()
     }
 
+    fn onward(&self) -> Option<Action> {
+        self.gpus.onward()
+    }
+
     fn sheet(&self) -> Option<Ask> {
         self.gpus.sheet()
     }

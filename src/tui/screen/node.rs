@@ -406,6 +406,11 @@ impl Screen for Node {
         }
     }
 
+    fn onward(&self) -> Option<Action> {
+        let is_more = self.focus == Panel::Gpus && !self.panel(Panel::Gpus).list.is_at_end();
+        is_more.then_some(Action::Down)
+    }
+
     fn command(&self) -> Option<String> {
         Some(format!("node {}", self.name))
     }

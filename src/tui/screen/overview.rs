@@ -7,7 +7,7 @@ mod problems;
 
 use ratatui::layout::Rect;
 
-use super::{Asked, Screen, Step, ledger::Ledger, node::Node, replace_series};
+use super::{Asked, Screen, Step, incident, ledger::Ledger, node::Node, replace_series};
 use crate::{
     model::{
         question::{Answer, Complaint},
@@ -18,6 +18,8 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, chart::Chart},
+        mark,
+        orders::Commands,
         shared::Shared,
         theme::Role,
         views::{self, Target},
@@ -295,8 +297,8 @@ impl Screen for Overview {
                 let table = super::table::TableScreen::faulty("nodes", &self.inside.conditions, shared);
                 return Step::Open(Box::new(table));
             }
-            _ if self.in_problems => return Step::when(self.problems.act(action)),
-            _ => return Step::when(self.grid.act(action)),
+            _ if self.in_problems => return self.problems.act(action),
+            _ => return self.grid.act(action),
         }
         Step::Changed
     }
@@ -337,7 +339,7 @@ impl Screen for Overview {
         };
         part(layout.load, &|pen| self.draw_load(pen, layout.columns, shared));
         part(layout.grid, &|pen| self.grid.draw(pen, !self.in_problems, shared));
-        part(layout.problems, &|pen| self.problems.draw(pen, self.in_problems));
+        part(layout.problems, &|pen| self.problems.draw(pen, self.in_problems, shared));
         part(layout.top, &|pen| self.draw_top(pen, shared));
         part(layout.places, &|pen| self.draw_places(pen, shared));
         if let Some(trouble) = &self.trouble {
@@ -369,5 +371,23 @@ impl Screen for Overview {
 
     fn subject(&self) -> Option<String> {
         if self.in_problems { self.problems.subject() } else { self.grid.subject() }
+    }
+
+    fn mark(&self) -> Option<String> {
+        let about = |subject: String| mark::of_subject(&subject).to_owned();
+        if self.in_problems { self.problems.subject().map(about) } else { self.grid.subject() }
+    }
+
+    fn onward(&self) -> Option<Action> {
+        Some(if self.in_problems { Action::Down } else { Action::Right })
+    }
+
+    fn copies(&self, marks: &[&str], _: &Commands) -> Option<Result<String, String>> {
+        let commands = self.problems.commands().filter(|_| self.in_problems && marks.is_empty());
+        commands.and_then(incident::pasted).map(Ok)
+    }
+
+    fn lacks(&self, shared: &Shared) -> Option<&'static str> {
+        self.incident().map(|_| incident::lack(shared))
     }
 }

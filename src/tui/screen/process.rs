@@ -11,7 +11,7 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, cell, cut_end, width},
-        past,
+        mark, past,
         shared::Shared,
         theme::Role,
         views::Target,
@@ -64,6 +64,7 @@ impl Screen for Process {
     fn arrange(&mut self, _: &Shared) {}
 
     fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
+        mark::draw(pen, 0, &self.crumb(), shared);
         let x = pen.text(1, 0, &format!("{} on {}", self.pid, self.node), Role::Strong);
         if shared.then.is_some() {
             pen.text(x + 2, 0, &past::gone("processes"), Role::Dim);
@@ -104,6 +105,10 @@ impl Screen for Process {
 
     fn subject(&self) -> Option<String> {
         Some(self.pid.clone())
+    }
+
+    fn mark(&self) -> Option<String> {
+        Some(self.crumb())
     }
 }
 

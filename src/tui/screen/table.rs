@@ -5,7 +5,7 @@ mod group;
 
 use group::{in_common, is};
 
-use super::{Asked, Objection, Screen, Step, bench, job::APART, ledger::Ledger};
+use super::{Asked, Objection, Screen, Step, bench, incident, job::APART, ledger::Ledger};
 use crate::{
     model::{
         question::{Answer, Complaint},
@@ -18,6 +18,7 @@ use crate::{
         ask::{Ask, parse_sort, quoted, sorted},
         draw::{Pen, cut_end, width},
         habits::Habit,
+        mark,
         orders::Commands,
         shared::Shared,
         theme::Role,
@@ -228,6 +229,11 @@ impl TableScreen {
         }
     }
 
+    /// The commands of the incident under the cursor.
+    fn orders(&self) -> Option<&str> {
+        self.incident().and_then(|_| self.ledger.cell("incident.commands")).and_then(Cell::text)
+    }
+
     /// What is left of the view while only faults are wanted.
     fn faulty_word(&self) -> &'static str {
         if self.ledger.ask.view == "incidents" { "open" } else { "faulty" }
@@ -406,10 +412,31 @@ impl Screen for TableScreen {
         self.ledger.list.selected_id().map(str::to_owned)
     }
 
-    fn copies(&self, names: &[&str], commands: &Commands) -> Option<Result<String, String>> {
-        let table = self.ledger.list.table().filter(|_| self.is_bench)?;
-        let tables: Vec<&Table> = std::iter::once(table).chain(&self.marked).collect();
-        bench::commands(&tables, names, commands)
+    fn mark(&self) -> Option<String> {
+        let list = &self.ledger.list;
+        match list.table().zip(list.selected()) {
+            Some((table, row)) => Some(mark::name(table, row).to_owned()),
+            // What an incident is about is not known of one that has moved out of these rows.
+            None => self.subject().filter(|_| self.incident().is_none()),
+        }
+    }
+
+    fn onward(&self) -> Option<Action> {
+        Some(Action::Down)
+    }
+
+    fn copies(&self, marks: &[&str], commands: &Commands) -> Option<Result<String, String>> {
+        let list = &self.ledger.list;
+        if !self.is_bench {
+            return self.orders().filter(|_| marks.is_empty()).and_then(incident::pasted).map(Ok);
+        }
+        let tables: Vec<&Table> = list.table().into_iter().chain(&self.marked).collect();
+        let one: Vec<&str> = list.selected_id().into_iter().collect();
+        bench::commands(&tables, if marks.is_empty() { &one } else { marks }, commands)
+    }
+
+    fn lacks(&self, shared: &Shared) -> Option<&'static str> {
+        self.orders().map(|_| incident::lack(shared))
     }
 
     fn sheet(&self) -> Option<Ask> {

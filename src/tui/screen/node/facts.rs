@@ -8,6 +8,7 @@ use crate::{
     tui::{
         ask::quoted,
         draw::{Pen, cut_end, width},
+        mark,
         shared::Shared,
         theme::Role,
         verdict::{Health, verdict},
@@ -37,6 +38,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, name: &str, table: Option<&Table>, trouble
         return;
     };
     let found = verdict(table, row);
+    mark::draw(pen, 0, name, shared);
     let mut x = pen.text(1, 0, found.health.mark(), found.health.role());
     x = pen.text(x + 1, 0, name, Role::Strong);
     let state = row.state.word();

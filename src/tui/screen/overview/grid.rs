@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use crate::{
     model::{
@@ -17,6 +17,8 @@ use crate::{
             bar::{block, share},
             cut_end, cut_middle, width,
         },
+        mark,
+        screen::Step,
         shared::Shared,
         theme::Role,
         verdict::{Health, verdict},
@@ -202,8 +204,8 @@ impl Grid {
         }
     }
 
-    /// Moves the cursor. Says whether it moved.
-    pub(super) fn act(&mut self, action: Action) -> bool {
+    /// Moves the cursor.
+    pub(super) fn act(&mut self, action: Action) -> Step {
         let last = self.placed.cells.len().saturating_sub(1);
         let to = match action {
             Action::Left => self.cursor.saturating_sub(1),
@@ -212,12 +214,12 @@ impl Grid {
             Action::Down => self.across(1),
             Action::Top => 0,
             Action::Bottom => last,
-            _ => return false,
+            _ => return Step::Unhandled,
         };
         let moved = to != self.cursor;
         self.cursor = to;
         self.pinned = self.row().map(|row| row.id.clone());
-        moved
+        Step::when(moved)
     }
 
     /// Puts the cursor on the cell that is drawn here, below the title. Says whether it was there already.
@@ -276,6 +278,8 @@ impl Grid {
             }
             let (symbol, style) = self.cell(pen, table, row, range);
             let style = if focused && at == self.cursor { pen.style(Role::GridCursor) } else { style };
+            let is_marked = shared.marks.contains(&row.id);
+            let style = if is_marked { style.add_modifier(Modifier::UNDERLINED) } else { style };
             // A mark stands once in its cell, a block fills it.
             let filled =
                 if matches!(symbol, "▲" | "✖" | "⋯" | "▼" | "○" | "·") { 1 } else { self.placed.cell_width };
@@ -284,7 +288,9 @@ impl Grid {
             pen.styled(*x, y + 1, &format!("{symbol}{blank}"), style);
         }
         if let Some(row) = self.row() {
-            self.detail(&mut pen.part(0, last, u16::MAX, 1), table, row);
+            let mut line = pen.part(0, last, u16::MAX, 1);
+            mark::draw(&mut line, 0, &row.id, shared);
+            self.detail(&mut line, table, row);
         }
     }
 

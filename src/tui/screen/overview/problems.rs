@@ -8,6 +8,9 @@ use crate::{
     tui::{
         action::Action,
         draw::{Pen, cut_end, cut_middle, width},
+        mark,
+        screen::Step,
+        shared::Shared,
         theme::Role,
         verdict::Health,
     },
@@ -25,7 +28,7 @@ pub(super) fn query(inside: &[String]) -> String {
     format!(
         "incidents where {all} \
          sort -incident.severity,incident.age,incident \
-         show incident,incident.severity,incident.subject,incident.reason,incident.age limit {MOST}"
+         show incident,incident.severity,incident.subject,incident.reason,incident.age,incident.commands limit {MOST}"
     )
 }
 
@@ -37,6 +40,7 @@ struct Problem {
     subject: String,
     reason: String,
     age: String,
+    commands: String,
 }
 
 /// The list of problems and the cursor in it.
@@ -78,8 +82,8 @@ impl Problems {
         self.go(self.cursor);
     }
 
-    /// Moves the cursor. Says whether it moved.
-    pub(super) fn act(&mut self, action: Action) -> bool {
+    /// Moves the cursor.
+    pub(super) fn act(&mut self, action: Action) -> Step {
         let (before, page) = (self.cursor, self.height.max(1));
         match action {
             Action::Up => self.go(before.saturating_sub(1)),
@@ -88,9 +92,9 @@ impl Problems {
             Action::Bottom => self.go(usize::MAX),
             Action::PageUp | Action::HalfUp => self.go(before.saturating_sub(page)),
             Action::PageDown | Action::HalfDown => self.go(before.saturating_add(page)),
-            _ => {}
+            _ => return Step::Unhandled,
         }
-        self.cursor != before
+        Step::when(self.cursor != before)
     }
 
     /// Puts the cursor on this line of the list. Says whether it was there already.
@@ -114,8 +118,13 @@ impl Problems {
         self.all.get(self.cursor).map(|problem| problem.subject.clone())
     }
 
+    /// What is to be done about it, as the hub has it.
+    pub(super) fn commands(&self) -> Option<&str> {
+        self.all.get(self.cursor).map(|problem| &*problem.commands)
+    }
+
     /// Draws title and list.
-    pub(super) fn draw(&self, pen: &mut Pen<'_>, focused: bool) {
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, focused: bool, shared: &Shared) {
         let x = pen.rule(0, "PROBLEMS", focused);
         self.draw_counts(pen, x);
         if self.all.is_empty() {
@@ -129,6 +138,7 @@ impl Problems {
         let ages = if pen.width() >= 48 { AGE + 1 } else { 0 };
         for (at, problem) in self.all.iter().enumerate().skip(self.top).take(self.height) {
             let y = (at - self.top) as u16 + 1;
+            mark::draw(pen, y, mark::of_subject(&problem.subject), shared);
             pen.text(1, y, problem.health.mark(), problem.health.role());
             pen.text(3, y, &cut_middle(&problem.subject, names), Role::Strong);
             let room = pen.width().saturating_sub(names + 6 + ages);
@@ -165,6 +175,7 @@ fn problem(table: &Table, row: usize) -> Problem {
         health,
         subject: text("incident.subject"),
         reason: text("incident.reason"),
+        commands: text("incident.commands"),
         age: age.map_or_else(String::new, |age| Unit::Seconds.cell(age)),
     }
 }
