@@ -45,6 +45,8 @@ const FOOT: u16 = 2;
 /// The screen of what happened.
 pub(crate) struct Blast {
     marks: [Vec<Mark>; 4],
+    /// Of which there is more than came: how many came, and how many there are.
+    cut: [Option<(i64, i64)>; 4],
     trouble: Option<String>,
     /// Whether nodes say which NVLink domain they are of.
     has_domains: bool,
@@ -63,6 +65,7 @@ impl Blast {
     pub(crate) fn new(shared: &Shared) -> Blast {
         Blast {
             marks: Default::default(),
+            cut: [None; 4],
             trouble: None,
             has_domains: false,
             by: 0,
@@ -141,6 +144,16 @@ impl Blast {
     /// The time that it ends at: the one that screens are about, or else the newest answer's.
     fn until(&self, shared: &Shared) -> Time {
         shared.then.unwrap_or(self.now)
+    }
+
+    /// Of what not all is here, in words; empty where nothing is missing.
+    fn lacking(&self) -> String {
+        let words =
+            [("the newest ", "events"), ("", "lost nodes"), ("", "drained nodes"), ("the newest ", "ended jobs")];
+        let parts = self.cut.iter().zip(words).filter_map(|(cut, (which, what))| {
+            cut.map(|(here, all)| format!("{which}{} of {} {what}", grouped(here), grouped(all)))
+        });
+        parts.collect::<Vec<_>>().join(" · ")
     }
 
     fn draw_axis(&self, pen: &mut Pen<'_>, shared: &Shared) {
@@ -248,8 +261,11 @@ impl Screen for Blast {
             DRAINS => of_drains(&table, &places),
             _ => of_ends(&table, &places),
         };
-        let old = &mut self.marks[part as usize];
-        Step::when(std::mem::replace(old, marks.clone()) != marks)
+        let (here, all) = (table.rows.len() as i64, table.total as i64);
+        let cut = (here < all).then_some((here, all));
+        let (old, old_cut) = (&mut self.marks[part as usize], &mut self.cut[part as usize]);
+        let is_other = std::mem::replace(old, marks.clone()) != marks;
+        Step::when(std::mem::replace(old_cut, cut) != cut || is_other)
     }
 
     fn act(&mut self, action: Action, shared: &Shared) -> Step {
@@ -319,6 +335,11 @@ impl Screen for Blast {
             return;
         }
         self.draw_axis(pen, shared);
+        let lacking = self.lacking();
+        if !lacking.is_empty() && high > HEAD + FOOT {
+            let words = format!("▲ {lacking}: what broke first may be missing");
+            pen.text(1, high - FOOT, &cut_end(&words, wide.saturating_sub(2)), Role::Warn);
+        }
         let Some((chosen, mark)) = self.chosen(&lanes) else {
             pen.text(1, 3, "● nothing happened", Role::Fine);
             return;

@@ -1,6 +1,7 @@
 //! Other ways to look at what is there, each through its key: side by side, by other columns, along time, as it was.
 
 use super::*;
+use crate::model::question::Answer;
 
 #[test]
 fn what_is_marked_is_compared() {
@@ -80,6 +81,23 @@ fn what_broke_first_is_in_the_first_lane() {
     stage.write(":blast");
     stage.press("enter M M");
     assert!(stage.screen().contains("by rail"), "{}", stage.screen());
+}
+
+#[test]
+fn what_is_missing_of_what_broke_is_said() {
+    let mut stage = Stage::new(256, 8, (80, 24));
+    stage.press("b - - -");
+    let line = |stage: &Stage| stage.screen().lines().nth(21).unwrap_or_default().trim().to_owned();
+    assert_eq!(line(&stage), "");
+    let question = stage.app.questions().into_iter().find(|it| it.query.starts_with("events ")).expect("a question");
+    let mut reply = stage.hub.answer(&question);
+    let Ok(Answer::Table(table)) = &mut reply.answer else { panic!("{reply:?}") };
+    table.rows = vec![table.rows[0].clone(); 5000];
+    table.total = 10_000;
+    stage.app.update(Input::News(News::Reply(Box::new(reply))), stage.hub.now);
+    assert_eq!(line(&stage), "▲ the newest 5,000 of 10,000 events: what broke first may be missing");
+    stage.hear(&question);
+    assert_eq!(line(&stage), "", "all are here again");
 }
 
 #[test]
