@@ -8,6 +8,7 @@ mod action;
 mod app;
 mod ask;
 mod command;
+mod complete;
 mod draw;
 mod errand;
 mod frame;

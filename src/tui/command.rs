@@ -207,7 +207,7 @@ fn view(text: &str, name: &str, levels: &[String]) -> Result<Command, Objection>
 }
 
 /// Every word that a command can begin with.
-fn words(levels: &[String]) -> Vec<String> {
+pub(crate) fn words(levels: &[String]) -> Vec<String> {
     let commands = COMMANDS.iter().map(|row| row.name.to_owned()).filter(|name| !name.is_empty());
     views::names(levels).into_iter().chain(commands).collect()
 }
@@ -216,36 +216,6 @@ fn words(levels: &[String]) -> Vec<String> {
 pub(crate) fn is_taken(name: &str, levels: &[String]) -> bool {
     let first = name.split_whitespace().next().unwrap_or_default();
     parse(name, levels).is_ok() || words(levels).iter().any(|word| word == first)
-}
-
-/// What the text before the cursor can be completed to, as whole texts.
-pub(crate) fn completions(left: &str, levels: &[String], themes: &[String]) -> Vec<String> {
-    let (before, word, known) = match left.rsplit_once(char::is_whitespace) {
-        None => ("", left, words(levels)),
-        Some(("theme", word)) => ("theme ", word, themes.to_vec()),
-        Some((before, word)) => {
-            let view = before.split_whitespace().next().unwrap_or_default();
-            let keys = views::columns(view, levels).into_iter().map(|(key, _)| key.into_owned());
-            let clauses = ["where", "by", "sort", "show", "limit"].map(String::from);
-            let known: Vec<String> = clauses.into_iter().chain(keys.filter(|key| !key.contains('('))).collect();
-            (&left[..=before.len()], word, known)
-        }
-    };
-    let mut fitting: Vec<String> = known
-        .into_iter()
-        .filter(|k| k.starts_with(word) && k != word && k != views::WHY)
-        .map(|k| format!("{before}{k}"))
-        .collect();
-    fitting.sort();
-    fitting.dedup();
-    fitting
-}
-
-/// The longest text that all of `texts` begin with.
-pub(crate) fn common(texts: &[String]) -> String {
-    let Some((first, rest)) = texts.split_first() else { return String::new() };
-    let shared = first.char_indices().find(|(at, c)| rest.iter().any(|text| !text[*at..].starts_with(*c)));
-    first[..shared.map_or(first.len(), |(at, _)| at)].to_owned()
 }
 
 #[cfg(test)]
@@ -307,17 +277,5 @@ mod tests {
         check("theme", true);
         check("q", true);
         check("job 4711", true);
-    }
-
-    #[test]
-    fn words_are_completed() {
-        let check = |left, expected: &[&str]| {
-            assert_eq!(completions(left, &levels(), &["dark".into(), "light".into()]), expected);
-        };
-        check("nod", &["node", "nodes"]);
-        check("theme l", &["theme light"]);
-        check("gpus sort gpu.po", &["gpus sort gpu.power"]);
-        assert_eq!(common(&["node".into(), "nodes".into()]), "node");
-        assert_eq!(common(&[]), "");
     }
 }

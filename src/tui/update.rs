@@ -8,7 +8,6 @@ use crate::{
     tui::{
         action::Action,
         app::App,
-        command,
         errand::What,
         frame,
         keymap::Meaning,
@@ -337,34 +336,5 @@ impl App {
             }
         }
         Effects::redraw(true)
-    }
-
-    fn complete(&mut self) {
-        let themes = self.themes();
-        let saved: Vec<String> = self.saved_views().map(|(name, _)| name.to_owned()).collect();
-        let kept: Vec<String> = self.shared.habits.saved().map(|(name, _)| name.to_owned()).collect();
-        let levels = self.shared.levels.clone();
-        let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.kind == Kind::Command) else { return };
-        let left = prompt.left();
-        let is_longer = |text: &String| text.starts_with(left) && text != left;
-        let fitting: Vec<String> = if left.starts_with("forget ") {
-            kept.iter().map(|name| format!("forget {name}")).filter(is_longer).collect()
-        } else {
-            command::completions(left, &levels, &themes)
-                .into_iter()
-                .chain(saved.into_iter().filter(is_longer))
-                .collect()
-        };
-        let common = command::common(&fitting);
-        match fitting.as_slice() {
-            [] => {}
-            [only] => prompt.set(format!("{only} ")),
-            _ if common.len() > prompt.left().len() => prompt.set(common),
-            many => {
-                let words: Vec<&str> = many.iter().filter_map(|text| text.split_whitespace().last()).collect();
-                let message = words.join("  ");
-                prompt.objection = Some(crate::tui::screen::Objection { message, word: None });
-            }
-        }
     }
 }

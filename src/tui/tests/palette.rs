@@ -31,6 +31,32 @@ fn a_query_goes_to_its_table() {
 }
 
 #[test]
+fn tab_completes_keys_names_and_what_can_be_copied() {
+    let check = |line: &str, typed: &str, told: &str| {
+        let mut stage = stage();
+        stage.press("3");
+        stage.write(line);
+        stage.press("tab");
+        let prompt = stage.app.prompt().expect("a line");
+        let objection = prompt.objection.as_ref().map_or("", |objection| &objection.message);
+        assert_eq!(prompt.text(), typed, "{line}");
+        assert!(if told.is_empty() { objection.is_empty() } else { objection.contains(told) }, "{line}: {objection}");
+    };
+    check(":gpus where te", "gpus where te", "temp  temp.limit");
+    check(":gpus sort -pow", "gpus sort -power", "");
+    check(":gpus sort -po", "gpus sort -po", "pod  power  power.limit");
+    check(":gpus sort -power", "gpus sort -power", "power  power.limit");
+    check(":gpus sort util,-clock.m", "gpus sort util,-clock.mem ", "");
+    check(":gpus where max(remap.p", "gpus where max(remap.pending ", "");
+    check(":sort -remap.p", "sort -remap.pending ", "");
+    check(":where gpu.remap.p", "where gpu.remap.pending ", "");
+    check(":copy j", "copy json ", "");
+    for line in [":ack w", ":when l", ":copy w", ":node s", ":ack ", ":node "] {
+        check(line, &line[1..], "");
+    }
+}
+
+#[test]
 fn a_theme_is_put_on() {
     let mut stage = stage();
     run(&mut stage, ":theme nord");
