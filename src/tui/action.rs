@@ -89,7 +89,7 @@ actions! {
     Saved7 "saved-7" "saved 7" "alt-7", "Goes to the seventh saved view.";
     Saved8 "saved-8" "saved 8" "alt-8", "Goes to the eighth saved view.";
     Saved9 "saved-9" "saved 9" "alt-9", "Goes to the ninth saved view.";
-    Save "save" "save" "ctrl-s", "Saves what is on screen as a view: :NAME and Alt with its place go there.";
+    Save "save" "save" "ctrl-s", "Saves what is on screen as a view: :NAME and the key of its place go there.";
     HistoryBack "history-back" "before" "[", "Goes to the view that was left last.";
     HistoryForward "history-forward" "after" "]", "Goes forward again in the history of views.";
     Help "help" "all keys" "?", "Lists the keys of this screen.";

@@ -33,7 +33,7 @@ pub(crate) static COMMANDS: &[Row] = &[
     Row {
         name: "bench",
         usage: "bench",
-        help: "Goes to the nodes of which the scheduler and we say different things; y copies what to do.",
+        help: "Goes to the nodes of which the scheduler and we say different things; what is copied there is what to do.",
     },
     Row { name: "ack", usage: "ack [NUMBER] [NOTE]", help: "Takes note of an incident: somebody sees to it." },
     Row {
@@ -68,12 +68,12 @@ pub(crate) static COMMANDS: &[Row] = &[
     Row {
         name: "save",
         usage: "save NAME",
-        help: "Saves what is on screen as a view: its name goes there, and so does Alt with its place.",
+        help: "Saves what is on screen as a view: its name goes there, and so does the key of its place.",
     },
     Row { name: "forget", usage: "forget NAME", help: "Forgets a view that was saved." },
     Row { name: "theme", usage: "theme NAME", help: "Changes the theme." },
     Row { name: "help", usage: "help", help: "Lists the keys." },
-    Row { name: "quit", usage: "quit", help: "Quits, as q does." },
+    Row { name: "quit", usage: "quit", help: "Quits." },
 ];
 
 /// A command, read.

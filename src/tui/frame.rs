@@ -10,7 +10,7 @@ use crate::{
         action::Action,
         app::App,
         draw::{Pen, bar::spark, cut_end, cut_middle, symbols, width},
-        keymap::{Keys, shown},
+        keymap::Keys,
         prompt::{Kind, Prompt},
         screen::{Objection, Screen},
         shared::Shared,
@@ -175,16 +175,15 @@ fn states(pen: &mut Pen<'_>, end: u16, all: &[Count]) -> u16 {
 fn banner(shared: &Shared) -> Option<String> {
     let age = |since: crate::model::Time| Unit::Seconds.text(shared.now.since(since).as_secs_f64().floor().max(0.0));
     if let Some(since) = shared.frozen {
-        return Some(format!("FROZEN for {} · Z to go on", age(since)));
+        let how = shared.keys.told(Action::Freeze, |key| format!(" · {key} to go on"));
+        return Some(format!("FROZEN for {}{how}", age(since)));
     }
     if let Some(then) = shared.then {
         let time = Timestamp::from_millisecond(then.as_millis()).unwrap_or_default();
         let time = time.to_zoned_datetime(shared.zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
-        let [earlier, later] = [Action::Earlier, Action::Later].map(|action| shown(shared.keys.of(action)));
-        return Some(format!(
-            "AS OF {time}, {} ago · {earlier} earlier · {later} later · :when now goes on",
-            age(then)
-        ));
+        let ways = [(Action::Earlier, "earlier"), (Action::Later, "later")];
+        let ways = ways.map(|(action, word)| shared.keys.told(action, |key| format!(" · {key} {word}"))).concat();
+        return Some(format!("AS OF {time}, {} ago{ways} · :when now goes on", age(then)));
     }
     match (&shared.link.0, shared.heard) {
         (Link::Lost(reason), heard) => {
@@ -315,7 +314,7 @@ struct Hint {
 
 impl Hint {
     fn of(action: Action, keys: &Keys) -> Hint {
-        Hint { key: shown(keys.of(action).split(' ').next().unwrap_or_default()), words: action.row().hint }
+        Hint { key: keys.told(action, |key| key), words: action.row().hint }
     }
 
     fn width(&self) -> u16 {

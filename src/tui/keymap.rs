@@ -164,6 +164,11 @@ impl Keys {
         &self.0[action as usize]
     }
 
+    /// What is said of an action's first key, as people read it; nothing where it has no key.
+    pub(crate) fn told(&self, action: Action, words: impl FnOnce(String) -> String) -> String {
+        sequences(self.of(action)).next().map(|keys| words(shown(keys))).unwrap_or_default()
+    }
+
     fn bindings(&self) -> impl Iterator<Item = (Vec<Chord>, Action)> {
         let each = ACTIONS.iter().flat_map(|row| sequences(self.of(row.action)).map(|keys| (keys, row.action)));
         // A test parses every key of the table, and what a person wants is read before it is taken.
@@ -235,6 +240,16 @@ mod tests {
         let held = [(chord.control, KeyModifiers::CONTROL), (chord.alt, KeyModifiers::ALT)];
         let modifiers = held.into_iter().filter(|(is, _)| *is).map(|(_, it)| it).collect();
         KeyEvent::new(chord.code, modifiers)
+    }
+
+    #[test]
+    fn nothing_is_told_of_an_action_without_keys() {
+        let keys = Keys::with(&BTreeMap::from([("freeze".to_owned(), String::new())])).unwrap();
+        let told = |action| keys.told(action, |key| format!("{key} does it"));
+        assert_eq!(
+            (told(Action::Up), told(Action::Top), told(Action::Freeze)),
+            ("k does it".into(), "gg does it".into(), String::new())
+        );
     }
 
     #[test]

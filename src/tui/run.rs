@@ -7,7 +7,6 @@ use crate::{
         app::App,
         ask::Ask,
         command::{self, Command},
-        keymap::shown,
         past,
         prompt::{Kind, Prompt},
         screen::{
@@ -43,8 +42,8 @@ impl App {
         if let Some(query) = query {
             return self.run(&query);
         }
-        let key = shown(self.shared.keys.of(Action::Save));
-        self.say(format!("no view {} is saved: {key} saves what is on screen", at + 1));
+        let how = self.shared.keys.told(Action::Save, |key| format!(": {key} saves what is on screen"));
+        self.say(format!("no view {} is saved{how}", at + 1));
         Effects::default()
     }
 
@@ -58,7 +57,7 @@ impl App {
             return self.say(format!("{name} is a command; give the view another name"));
         }
         let at = self.settings.views.len() + self.shared.habits.save(name, command);
-        let key = Action::SAVED.get(at).map(|action| format!(" or {}", shown(self.shared.keys.of(*action))));
+        let key = Action::SAVED.get(at).map(|action| self.shared.keys.told(*action, |key| format!(" or {key}")));
         self.say(format!("saved; :{name}{} goes there", key.unwrap_or_default()));
     }
 
@@ -144,7 +143,7 @@ impl App {
     /// Shows these things side by side, or those that are marked.
     pub(super) fn compare(&mut self, names: Option<Vec<String>>) {
         let names = names.unwrap_or_else(|| self.shared.marks.iter().cloned().collect());
-        match Compare::new(names.iter().map(String::as_str)) {
+        match Compare::new(names.iter().map(String::as_str), &self.shared.keys) {
             Ok(screen) => self.push(Box::new(screen)),
             Err(words) => self.say(words),
         }

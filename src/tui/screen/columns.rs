@@ -7,6 +7,7 @@ use crate::{
         action::Action,
         draw::{Pen, cut_end},
         habits::{Choice, Habit, choices},
+        keymap::Keys,
         shared::Shared,
         theme::Role,
         views::HIDDEN,
@@ -80,6 +81,22 @@ impl Columns {
     }
 }
 
+/// Which keys do what here.
+fn how(keys: &Keys) -> String {
+    let ways: [(&[Action], &str); 5] = [
+        (&[Action::Mark], "shows or hides"),
+        (&[Action::SortLeft, Action::SortRight], "move"),
+        (&[Action::Left, Action::Right], "size"),
+        (&[Action::Unmark], "as at first"),
+        (&[Action::Open], "goes back"),
+    ];
+    let told = ways.map(|(actions, word)| {
+        let keys: String = actions.iter().map(|action| keys.told(*action, |key| format!("{key} "))).collect();
+        if keys.is_empty() { keys } else { keys + word }
+    });
+    told.into_iter().filter(|told| !told.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
 impl Screen for Columns {
     fn crumb(&self) -> String {
         "columns".into()
@@ -134,11 +151,10 @@ impl Screen for Columns {
         }
     }
 
-    fn draw(&self, pen: &mut Pen<'_>, _: &Shared) {
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         let wide = pen.width();
         let x = pen.text(1, 0, &format!("COLUMNS OF {}", self.view.to_uppercase()), Role::PanelTitle);
-        let how = "Space shows or hides · < > move · ← → size · U as at first · Enter";
-        pen.text(x + 2, 0, &cut_end(how, wide.saturating_sub(x + 3)), Role::Dim);
+        pen.text(x + 2, 0, &cut_end(&how(&shared.keys), wide.saturating_sub(x + 3)), Role::Dim);
         let height = usize::from(pen.height().saturating_sub(2));
         let top = (self.cursor + 1).saturating_sub(height);
         for (y, (at, choice)) in (2..).zip(self.all.iter().enumerate().skip(top).take(height)) {

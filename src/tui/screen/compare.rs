@@ -16,6 +16,7 @@ use crate::{
         action::Action,
         ask::quoted,
         draw::{Pen, cell, cut_end, cut_middle, width},
+        keymap::Keys,
         shared::Shared,
         theme::Role,
         verdict::Health,
@@ -59,12 +60,15 @@ impl Compare {
     ///
     /// # Errors
     /// Why not, in a line for whoever asked.
-    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Compare, String> {
+    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>, keys: &Keys) -> Result<Compare, String> {
         let names: BTreeSet<&str> = names.into_iter().filter(|name| !name.contains(['/', '='])).collect();
         let (gpus, nodes): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| name.contains(':'));
         let (view, names) = if gpus.len() >= nodes.len() { ("gpus", gpus) } else { ("nodes", nodes) };
         match names.len() {
-            0 | 1 => Err("mark two nodes or GPUs at least, with Space, to compare them".into()),
+            0 | 1 => {
+                let how = keys.told(Action::Mark, |key| format!(", with {key},"));
+                Err(format!("mark two nodes or GPUs at least{how} to compare them"))
+            }
             n if n > MOST => Err(format!("{n} are marked, and {MOST} are the most that can be compared")),
             _ => Ok(Compare {
                 view,
@@ -147,7 +151,7 @@ impl Compare {
         true
     }
 
-    fn caption(&self, pen: &mut Pen<'_>, lines: usize, odd: usize) {
+    fn caption(&self, pen: &mut Pen<'_>, lines: usize, odd: usize, keys: &Keys) {
         let what = format!("COMPARE {} {}", self.names.len(), self.view);
         let x = pen.text(1, 0, &what, Role::PanelTitle);
         let far = match odd {
@@ -157,7 +161,8 @@ impl Compare {
         };
         let room = pen.width().saturating_sub(x + 3);
         let x = pen.text(x + 2, 0, &cut_end(&far, room), if odd > 0 { Role::Warn } else { Role::Fine });
-        let words = if self.only_odd { "· only these; ! shows all".to_owned() } else { format!("· of {lines}") };
+        let all = || keys.told(Action::Faults, |key| format!("; {key} shows all"));
+        let words = if self.only_odd { format!("· only these{}", all()) } else { format!("· of {lines}") };
         let room = pen.width().saturating_sub(x + 2);
         pen.text(x + 1, 0, &cut_end(&words, room), Role::Dim);
     }
@@ -230,14 +235,14 @@ impl Screen for Compare {
 
     fn arrange(&mut self, _: &Shared) {}
 
-    fn draw(&self, pen: &mut Pen<'_>, _: &Shared) {
+    fn draw(&self, pen: &mut Pen<'_>, shared: &Shared) {
         if self.table.is_none() {
             pen.text(1, 0, self.trouble.as_deref().unwrap_or("asking the hub …"), Role::Dim);
             return;
         }
         let all = self.lines();
         let odd = all.iter().filter(|line| line.odd.contains(&true)).count();
-        self.caption(pen, all.len(), odd);
+        self.caption(pen, all.len(), odd, &shared.keys);
         let (columns, wide) = (self.columns(pen.width()), self.wide(pen.width()));
         for (at, thing) in (0..).zip(columns.clone()) {
             let name = &self.names[thing];

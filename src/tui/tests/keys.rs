@@ -360,6 +360,24 @@ fn another_key_acts_and_is_shown_where_keys_are_told() {
 }
 
 #[test]
+fn words_that_name_keys_name_those_that_are_bound() {
+    let keys = [("faults", "x"), ("freeze", "F"), ("mark", "v"), ("unmark", "W"), ("save", "alt-s"), ("earlier", "")];
+    let keys = keys.map(|(name, keys)| (name.to_owned(), keys.to_owned())).into();
+    let mut stage = Stage::with(Settings { keys, ..settings() }, 256, 8, SIZE);
+    for (keys, told) in [
+        ("3 F", " · F to go on"),
+        ("F c", "mark two nodes or GPUs at least, with v, to compare them"),
+        ("v v c x", "only these; x shows all"),
+        ("3 ctrl-w", "v shows or hides · < > move · h l size · W as at first"),
+        ("3 alt-2", "no view 2 is saved: alt-s saves what is on screen"),
+        (": w h e n space - 5 m enter", " ago · } later · :when now goes on"),
+    ] {
+        stage.press(keys);
+        assert!(stage.screen().contains(told), "{keys}: {}", stage.screen());
+    }
+}
+
+#[test]
 fn redraw_and_suspend_are_left_to_the_loop() {
     let mut stage = stage();
     let effects = stage.press("ctrl-l");
