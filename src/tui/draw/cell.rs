@@ -97,24 +97,61 @@ pub(crate) fn draw(pen: &mut Pen<'_>, column: &Column, cell: &Cell, reading: &Re
     }
 }
 
-/// The cell's whole text with its unit, gaps in words, and the role that its value calls for.
-pub(crate) fn whole(column: &Column, cell: &Cell) -> (String, Role) {
-    let judged = |health: Health| if health == Health::Fine { Role::Table } else { health.role() };
+/// Cells of a mark and the blank behind it.
+const MARK: u16 = 2;
+
+/// A cell by itself, away from its column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// Its whole text with its unit; gaps in words.
+    text: String,
+    /// What its value says.
+    health: Health,
+    role: Role,
+    is_number: bool,
+}
+
+/// The cell by itself.
+pub(crate) fn whole(column: &Column, cell: &Cell) -> Whole {
+    let is_number = matches!(cell, Cell::Number(_));
+    let judged = |text, health: Health| {
+        let role = if health == Health::Fine { Role::Table } else { health.role() };
+        Whole { text, health, role, is_number }
+    };
     match cell {
-        Cell::Gap(Gap::Failed) => ("failed".into(), Role::Warn),
-        Cell::Gap(gap) => (gap.word().into(), Role::Faint),
+        Cell::Gap(Gap::Failed) => judged("failed".into(), Health::Warn),
+        Cell::Gap(gap) => Whole { role: Role::Faint, ..judged(gap.word().into(), Health::Fine) },
         Cell::Number(value) => {
             let text = match column.unit {
                 Some(unit) if unit != Unit::One => unit.text(*value),
                 _ => cell.show(column),
             };
-            (text, judged(grade(&column.key, *value)))
+            judged(text, grade(&column.key, *value))
         }
         Cell::Flags(names) => {
             let worst = names.iter().map(|name| grade_word(&column.key, name)).max().unwrap_or_default();
-            (cell.show(column), judged(worst))
+            judged(cell.show(column), worst)
         }
-        _ => (cell.show(column), Role::Table),
+        _ => judged(cell.show(column), Health::Fine),
+    }
+}
+
+impl Whole {
+    /// The same, at least so bad.
+    pub(crate) fn at_least(self, health: Health) -> Whole {
+        if self.health >= health { self } else { Whole { health, role: health.role(), ..self } }
+    }
+
+    /// Draws it at the right of the first line of `pen`, within `room` cells, its mark before it. A number is whole, though
+    /// that leaves no room for the mark.
+    pub(crate) fn draw(&self, pen: &mut Pen<'_>, room: u16) {
+        let lacks_room = self.is_number && width(&self.text) + MARK > room;
+        let mark = if self.health == Health::Fine || lacks_room { 0 } else { MARK };
+        let end = pen.width();
+        let x = pen.right(end, 0, &cut_end(&self.text, room.saturating_sub(mark)), self.role);
+        if let Some(x) = x.checked_sub(mark).filter(|_| mark > 0 && x < end) {
+            pen.text(x, 0, self.health.mark(), self.role);
+        }
     }
 }
 

@@ -178,15 +178,9 @@ impl Compare {
         pen.text(3, y, &cut_end(name, NAME - 4), if is_odd { Role::Strong } else { Role::Dim });
         let wide = self.wide(pen.width());
         for (at, thing) in (0..).zip(shown) {
-            let (text, role) = cell::whole(line.column, line.cells[thing]);
-            let mut pen = pen.part(NAME + at * wide, y, wide, 1);
-            let end = pen.width();
-            let (text, role) = if line.odd[thing] {
-                (format!("{} {text}", Health::Warn.mark()), if role == Role::Crit { role } else { Role::Warn })
-            } else {
-                (text, role)
-            };
-            pen.right(end, 0, &cut_end(&text, wide - 1), role);
+            let whole = cell::whole(line.column, line.cells[thing]);
+            let whole = if line.odd[thing] { whole.at_least(Health::Warn) } else { whole };
+            whole.draw(&mut pen.part(NAME + at * wide, y, wide, 1), wide - 1);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Other ways to look at what is there, each through its key: side by side, by other columns, along time, as it was.
 
 use super::*;
-use crate::model::question::Answer;
+use crate::model::{question::Answer, table::Cell};
 
 #[test]
 fn what_is_marked_is_compared() {
@@ -22,6 +22,29 @@ fn what_is_marked_is_compared() {
     stage.press("esc esc");
     stage.press(": c o m p a r e space g p u 0 0 1 space g p u 0 0 2 enter");
     assert_eq!(trail(&stage), "gpus › compare nodes");
+}
+
+#[test]
+fn what_is_bad_has_its_mark_beside_its_colour() {
+    let mut stage = Stage::new(256, 8, (200, 50));
+    stage.write(":gpu gpu121:5");
+    stage.press("enter");
+    let screen = stage.screen();
+    for told in ["temp              ✖ 93 °C", "temp.mem         ▲ 101 °C", "temp.limit          92 °C"] {
+        assert!(screen.contains(told), "{told}: {screen}");
+    }
+    // Where all are hot none stands out, and all of them are hot.
+    stage.press("3 space space space c");
+    let question =
+        stage.app.questions().into_iter().find(|it| it.query.starts_with("gpus where (")).expect("a question");
+    let mut reply = stage.hub.answer(&question);
+    let Ok(Answer::Table(table)) = &mut reply.answer else { panic!("{reply:?}") };
+    let temp = table.column("gpu.temp").expect("a temperature");
+    table.rows.iter_mut().for_each(|row| row.cells[temp] = Cell::Number(90.0));
+    stage.app.update(Input::News(News::Reply(Box::new(reply))), stage.hub.now);
+    let screen = stage.screen();
+    let line = screen.lines().find(|line| line.starts_with("   temp ")).unwrap_or_else(|| panic!("{screen}"));
+    assert_eq!(line.matches("▲ 90 °C").count(), 3, "{line}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{
     model::table::{Cell, Column, Table},
     tui::{
-        draw::{Pen, cell, cut_end, width},
+        draw::{Pen, cell, width},
         theme::Role,
     },
 };
@@ -78,10 +78,8 @@ impl Line<'_> {
             }
             Line::Metric(column, value) => {
                 let name = column.key.strip_prefix("gpu.").unwrap_or(&column.key);
-                let (value, role) = cell::whole(column, value);
-                let room = WIDE.saturating_sub(width(name) + 1);
                 pen.text(0, 0, name, Role::Dim);
-                pen.right(WIDE, 0, &cut_end(&value, room), role);
+                cell::whole(column, value).draw(pen, WIDE.saturating_sub(width(name) + 1));
             }
         }
     }
