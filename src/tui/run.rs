@@ -74,7 +74,10 @@ impl App {
 
     /// Runs a command line. Says what is to be done outside; a mistake goes back to the prompt.
     pub(super) fn run(&mut self, line: &str) -> Effects {
-        let saved = self.saved_views().position(|(name, query)| name == line.trim() && query != line);
+        let wanted = line.trim();
+        // A view without a name is gone to by its place only.
+        let is_it = |(name, query): (&str, &str)| !wanted.is_empty() && name == wanted && query != line;
+        let saved = self.saved_views().position(is_it);
         if let Some(at) = saved {
             return self.saved(at);
         }

@@ -104,6 +104,8 @@ fn where_nothing_can_be_faulty_that_is_said() {
         assert_eq!(stage.app.notice(), Some("nothing here can be faulty"), "{keys}");
         assert_eq!(trail(&stage), before);
     }
+    stage.press("1 s");
+    assert_eq!(stage.app.notice(), Some("nothing to sort here"));
     stage.press("2 m");
     assert_eq!(stage.app.notice(), Some("nothing to colour here"));
     stage.press("? s");

@@ -37,6 +37,18 @@ fn a_view_with_a_mistake_is_told_and_keeps_its_place() {
 }
 
 #[test]
+fn an_empty_line_does_nothing_though_a_view_has_no_name() {
+    let views = vec![(String::new(), "gpus where temp > 80".to_owned())];
+    let mut stage = Stage::with(Settings { views, ..settings() }, 256, 8, SIZE);
+    for keys in [": enter", ": space enter"] {
+        stage.press(keys);
+        assert_eq!((trail(&stage).as_str(), stage.app.prompt().is_some()), ("overview", false), "{keys}");
+    }
+    stage.press("alt-1");
+    assert_eq!(trail(&stage), "gpus");
+}
+
+#[test]
 fn what_was_saved_is_forgotten_by_its_name() {
     let mut stage = stage();
     for name in ["warm ones", "others"] {
