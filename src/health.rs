@@ -329,7 +329,8 @@ fn works(fleet: &Fleet, part: &Subject, now: Time) -> bool {
             let slot = if bus.is_empty() { by_index() } else { inventory.gpu_at(bus) };
             slot.and_then(|slot| utils.get(slot)).is_some_and(is_busy)
         }
-        _ => !utils.is_empty() && utils.iter().all(is_busy),
+        // One that has none proves nothing by them.
+        _ => fleet.node(node).inventory.gpus.is_empty() || (!utils.is_empty() && utils.iter().all(is_busy)),
     }
 }
 
