@@ -1,6 +1,8 @@
 //! A small hub that makes its answers up: the same fleet every time, with a few sick parts.
 //! It knows enough of the query language for the questions that screens ask.
 
+mod catalogue;
+mod events;
 mod facts;
 mod incidents;
 mod jobs;
@@ -26,7 +28,7 @@ use crate::{
     },
     query,
 };
-use facts::{Thing, chance, text};
+use facts::{Thing, chance, rolled_up, text};
 
 /// The hub.
 pub(super) struct Hub {
@@ -157,20 +159,24 @@ impl Hub {
     }
 }
 
-/// How many things have each value.
+/// How many things have each value, and what they are taken together.
 fn count(view: &str, things: &[&Thing], by: &str) -> Vec<Thing> {
     let by = full(view, by);
-    let mut groups: Vec<Thing> = Vec::new();
-    for value in things.iter().filter_map(|thing| thing.facts.get(&by)) {
-        if let Some(group) = groups.iter_mut().find(|group| group.facts.get(&by) == Some(value)) {
-            let n = group.facts["count"].number().unwrap_or(0.0);
-            group.facts.insert("count".into(), Cell::Number(n + 1.0));
-        } else {
-            let facts = [(by.clone(), value.clone()), ("count".into(), Cell::Number(1.0))];
-            groups.push(Thing { id: format!("{by}={value:?}"), state: State::Up, facts: facts.into() });
+    let mut groups: Vec<(&Cell, Vec<&Thing>)> = Vec::new();
+    for thing in things {
+        let Some(value) = thing.facts.get(&by) else { continue };
+        match groups.iter_mut().find(|(of, _)| *of == value) {
+            Some((_, group)) => group.push(thing),
+            None => groups.push((value, vec![thing])),
         }
     }
-    groups
+    let group = |(value, things): (&Cell, Vec<&Thing>)| {
+        let mut facts = rolled_up(things.iter().copied());
+        facts.extend([(by.clone(), value.clone()), ("count".into(), Cell::Number(things.len() as f64))]);
+        let id = format!("{by}={}", value.show(&column(&by)));
+        Thing { id, state: State::Up, facts }
+    };
+    groups.into_iter().map(group).collect()
 }
 
 /// The full key that `key` is short for in this view.
@@ -315,6 +321,15 @@ fn shown(view: &str, query: &Query) -> Vec<String> {
             let keys = ["hour", "user", "account", "place", "used", "host", "idle", "gpu.time", "estimated"];
             keys.map(|key| format!("energy.{key}")).into()
         }
+        Show::Default if view == "metrics" => {
+            let keys = ["key", "title", "unit", "aggregate", "direction", "help", "source"];
+            keys.map(|key| format!("metric.{key}")).into()
+        }
+        Show::Default if view == "cores" => ["node", "core.index", "core.util"].map(String::from).into(),
+        Show::Default if view == "fleet" => {
+            let keys = ["nodes", "up", "node.gpus", "gpu.util", "gpu.mem.util", "gpu.power", "gpu.temp", "node.cpu"];
+            keys.map(String::from).into()
+        }
         Show::Default => vec!["node".into(), "state".into()],
         Show::These(operands) => operands.iter().map(|operand| full(view, &operand.to_string())).collect(),
     }
@@ -340,13 +355,13 @@ fn column(key: &str) -> Column {
         };
     }
     let row = Field::find(key).map(Field::row);
-    if matches!(key, "nodes" | "up") {
+    if matches!(key, "nodes" | "up" | "count") {
         let (unit, kind, direction) = (Some(crate::model::Unit::One), Some(Kind::Gauge), Direction::Neutral);
         return Column { key: key.into(), title: key.to_uppercase(), width: 5, unit, kind, direction };
     }
     Column {
         key: key.into(),
-        title: row.map_or_else(|| key.to_uppercase(), |row| row.title.into()),
+        title: row.map_or_else(|| catalogue::title(key).unwrap_or_else(|| key.to_uppercase()), |row| row.title.into()),
         width: row.map_or(10, |row| row.width),
         unit: None,
         kind: None,

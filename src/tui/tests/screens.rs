@@ -1,4 +1,4 @@
-//! What the screens look like, at two sizes, and that they can be drawn at every size.
+//! What the screens look like, at two sizes.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -15,13 +15,14 @@ use crate::{
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
 
-fn check(name: &str, nodes: usize, gpus: usize, keys: &str) {
+fn check(name: &'static str, nodes: usize, gpus: usize, keys: &'static str) {
+    check_way((name, "", keys), nodes, gpus);
+}
+
+fn check_way(way: every::Way, nodes: usize, gpus: usize) {
     for (width, height) in SIZES {
-        let mut stage = Stage::new(nodes, gpus, (width, height));
-        if !keys.is_empty() {
-            stage.press(keys);
-        }
-        insta::assert_snapshot!(format!("{name}-{width}x{height}"), stage.screen());
+        let stage = every::at(way, nodes, gpus, (width, height));
+        insta::assert_snapshot!(format!("{}-{width}x{height}", way.0), stage.screen());
     }
 }
 
@@ -189,6 +190,33 @@ fn events() {
 }
 
 #[test]
+fn metrics() {
+    check_way(("metrics", ":metrics", ""), 256, 8);
+}
+
+#[test]
+fn cores() {
+    check_way(("cores", ":cores", ""), 256, 8);
+}
+
+#[test]
+fn wider_places() {
+    check_way(("pods", ":pods", ""), 256, 8);
+    check_way(("regions", ":regions", ""), 256, 8);
+}
+
+#[test]
+fn grouped() {
+    check_way(("grouped", ":gpus by model show count,util,tensor.active,mem.used,power,temp", ""), 256, 8);
+}
+
+#[test]
+fn palette() {
+    check_way(("palette", "", "3 : t h e m e space tab"), 256, 8);
+    check_way(("palette-objection", ":gpuss where temp > 80", ""), 256, 8);
+}
+
+#[test]
 fn one_machine_without_gpus() {
     check("machine", 1, 0, "");
 }
@@ -294,48 +322,6 @@ fn where_the_locale_has_no_unicode_only_ascii_is_shown() {
     for keys in ["m", "2 j", "enter", "p p", "enter", "esc", "4", "8", "?"] {
         stage.press(keys);
         assert!(stage.screen().is_ascii(), "{keys}: {}", stage.screen());
-    }
-}
-
-#[test]
-fn every_screen_draws_at_every_size() {
-    for (nodes, gpus, keys) in [
-        (40, 2, ""),
-        (40, 2, "m"),
-        (40, 2, "2 j s"),
-        (40, 2, "2 enter"),
-        (40, 2, "2 space space c"),
-        (40, 2, "3 ctrl-w"),
-        (256, 2, "b"),
-        (256, 2, ": i n c i d e n t s enter"),
-        (256, 2, ": i n c i d e n t s enter enter"),
-        (40, 2, "4 enter"),
-        (40, 2, "4 G enter"),
-        (40, 2, ": b e n c h enter"),
-        (40, 2, ": r u l e s enter"),
-        (40, 2, ": u s e r s enter"),
-        (40, 2, ": a c c o u n t s enter"),
-        (40, 2, ": p a r t i t i o n s enter"),
-        (40, 2, ": e n e r g y enter"),
-        (40, 2, "8"),
-        (40, 2, "3 enter"),
-        (40, 2, "3 enter enter"),
-        (40, 2, "2 ?"),
-        (40, 2, "2 / t e m p g"),
-        (1, 0, ""),
-        (0, 0, ""),
-    ] {
-        let mut stage = Stage::new(nodes, gpus, (60, 20));
-        if !keys.is_empty() {
-            stage.press(keys);
-        }
-        for width in 0..=60 {
-            for height in 0..=20 {
-                let now = stage.hub.now;
-                stage.app.update(Input::Resize(width, height), now);
-                stage.buffer();
-            }
-        }
     }
 }
 

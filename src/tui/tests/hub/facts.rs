@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Hub;
+use super::{Hub, catalogue};
 use crate::model::{MetricId, State, metric::Aggregate, question::Complaint, raw::Gap, table::Cell};
 
 pub(super) type Facts = HashMap<String, Cell>;
@@ -133,7 +133,7 @@ impl Hub {
         Thing { id: format!("{}:{index}", self.name(node)), state: Hub::state(node), facts }
     }
 
-    fn places(&self, node: usize) -> Facts {
+    pub(super) fn places(&self, node: usize) -> Facts {
         let mut facts = Facts::new();
         facts.insert("node".into(), text(self.name(node)));
         facts.insert("state".into(), text(Hub::state(node).word()));
@@ -184,7 +184,7 @@ impl Hub {
             _ => 192.0,
         };
         let gpus: Vec<Thing> = (0..self.gpus).map(|index| self.gpu(node, index)).collect();
-        facts.extend(rolled_up(&gpus));
+        facts.extend(rolled_up(gpus.iter()));
         if Hub::state(node) != State::Up {
             facts
                 .values_mut()
@@ -235,7 +235,7 @@ impl Hub {
             "gpus" => all.flat_map(|n| (0..self.gpus).map(move |g| self.gpu(n, g))).collect(),
             "fleet" => {
                 let nodes: Vec<Thing> = all.map(|n| self.node(n)).collect();
-                vec![Thing { id: "fleet".into(), state: State::Up, facts: rolled_up(&nodes) }]
+                vec![Thing { id: "fleet".into(), state: State::Up, facts: together(&nodes) }]
             }
             "racks" | "pods" | "regions" => self.groups(view.trim_end_matches('s')),
             "processes" => all.flat_map(|n| self.processes(n)).collect(),
@@ -250,6 +250,7 @@ impl Hub {
             "energy" => self.accounts(),
             "incidents" => self.incidents(),
             "rules" => Hub::rules(),
+            "metrics" => catalogue::metrics(),
             _ => return Err(Complaint { message: format!("{view} has no data yet"), at: 0, len: view.len() }),
         })
     }
@@ -264,10 +265,7 @@ impl Hub {
             }
         }
         let thing = |(name, nodes): (String, Vec<Thing>)| {
-            let mut facts = rolled_up(&nodes);
-            facts.insert("nodes".into(), Cell::Number(nodes.len() as f64));
-            let up = nodes.iter().filter(|node| node.state == State::Up).count();
-            facts.insert("up".into(), Cell::Number(up as f64));
+            let mut facts = together(&nodes);
             for level in ["region", "pod", "rack"] {
                 facts.extend(nodes[0].facts.get(level).map(|cell| (level.to_owned(), cell.clone())));
             }
@@ -377,42 +375,6 @@ impl Hub {
             })
             .collect()
     }
-
-    fn events(&self) -> Vec<Thing> {
-        let all = [
-            (
-                "2026-11-23T13:53:01.000Z",
-                17,
-                "xid",
-                "gpu017:3",
-                "NVRM: Xid (PCI:0000:4b:00): 79, pid='<unknown>', GPU has fallen off the bus.",
-            ),
-            (
-                "2026-11-23T14:03:51.000Z",
-                150,
-                "xid",
-                "gpu150:1",
-                "NVRM: Xid (PCI:0000:2b:00): 31, pid=7001, name=python3, MMU Fault",
-            ),
-            ("2026-11-22T22:10:00.000Z", 17, "link", "gpu017/mlx5_2", "mlx5_2: link up"),
-        ];
-        all.iter()
-            .filter(|(_, node, ..)| *node <= self.nodes)
-            .map(|(time, node, kind, subject, words)| {
-                let mut facts = self.places(*node);
-                facts.extend(
-                    [
-                        ("event.time", text(*time)),
-                        ("event.kind", text(*kind)),
-                        ("event.subject", text(*subject)),
-                        ("event.text", text(*words)),
-                    ]
-                    .map(|(key, cell)| (key.to_owned(), cell)),
-                );
-                Thing { id: (*subject).to_owned(), state: State::Up, facts }
-            })
-            .collect()
-    }
 }
 
 /// Whether the nodes of this job idle.
@@ -424,16 +386,24 @@ pub(super) fn user(job: usize) -> String {
     format!("u10{}", 42 + job % 4)
 }
 
+/// What nodes of one place are, taken together.
+fn together(nodes: &[Thing]) -> Facts {
+    let mut facts = rolled_up(nodes.iter());
+    let up = nodes.iter().filter(|node| node.state == State::Up).count();
+    facts.extend([("nodes", nodes.len()), ("up", up)].map(|(key, n)| (key.into(), Cell::Number(n as f64))));
+    facts
+}
+
 /// Means, sums and maxima of what lies below, roughly as the catalogue has them.
-pub(super) fn rolled_up(things: &[Thing]) -> Facts {
+pub(super) fn rolled_up<'a>(things: impl Iterator<Item = &'a Thing> + Clone) -> Facts {
     let mut facts = Facts::new();
-    let Some(first) = things.first() else { return facts };
+    let Some(first) = things.clone().next() else { return facts };
     for key in first.facts.keys() {
         let Some(metric) = MetricId::find(key).and_then(MetricId::builtin) else { continue };
-        let known: Vec<f64> = things.iter().filter_map(|thing| thing.facts.get(key)?.number()).collect();
+        let known: Vec<f64> = things.clone().filter_map(|thing| thing.facts.get(key)?.number()).collect();
         if let Cell::Flags(_) = first.facts[key] {
             let mut names: Vec<String> = Vec::new();
-            for thing in things {
+            for thing in things.clone() {
                 if let Some(Cell::Flags(more)) = thing.facts.get(key) {
                     names.extend(more.clone());
                 }
@@ -452,7 +422,7 @@ pub(super) fn rolled_up(things: &[Thing]) -> Facts {
         let gap = if key.starts_with("gpu.xid") { Gap::Absent } else { Gap::Unknown };
         facts.insert(key.clone(), value.map_or(Cell::Gap(gap), Cell::Number));
     }
-    let each = things.iter().map(|thing| thing.facts.get("gpu.util").and_then(Cell::number));
+    let each = things.map(|thing| thing.facts.get("gpu.util").and_then(Cell::number));
     facts.insert("each(gpu.util)".into(), Cell::List(each.collect()));
     facts
 }

@@ -14,7 +14,7 @@ impl Hub {
             let waits = is_idle(job);
             let gpus = nodes.iter().flat_map(|node| (0..self.gpus).map(move |gpu| self.gpu(*node, gpu)));
             let gpus: Vec<Thing> = if waits { Vec::new() } else { gpus.filter(|gpu| gpu.state == State::Up).collect() };
-            let mut facts = rolled_up(&gpus);
+            let mut facts = rolled_up(gpus.iter());
             let least = gpus.iter().filter_map(|gpu| gpu.facts["gpu.util"].number()).reduce(f64::min);
             facts.insert("min(gpu.util)".into(), least.map_or(Cell::Gap(Gap::Unknown), Cell::Number));
             let has = |n: usize| if waits { 0.0 } else { n as f64 };
