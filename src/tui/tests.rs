@@ -1,5 +1,6 @@
 //! The interface over a hub that makes its answers up: keys in, screens out.
 
+mod actions;
 mod copies;
 mod every;
 mod faults;
@@ -140,8 +141,12 @@ impl Stage {
                 ("backtab", ..) => KeyCode::BackTab,
                 ("up", ..) => KeyCode::Up,
                 ("down", ..) => KeyCode::Down,
+                ("left", ..) => KeyCode::Left,
                 ("right", ..) => KeyCode::Right,
                 ("home", ..) => KeyCode::Home,
+                ("end", ..) => KeyCode::End,
+                ("pageup", ..) => KeyCode::PageUp,
+                ("pagedown", ..) => KeyCode::PageDown,
                 ("backspace", ..) => KeyCode::Backspace,
                 (_, Some(c), None) => KeyCode::Char(c),
                 _ => panic!("no key is called {name}"),
