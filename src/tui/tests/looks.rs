@@ -85,6 +85,59 @@ fn columns_are_chosen_ordered_and_sized_and_all_of_it_is_remembered() {
     assert!(again.app.notice().is_some_and(|notice| notice.contains("no columns to choose")));
 }
 
+/// Cells from the title of the first column to that of the second.
+fn room(stage: &Stage) -> usize {
+    let screen = stage.screen();
+    let header = screen.lines().nth(3).unwrap_or_default();
+    header.find("STATE").unwrap() - header.find("NODE").unwrap()
+}
+
+#[test]
+fn a_column_grows_and_shrinks_by_a_key_and_keeps_its_width() {
+    let mut stage = stage();
+    stage.press("2");
+    let usual = room(&stage);
+    stage.press("ctrl-w l l l enter");
+    let wide = room(&stage);
+    assert!(wide > usual, "{}", stage.screen());
+    stage.press("ctrl-w right enter");
+    assert_eq!(room(&stage), wide + 1);
+    stage.press("ctrl-w h left h enter");
+    assert_eq!(room(&stage), wide - 2);
+    stage.press("3 2");
+    assert_eq!(room(&stage), wide - 2, "it is as it was left");
+    let habits = &stage.app.shared().habits;
+    assert_eq!(usize::from(habits.of("nodes").widths["node"]) + 1, wide - 2);
+    let habits = crate::tui::Habits::from_toml(&habits.to_toml()).expect("what was written");
+    let mut again = Stage::with(Settings { habits, ..settings() }, 256, 8, SIZE);
+    again.press("2");
+    assert_eq!(again.screen(), stage.screen());
+    again.press("ctrl-w U enter");
+    assert_eq!((room(&again), again.app.shared().habits.of("nodes").widths.len()), (usual, 0));
+}
+
+#[test]
+fn names_are_cut_to_a_columns_width_and_numbers_never_are() {
+    let mut stage = stage();
+    stage.press("2");
+    let whole = every::words(&stage);
+    stage.press("ctrl-w j j j");
+    assert!(stage.screen().contains("[x] gpu.util"), "{}", stage.screen());
+    // Twenty cells less than it takes.
+    stage.press("h h h h h h h h h h h h h h h h h h h h enter");
+    assert_eq!(stage.app.shared().habits.of("nodes").widths["gpu.util"], 1);
+    every::check_whole("a narrow number", &stage, &whole);
+    let narrow = stage.screen();
+    assert!(narrow.lines().nth(3).is_some_and(|header| header.contains(" UTIL ")), "{narrow}");
+    stage.press("ctrl-w j j j l l l l l l l l l l l l enter");
+    let util = |screen: &str| screen.lines().nth(3).and_then(|header| header.find(" UTIL ")).expect("a title");
+    assert!(util(&stage.screen()) > util(&narrow), "{}", stage.screen());
+    // Of names, the middle gives way.
+    stage.press("ctrl-w h h h h h h h enter");
+    assert_eq!(room(&stage), 6);
+    assert!(stage.screen().contains(" gp…01 "), "{}", stage.screen());
+}
+
 #[test]
 fn what_broke_first_is_in_the_first_lane() {
     let mut stage = stage();
