@@ -1,6 +1,7 @@
 //! The interface over a hub that makes its answers up: keys in, screens out.
 
 mod actions;
+mod burst;
 mod copies;
 mod every;
 mod faults;

@@ -44,13 +44,15 @@ pub(super) struct Hub {
     pub(super) scheduler_problem: String,
     /// Whether there is much that speaks for its incidents, and much to do.
     pub(super) is_wordy: bool,
+    /// How many events have just come at once, besides those that are always there.
+    pub(super) burst: usize,
 }
 
 impl Hub {
     pub(super) fn new(nodes: usize, gpus: usize) -> Hub {
         let now = Time::from_millis(1_795_442_671_000);
         let (has_scheduler, scheduler_problem) = (nodes > 1, String::new());
-        Hub { nodes, gpus, now, has_scheduler, scheduler_problem, is_wordy: false }
+        Hub { nodes, gpus, now, has_scheduler, scheduler_problem, is_wordy: false, burst: 0 }
     }
 
     pub(super) fn answer(&self, question: &Question) -> Reply {
@@ -66,8 +68,8 @@ impl Hub {
         let is_of_one = asked.matches("node = 'gpu").count() == 1;
         let named = asked.split_once("node = 'gpu").filter(|_| is_of_one);
         let only = named.and_then(|(_, rest)| rest.get(..3)?.parse::<usize>().ok());
-        let key =
-            (self.nodes, self.gpus, self.now, format!("{view} {only:?} {} {}", self.has_scheduler, self.is_wordy));
+        let kind = format!("{view} {only:?} {} {} {}", self.has_scheduler, self.is_wordy, self.burst);
+        let key = (self.nodes, self.gpus, self.now, kind);
         let made = MADE.lock().unwrap().get(&key).cloned();
         if let Some(things) = made {
             return Ok(things);

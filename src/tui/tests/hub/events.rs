@@ -1,5 +1,7 @@
 //! What has happened to the made-up fleet.
 
+use std::time::Duration;
+
 use super::{
     Hub,
     facts::{Thing, text},
@@ -30,7 +32,21 @@ const TOLD: [Told<'_>; 3] = [
 impl Hub {
     pub(super) fn events(&self) -> Vec<Thing> {
         let known = TOLD.iter().filter(|(_, node, ..)| *node <= self.nodes);
-        known.map(|told| self.event((*told.3).to_owned(), *told)).collect()
+        let known = known.map(|told| self.event((*told.3).to_owned(), *told));
+        known.chain((0..self.burst).map(|n| self.fault(n))).collect()
+    }
+
+    /// One of many that have come within this second, the latest first.
+    fn fault(&self, n: usize) -> Thing {
+        let time = (self.now - Duration::from_millis(n as u64 * 1000 / self.burst as u64)).to_string();
+        let (node, subject) = self.struck(n);
+        self.event(format!("burst {n}"), (&time, node, "xid", &subject, "NVRM: Xid (PCI:0000:2b:00): 31, MMU Fault"))
+    }
+
+    /// The node and the GPU that the nth of them is about.
+    pub(super) fn struck(&self, n: usize) -> (usize, String) {
+        let node = n % self.nodes.max(1) + 1;
+        (node, format!("gpu{node:03}:{}", n / self.nodes.max(1) % self.gpus.max(1)))
     }
 
     fn event(&self, id: String, (time, node, kind, subject, words): Told<'_>) -> Thing {

@@ -9,9 +9,12 @@ use super::{
 use crate::model::{State, raw::Gap, table::Cell};
 
 /// Number, severity, subject, nodes, rule, reason, seconds, count.
-type Told = (u32, &'static str, &'static str, &'static str, &'static str, &'static str, f64, f64);
+type Told<'a> = (u32, &'a str, &'a str, &'a str, &'a str, &'a str, f64, f64);
 
-const TOLD: [Told; 4] = [
+/// Of a burst, so many are grave: with those that are always there, four hundred.
+const GRAVE: usize = 398;
+
+const TOLD: [Told<'_>; 4] = [
     (3, "crit", "gpu017:3", "gpu017", "gpu.xid", "XID 79: GPU fell off the bus (PCIe lost)", 700.0, 1.0),
     (7, "crit", "gpu099", "gpu099", "node.silent", "down, silent for 3m12s", 192.0, 1.0),
     (
@@ -35,10 +38,20 @@ fn several(n: usize, word: &str, rest: &str) -> String {
 impl Hub {
     pub(super) fn incidents(&self) -> Vec<Thing> {
         let of_fleet = TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0);
-        of_fleet.map(|told| self.incident(told)).collect()
+        let of_fleet = of_fleet.map(|told| self.incident(told));
+        of_fleet.chain((0..self.burst).map(|n| self.of_burst(n))).collect()
     }
 
-    fn incident(&self, &(id, severity, subject, hosts, rule, reason, seconds, count): &Told) -> Thing {
+    /// What has come of one of many events: few are grave.
+    fn of_burst(&self, n: usize) -> Thing {
+        let (node, subject) = self.struck(n);
+        let severity = if n < GRAVE { "crit" } else { "warn" };
+        let reason = "XID 31: MMU fault, usually of the program that ran on it";
+        let id = 10_000 + n as u32;
+        self.incident(&(id, severity, &subject, &format!("gpu{node:03}"), "gpu.xid", reason, 1.0, 1.0))
+    }
+
+    fn incident(&self, &(id, severity, subject, hosts, rule, reason, seconds, count): &Told<'_>) -> Thing {
         let is_gpu = subject.contains(':');
         let gpu = |words: &str| if is_gpu { text(words) } else { Cell::Gap(Gap::Unknown) };
         let drain = format!("scontrol update nodename={hosts} state=drain reason=\"XID 79\"");
