@@ -226,6 +226,25 @@ fn keys_show_without_waiting_for_the_next_tick() {
 }
 
 #[test]
+fn where_the_terminal_takes_nothing_for_its_clipboard_a_copy_says_so() {
+    for (place, said) in [
+        ("TERM=linux", "this terminal has no clipboard; nothing was copied"),
+        ("TMUX=/nowhere/socket,1,0", "tmux takes nothing for its clipboard; nothing was copied"),
+    ] {
+        let args = ["-u", "TMUX", "-u", "STY", place, env!("CARGO_BIN_EXE_supertop"), "demo", "--nodes", "8"];
+        let mut terminal = Terminal::start("/usr/bin/env", &args, 24, 80);
+        terminal.await_screen("a screen", |s| s.contains("8 up"));
+        terminal.press(":nodes sort node\r");
+        terminal.await_screen("the nodes", |s| s.contains("gpu001") && s.contains("NODE▴"));
+        terminal.press("y");
+        let screen = terminal.await_screen(said, |s| s.contains(said));
+        assert!(!screen.contains("copied gpu001"), "{screen}");
+        terminal.press("q");
+        assert_eq!(terminal.finish(), 0);
+    }
+}
+
+#[test]
 fn a_part_of_a_name_leads_to_the_nodes_that_have_it() {
     let mut terminal = start(&["demo", "--nodes", "64"], 24, 100);
     terminal.await_screen("a screen", |s| s.contains("64 up"));
