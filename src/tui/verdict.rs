@@ -5,6 +5,7 @@ use crate::{
     model::{
         State, Unit,
         table::{Cell, Column, Row, Table},
+        unit::grouped,
     },
     tui::theme::Role,
 };
@@ -245,7 +246,8 @@ impl Seen<'_> {
 
     fn lost_gpus(&self) -> Finding {
         let (have, expected) = (self.number("node.gpus")?, self.number("node.gpus.expected")?);
-        (have < expected).then(|| (Health::Crit, format!("{have:.0} of {expected:.0} GPUs")))
+        (have < expected)
+            .then(|| (Health::Crit, format!("{} of {} GPUs", grouped(have as i64), grouped(expected as i64))))
     }
 
     fn xid(&self) -> Finding {

@@ -157,7 +157,13 @@ impl Problems {
     fn draw_counts(&self, pen: &mut Pen<'_>, x: u16) {
         let crit = self.all.iter().filter(|problem| problem.health == Health::Crit).count() as u64;
         let count = |n: u64, word: &str| (n > 0).then(|| format!("{} {word}", grouped(n as i64)));
-        let counts = [count(crit, "crit"), count(self.total.saturating_sub(crit), "warn")];
+        // The worst come first: where all that are here are critical, of the others nobody knows.
+        let is_told = crit < self.all.len() as u64 || crit == self.total;
+        let counts = if is_told {
+            [count(crit, "crit"), count(self.total.saturating_sub(crit), "warn")]
+        } else {
+            [count(self.total, "open"), None]
+        };
         let text = counts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
         if !text.is_empty() && x + width(&text) + 3 < pen.width() {
             let end = pen.width().saturating_sub(1);
