@@ -49,3 +49,18 @@ fn a_kubernetes_node_is_cordoned() {
     let lines = commands(&xid, std::slice::from_ref(&xid.subject), &nodes, Rules::default().commands(), &fleet);
     assert_eq!(lines, ["kubectl cordon n01"]);
 }
+
+#[test]
+fn how_much_an_xid_matters_is_the_sites_to_say() {
+    let mut fleet = fleet(1);
+    let subject = report::Subject::Gpu { bus: "0000:01:00.0".into() };
+    let event = Event { id: "b:1".into(), time: at(1), subject, kind: EventKind::Xid(79), text: String::new() };
+    fleet.event(fleet.find("n01").expect("it has joined"), event, at(1));
+    let severity = |severities: &[(u32, Severity)]| {
+        let severities = severities.iter().copied().collect();
+        let mut health = Health::new(Rules { severities, ..Rules::default() });
+        health.look(&&fleet, at(2)).now_or_never().expect("at once");
+        health.incidents().iter().find(|it| it.rule == "gpu.xid").map(|it| it.severity)
+    };
+    assert_eq!((severity(&[]), severity(&[(79, Severity::Warn)])), (Some(Severity::Crit), Some(Severity::Warn)));
+}

@@ -5,6 +5,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// Bytes that all terminals take which take any: some heed no sequence of more than 100,000.
+const LONG: usize = 74_000;
+
 /// The way to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -14,6 +17,8 @@ pub(crate) enum Way {
     Tmux,
     /// GNU screen passes on what is wrapped for the terminal around it.
     Screen,
+    /// A tmux or screen at the other end of a connection, which passes it on only if it is told to.
+    Beyond,
     /// There is none.
     Nowhere,
 }
@@ -27,6 +32,7 @@ impl Way {
             _ if is_set("STY") => Way::Screen,
             // A console has no clipboard.
             None | Some("" | "linux" | "dumb" | "vt100" | "vt220") => Way::Nowhere,
+            Some(term) if term.starts_with("tmux") || term.starts_with("screen") => Way::Beyond,
             Some(_) => Way::Terminal,
         }
     }
@@ -48,10 +54,14 @@ pub(crate) fn copy(out: &mut impl Write, way: Way, text: &str) -> io::Result<Res
             return Ok(Ok(()));
         }
         Way::Screen => write!(out, "\x1bP{sequence}\x1b\\")?,
-        Way::Terminal => write!(out, "{sequence}")?,
+        Way::Terminal | Way::Beyond => write!(out, "{sequence}")?,
     }
     out.flush()?;
-    Ok(Ok(()))
+    Ok(match way {
+        _ if text.len() > LONG => Err("sent; not every terminal takes so much at once"),
+        Way::Beyond => Err("sent; the tmux out there takes it if it has `set -g set-clipboard on`"),
+        _ => Ok(()),
+    })
 }
 
 /// Has tmux take a text, and hand it to the terminal around it.
@@ -101,6 +111,11 @@ mod tests {
         assert_eq!(copy(&mut out, Way::Screen, "foo").unwrap(), Ok(()));
         assert_eq!(out, b"\x1bP\x1b]52;c;Zm9v\x07\x1b\\");
         out.clear();
+        assert!(copy(&mut out, Way::Beyond, "foo").unwrap().is_err_and(|words| words.contains("set-clipboard on")));
+        assert_eq!(out, b"\x1b]52;c;Zm9v\x07");
+        let much = "x".repeat(LONG + 1);
+        assert!(copy(&mut out, Way::Terminal, &much).unwrap().is_err_and(|words| words.contains("so much")));
+        out.clear();
         assert!(copy(&mut out, Way::Nowhere, "foo").unwrap().is_err_and(|words| words.contains("no clipboard")));
         assert!(out.is_empty());
     }
@@ -114,6 +129,7 @@ mod tests {
         check(&[("TERM", "xterm-256color")], Way::Terminal);
         check(&[("TERM", "tmux-256color"), ("TMUX", "/tmp/x,1,0")], Way::Tmux);
         check(&[("TERM", "screen"), ("STY", "1.x")], Way::Screen);
+        check(&[("TERM", "screen-256color"), ("SSH_TTY", "/dev/pts/1")], Way::Beyond);
         check(&[("TERM", "linux")], Way::Nowhere);
         check(&[], Way::Nowhere);
     }
