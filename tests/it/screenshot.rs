@@ -1,11 +1,23 @@
-//! Pictures of the real program, as SVG: `UPDATE_SCREENSHOTS=1 cargo test screenshot` remakes `screenshots/`.
+//! Pictures of the real program: `UPDATE_SCREENSHOTS=1 tests/run screenshot` remakes `screenshots/`. What a terminal shows is
+//! drawn as SVG, and that as PNG, with letters that look the same everywhere.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs};
 
+use resvg::{
+    tiny_skia::{Pixmap, Transform},
+    usvg::{Options, Tree},
+};
 use vt100::{Cell, Color, Screen};
 
 use crate::{pty::Terminal, terminal::start};
 
+/// The letters: of the first font that has them. Debian has them in `fonts-jetbrains-mono` and `fonts-dejavu-core`.
+const FONTS: [&str; 4] = [
+    "/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Regular.ttf",
+    "/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Bold.ttf",
+    "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf",
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+];
 /// Size of a cell in the picture.
 const CELL: (f64, f64) = (8.4, 17.0);
 const INK: &str = "#d4d4d4";
@@ -42,7 +54,7 @@ fn svg(screen: &Screen) -> String {
     let (wide, high) = (f64::from(cols) * CELL.0, f64::from(rows) * CELL.1);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide:.1} {high:.1}\" \
-         font-family=\"'JetBrains Mono','DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\">\n\
+         font-family=\"JetBrains Mono\" font-size=\"14\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"{PAPER}\"/>\n"
     );
     for row in 0..rows {
@@ -62,6 +74,17 @@ fn svg(screen: &Screen) -> String {
         }
     }
     out + "</svg>\n"
+}
+
+/// What an SVG shows.
+fn pixels(svg: &str) -> Pixmap {
+    let mut options = Options::default();
+    FONTS.iter().filter_map(|path| fs::read(path).ok()).for_each(|font| options.fontdb_mut().load_font_data(font));
+    let tree = Tree::from_str(svg, &options).unwrap();
+    let size = tree.size().to_int_size();
+    let mut pixels = Pixmap::new(size.width(), size.height()).unwrap();
+    resvg::render(&tree, Transform::identity(), &mut pixels.as_mut());
+    pixels
 }
 
 fn x_of(cells: usize) -> f64 {
@@ -130,18 +153,24 @@ fn updates() -> bool {
     std::env::var_os("UPDATE_SCREENSHOTS").is_some()
 }
 
-/// A picture of what is on screen once it shows these words. It is kept as `screenshots/NAME.svg` where pictures are made
+/// A picture of what is on screen once it shows these words. It is kept as `screenshots/NAME.png` where pictures are made
 /// anew.
 fn picture(terminal: &mut Terminal, name: &str, words: &[&str]) {
-    // A picture of a screen that has no answers yet shows nothing.
-    let is_whole = |s: &str| words.iter().all(|word| s.contains(word)) && !s.contains("asking the hub");
+    // A picture of a screen that has no answers yet shows nothing, and neither does one of empty graphs.
+    let is_empty = |line: &str| updates() && line.starts_with(" UTIL   ");
+    let asks = |s: &str| s.contains("asking the hub") || s.lines().any(is_empty);
+    let is_whole = |s: &str| words.iter().all(|word| s.contains(word)) && !asks(s);
     terminal.await_screen(&format!("{words:?}"), is_whole);
     let picture = svg(terminal.screen());
     for word in words {
         assert!(picture.contains(word), "{word} is drawn");
     }
     if updates() {
-        std::fs::write(format!("{}/screenshots/{name}.svg", env!("CARGO_MANIFEST_DIR")), picture).unwrap();
+        for font in FONTS {
+            assert!(fs::exists(font).unwrap(), "{font} is needed: install fonts-jetbrains-mono and fonts-dejavu-core");
+        }
+        let png = pixels(&picture).encode_png().unwrap();
+        fs::write(format!("{}/screenshots/{name}.png", env!("CARGO_MANIFEST_DIR")), png).unwrap();
     }
 }
 
@@ -153,6 +182,18 @@ fn demo(args: &[&str], (rows, cols): (u16, u16)) -> Terminal {
         terminal.watch_for(std::time::Duration::from_mins(2));
     }
     terminal
+}
+
+#[test]
+fn what_a_terminal_shows_becomes_pixels() {
+    let mut parser = vt100::Parser::default();
+    parser.process(b"\x1b[48;2;200;30;40m  \x1b[0m\x1b[38;2;10;220;30m\xe2\x96\x88");
+    let pixels = pixels(&svg(parser.screen()));
+    let colour = |cell: f64| {
+        let pixel = pixels.pixel((CELL.0 * (cell + 0.5)) as u32, CELL.1 as u32 / 2).unwrap();
+        (pixel.red(), pixel.green(), pixel.blue())
+    };
+    assert_eq!([0.0, 1.0, 2.0, 3.0].map(colour), [(200, 30, 40), (200, 30, 40), (10, 220, 30), (14, 17, 22)]);
 }
 
 #[test]
