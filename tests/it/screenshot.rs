@@ -1,7 +1,7 @@
 //! Pictures of the real program: `UPDATE_SCREENSHOTS=1 tests/run screenshot` remakes `screenshots/`. What a terminal shows is
 //! drawn as SVG, and that as PNG, with letters that look the same everywhere.
 
-use std::{fmt::Write as _, fs};
+use std::{fmt::Write as _, fs, time::Duration};
 
 use resvg::{
     tiny_skia::{Pixmap, Transform},
@@ -157,10 +157,14 @@ fn updates() -> bool {
 /// anew.
 fn picture(terminal: &mut Terminal, name: &str, words: &[&str]) {
     // A picture of a screen that has no answers yet shows nothing, and neither does one of empty graphs.
-    let is_empty = |line: &str| updates() && line.starts_with(" UTIL   ");
+    let is_empty = |line: &str| updates() && line.starts_with(" UTIL   ") && !line.contains('%');
     let asks = |s: &str| s.contains("asking the hub") || s.lines().any(is_empty);
     let is_whole = |s: &str| words.iter().all(|word| s.contains(word)) && !asks(s);
     terminal.await_screen(&format!("{words:?}"), is_whole);
+    if updates() {
+        // What comes in several answers is drawn piece by piece.
+        terminal.watch_for(Duration::from_secs(2));
+    }
     let picture = svg(terminal.screen());
     for word in words {
         assert!(picture.contains(word), "{word} is drawn");
@@ -179,7 +183,7 @@ fn demo(args: &[&str], (rows, cols): (u16, u16)) -> Terminal {
     let mut terminal = start(&[&["demo", "--nodes", "256", "--seed", "7"], args].concat(), rows, cols);
     terminal.await_screen("nodes", |s| s.contains("PROBLEMS") && s.contains(" up"));
     if updates() {
-        terminal.watch_for(std::time::Duration::from_mins(2));
+        terminal.watch_for(Duration::from_mins(2));
     }
     terminal
 }
