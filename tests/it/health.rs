@@ -264,6 +264,18 @@ fn silent_nodes_are_found() {
 }
 
 #[test]
+fn a_dead_switch_is_one_incident_of_its_rack() {
+    // A port of each node of the second rack loses its link at once.
+    let fault = |n| Fault { ailment: Ailment::PortDown, subject: Subject::Port(n, 1), at: FIRST };
+    let mut play = Play::new(128, 1, Faults::Given((32..64).map(fault).collect()));
+    (0..30).for_each(|_| play.step());
+    let open = play.open();
+    let [incident] = &open[..] else { panic!("{open:#?}") };
+    assert_eq!((&*incident.rule, incident.nodes.len()), ("ib.port", 32), "{incident:#?}");
+    assert!(incident.subject.to_string().starts_with("rack ") && incident.reason.starts_with("32 of 32 nodes: "));
+}
+
+#[test]
 fn full_disks_are_found() {
     check("disk-full", 64, 90, ("host.disk.full", Severity::Crit), "full", "make room");
 }
