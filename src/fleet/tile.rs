@@ -222,7 +222,9 @@ impl Tiles {
         let old = self.get(node);
         let slots = |scope: Scope| [&[Some(0)], gpus, nics][scope as usize];
         let rows = |scope: Scope| (0..metrics[scope as usize]).map(move |row| MetricId { scope, row });
-        let ids = || Scope::SAMPLED.into_iter().flat_map(rows);
+        // Where no slot is an old one there is nothing to keep, as on a node that is new.
+        let stays = |scope: &Scope| slots(*scope).iter().any(Option::is_some);
+        let ids = || Scope::SAMPLED.into_iter().filter(stays).flat_map(rows);
         let kept =
             |id: MetricId| slots(id.scope).iter().map(move |slot| slot.map_or(Raw::UNKNOWN, |slot| old.get(id, slot)));
         let values: Vec<Raw> = ids().flat_map(kept).collect();

@@ -35,36 +35,50 @@ pub struct Entry {
 impl Line for Entry {
     const MOST: usize = 100_000;
 
-    fn key(&self) -> Option<&str> {
+    type Head = Entry;
+
+    fn key(_: &Entry) -> Option<&str> {
         None
     }
+}
+
+/// Whom a line of the roster is about. The rest of it is long.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 impl Line for Known {
     const MOST: usize = usize::MAX;
 
-    fn key(&self) -> Option<&str> {
-        Some(&self.name)
+    type Head = Named;
+
+    fn key(head: &Named) -> Option<&str> {
+        Some(&head.name)
     }
 }
 
 impl Line for EndedJob {
     const MOST: usize = Fleet::MOST_JOBS;
 
-    fn key(&self) -> Option<&str> {
-        Some(&self.id)
+    type Head = EndedJob;
+
+    fn key(job: &EndedJob) -> Option<&str> {
+        Some(&job.id)
     }
 
-    fn lapses(&self) -> Option<(Time, Duration)> {
-        Some((self.ended?, Fleet::ENDED_KEPT))
+    fn lapses(job: &EndedJob) -> Option<(Time, Duration)> {
+        Some((job.ended?, Fleet::ENDED_KEPT))
     }
 }
 
 impl Line for ByHour {
     const MOST: usize = usize::MAX;
 
-    fn key(&self) -> Option<&str> {
-        Some(&self.node)
+    type Head = ByHour;
+
+    fn key(hours: &ByHour) -> Option<&str> {
+        Some(&hours.node)
     }
 }
 
@@ -74,12 +88,14 @@ const INCIDENTS_KEPT: Duration = Duration::from_hours(24 * 28);
 impl Line for Record {
     const MOST: usize = 50_000;
 
-    fn key(&self) -> Option<&str> {
-        Some(&self.id)
+    type Head = Record;
+
+    fn key(record: &Record) -> Option<&str> {
+        Some(&record.id)
     }
 
-    fn lapses(&self) -> Option<(Time, Duration)> {
-        Some((self.incident.cleared?, INCIDENTS_KEPT))
+    fn lapses(record: &Record) -> Option<(Time, Duration)> {
+        Some((record.incident.cleared?, INCIDENTS_KEPT))
     }
 }
 

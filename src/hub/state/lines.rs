@@ -6,7 +6,11 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead as _, BufReader, BufWriter, Write as _},
     marker::PhantomData,
+    mem,
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
     time::Duration,
 };
 
@@ -15,15 +19,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::model::time::Time;
 
 /// What a line says.
-pub(super) trait Line: Serialize + DeserializeOwned {
+pub(super) trait Line: Serialize + DeserializeOwned + Send {
     /// Lines that are kept, newest last.
     const MOST: usize;
 
+    /// What has to be read of a line to know whether it is kept: the line itself, or less of a long one.
+    type Head: DeserializeOwned;
+
     /// What it is about, if a newer line about the same replaces it.
-    fn key(&self) -> Option<&str>;
+    fn key(head: &Self::Head) -> Option<&str>;
 
     /// When it was, and for how long it is of interest after that, if it is so for a while only.
-    fn lapses(&self) -> Option<(Time, Duration)> {
+    fn lapses(_head: &Self::Head) -> Option<(Time, Duration)> {
         None
     }
 }
@@ -53,20 +60,26 @@ impl<T: Line> Lines<T> {
     /// Lines that may be dead in a file of few.
     const SLACK: usize = 10_000;
 
+    /// Lines that are handed on together.
+    const BATCH: usize = 64;
+    /// Batches that may wait to be restored.
+    const WAITING: usize = 16;
+
     /// Opens or makes a file, and gives each living line to `restore`, oldest first. Also says how many lines were
     /// unreadable; they are left out from now on.
     pub(super) fn open(path: &Path, mut restore: impl FnMut(T)) -> io::Result<(Lines<T>, usize)> {
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
-        let survey = Survey::of::<T>(&file)?;
+        let mut survey = Survey::of::<T>(&file)?;
+        // One core reads, and another restores: agents and viewers wait for both.
+        thread::scope(|scope| {
+            let (lines, read) = sync_channel(Self::WAITING);
+            let (survey, file) = (&mut survey, &file);
+            let reader = thread::Builder::new().spawn_scoped(scope, move || survey.read(file, Self::BATCH, &lines))?;
+            read.into_iter().flatten().for_each(&mut restore);
+            reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         if !survey.is_clean() {
             file = survey.rewrite(path, &file)?;
-        }
-        rewind(&file)?;
-        for line in BufReader::new(&file).split(b'\n') {
-            // What the survey could read, it has kept.
-            if let Ok(line) = serde_json::from_slice(&line?) {
-                restore(line);
-            }
         }
         Ok((Lines::new(path, file, survey.living())?, survey.unreadable))
     }
@@ -119,13 +132,13 @@ impl Survey {
         let (mut reader, mut line) = (BufReader::new(file), Vec::new());
         while reader.read_until(b'\n', &mut line)? > 0 {
             survey.ends_whole = line.ends_with(b"\n");
-            let said = serde_json::from_slice::<T>(&line).ok();
-            if let Some(key) = said.as_ref().and_then(Line::key)
+            let said = serde_json::from_slice::<T::Head>(&line).ok();
+            if let Some(key) = said.as_ref().and_then(T::key)
                 && let Some(older) = newest.insert(key.to_owned(), survey.alive.len())
             {
                 survey.alive[older] = false;
             }
-            if let Some((time, kept)) = said.as_ref().and_then(Line::lapses) {
+            if let Some((time, kept)) = said.as_ref().and_then(T::lapses) {
                 lapses.push((survey.alive.len(), time + kept));
                 now = now.max(Some(time));
             }
@@ -139,6 +152,30 @@ impl Survey {
         let surplus = survey.living().saturating_sub(T::MOST);
         survey.alive.iter_mut().filter(|alive| **alive).take(surplus).for_each(|alive| *alive = false);
         Ok(survey)
+    }
+
+    /// Reads the living lines and hands them on, so many together. One whose head alone could be read lives no longer.
+    fn read<T: Line>(&mut self, file: &File, together: usize, lines: &SyncSender<Vec<T>>) -> io::Result<()> {
+        rewind(file)?;
+        let mut batch = Vec::with_capacity(together);
+        for (line, alive) in BufReader::new(file).split(b'\n').zip(&mut self.alive) {
+            let line = line?;
+            if !*alive {
+                continue;
+            }
+            if let Ok(line) = serde_json::from_slice(&line) {
+                batch.push(line);
+            } else {
+                *alive = false;
+                self.unreadable += 1;
+            }
+            // Nobody listens once what restores has panicked.
+            if batch.len() == together && lines.send(mem::replace(&mut batch, Vec::with_capacity(together))).is_err() {
+                return Ok(());
+            }
+        }
+        let _ = lines.send(batch);
+        Ok(())
     }
 
     fn living(&self) -> usize {
@@ -178,7 +215,7 @@ fn rewind(mut file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use serde::{Deserialize, de::IgnoredAny};
 
     use super::*;
 
@@ -188,8 +225,10 @@ mod tests {
     impl Line for Node {
         const MOST: usize = usize::MAX;
 
-        fn key(&self) -> Option<&str> {
-            Some(&self.0)
+        type Head = (String, IgnoredAny);
+
+        fn key((name, _): &Self::Head) -> Option<&str> {
+            Some(name)
         }
     }
 
@@ -199,7 +238,9 @@ mod tests {
     impl Line for Entry {
         const MOST: usize = 3;
 
-        fn key(&self) -> Option<&str> {
+        type Head = Entry;
+
+        fn key(_: &Entry) -> Option<&str> {
             None
         }
     }
@@ -240,18 +281,29 @@ mod tests {
         assert_eq!(read::<Entry>(&path), (vec![Entry(last - 2), Entry(last - 1), Entry(last)], 0));
     }
 
+    #[test]
+    fn a_line_of_which_the_head_alone_can_be_read_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("roster.jsonl");
+        fs::write(&path, "[\"a\",1]\n[\"b\",\"many\"]\n[\"c\",3]\n").unwrap();
+        assert_eq!(read::<Node>(&path), (vec![Node("a".into(), 1), Node("c".into(), 3)], 1));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[\"a\",1]\n[\"c\",3]\n");
+    }
+
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Passing(i64);
 
     impl Line for Passing {
         const MOST: usize = usize::MAX;
 
-        fn key(&self) -> Option<&str> {
+        type Head = Passing;
+
+        fn key(_: &Passing) -> Option<&str> {
             None
         }
 
-        fn lapses(&self) -> Option<(Time, Duration)> {
-            Some((Time::from_millis(self.0), Duration::from_millis(100)))
+        fn lapses(passing: &Passing) -> Option<(Time, Duration)> {
+            Some((Time::from_millis(passing.0), Duration::from_millis(100)))
         }
     }
 
