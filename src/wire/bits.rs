@@ -16,23 +16,23 @@ impl<'a> BitWriter<'a> {
     }
 
     /// The lowest `width` bits of `value`; `width` is at most 32.
+    #[inline]
     pub(super) fn put(&mut self, value: u32, width: u32) {
-        // At most 7 bits are pending, so 32 more always fit.
+        // At most 31 bits are pending, so 32 more always fit.
         let mask = (1u64 << width) - 1;
         self.pending |= (u64::from(value) & mask) << self.count;
         self.count += width;
-        while self.count >= 8 {
-            self.out.push(self.pending as u8);
-            self.pending >>= 8;
-            self.count -= 8;
+        if self.count >= u32::BITS {
+            self.out.extend_from_slice(&(self.pending as u32).to_le_bytes());
+            self.pending >>= u32::BITS;
+            self.count -= u32::BITS;
         }
     }
 
     /// Fills the last byte with zeros.
     pub(super) fn finish(self) {
-        if self.count > 0 {
-            self.out.push(self.pending as u8);
-        }
+        let bytes = self.pending.to_le_bytes().into_iter().take(self.count.div_ceil(8) as usize);
+        self.out.extend(bytes);
     }
 }
 
@@ -44,6 +44,9 @@ pub(super) struct BitReader<'a> {
 }
 
 impl<'a> BitReader<'a> {
+    /// Bits that can be looked at together, wherever they begin in a byte.
+    pub(super) const PEEKED: u32 = u64::BITS - 7;
+
     /// From the first bit of `bytes`.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         BitReader { bytes, at: 0 }
@@ -52,13 +55,20 @@ impl<'a> BitReader<'a> {
     /// The next `width` bits, at most 32; nothing when fewer are left.
     #[inline]
     pub(super) fn take(&mut self, width: u32) -> Option<u32> {
+        let word = self.peek();
+        self.skip(width as usize)?;
+        Some((word & ((1u64 << width) - 1)) as u32)
+    }
+
+    /// The next [`BitReader::PEEKED`] bits at least, with zeros behind the last. The reader stays where it is.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
         let (byte, shift) = (self.at / 8, self.at % 8);
-        let word = match self.bytes.get(byte..byte + 8) {
-            Some(eight) => u64::from_le_bytes(eight.try_into().ok()?),
+        let word = match self.bytes.get(byte..).and_then(|rest| rest.first_chunk()) {
+            Some(eight) => u64::from_le_bytes(*eight),
             None => self.last_word(byte),
         };
-        self.skip(width as usize)?;
-        Some(((word >> shift) & ((1u64 << width) - 1)) as u32)
+        word >> shift
     }
 
     /// Goes `width` bits further; nothing when fewer are left.

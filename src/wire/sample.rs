@@ -133,13 +133,18 @@ impl Head {
     /// Bits that say the width less one.
     const WIDTH: u32 = 5;
 
+    #[inline]
     fn read(bits: &mut BitReader<'_>, slots: usize) -> Option<Head> {
-        if bits.take(1)? == 0 {
+        let word = bits.peek();
+        if word & 1 == 0 {
+            bits.skip(1)?;
             return Some(Head::Same);
         }
         // A block of one slot has a head only because that slot changed.
-        let some = slots > 1 && bits.take(1)? == 1;
-        let width = bits.take(Head::WIDTH)? + 1;
+        let flags = if slots > 1 { 2 } else { 1 };
+        bits.skip((flags + Head::WIDTH) as usize)?;
+        let width = (word >> flags) as u32 % (1 << Head::WIDTH) + 1;
+        let some = flags == 2 && word & 2 != 0;
         Some(if some { Head::Some(width) } else { Head::All(width) })
     }
 }

@@ -182,8 +182,16 @@ fn each_change(bits: &mut BitReader<'_>, slots: usize, mut f: impl FnMut(usize, 
     match Head::read(bits, slots)? {
         Head::Same => {}
         Head::All(width) => {
-            for slot in 0..slots {
-                f(slot, bits.take(width)?);
+            let (together, mask) = ((BitReader::PEEKED / width) as usize, (1u64 << width) - 1);
+            let mut slot = 0;
+            while slot < slots {
+                let (mut word, end) = (bits.peek(), slots.min(slot + together));
+                bits.skip((end - slot) * width as usize)?;
+                while slot < end {
+                    f(slot, (word & mask) as u32);
+                    word >>= width;
+                    slot += 1;
+                }
             }
         }
         Head::Some(width) => {

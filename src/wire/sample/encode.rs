@@ -1,6 +1,6 @@
 //! Packs samples: finds what changed, and decides when the whole is due.
 
-use std::time::Duration;
+use std::{mem::replace, time::Duration};
 
 use bytes::Bytes;
 
@@ -90,18 +90,21 @@ impl Encoder {
                 let (old, older) = last.split_at_mut(slots);
                 (cells, last) = (more, older);
                 self.changes.clear();
-                let mut before = 0;
-                self.changes.extend(row.iter().zip(old).map(|(raw, old)| {
-                    let new = code(*raw);
-                    let reference = if keyframe { before } else { *old };
-                    (*old, before) = (new, new);
-                    change(reference, new)
-                }));
                 if keyframe {
+                    let mut before = 0;
+                    self.changes.extend(row.iter().zip(old).map(|(raw, old)| {
+                        let reference = replace(&mut before, code(*raw));
+                        *old = before;
+                        change(reference, before)
+                    }));
                     let (first, rest) = self.changes.split_at(1);
                     put_block(&mut bits, first);
                     put_block(&mut bits, rest);
                 } else {
+                    self.changes.extend(row.iter().zip(old).map(|(raw, old)| {
+                        let new = code(*raw);
+                        change(replace(old, new), new)
+                    }));
                     self.changed += put_block(&mut bits, &self.changes) as u64;
                 }
             }
