@@ -1,6 +1,6 @@
 //! Agents report: what they say goes into the fleet, and events are acknowledged once the journal has them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, future::poll_fn};
 
 use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesOrdered};
 
@@ -16,6 +16,11 @@ use crate::{
 
 /// Nodes that one link may carry.
 const MOST_CHANNELS: usize = 65_536;
+/// How many samples of one link are taken before others have their turns. A link may have as much to tell as a socket
+/// holds, and where all do, an agent that comes would wait for all of that.
+const TURN: u32 = 8;
+/// Messages of all other kinds take as long as so many samples.
+const LONG: u32 = 2;
 /// Events of one link that may be on their way to the journal before the link is read on.
 const MOST_WRITING: usize = 256;
 
@@ -64,6 +69,7 @@ pub(super) async fn serve(
 
 impl Agents<'_> {
     async fn serve(&mut self, outgoing: &mut Outgoing, mut incoming: Incoming) -> Result<(), Error> {
+        let mut taken = 0;
         loop {
             let waits = !outgoing.is_empty();
             tokio::select! {
@@ -74,18 +80,24 @@ impl Agents<'_> {
                     }
                 }
                 flushed = outgoing.flush(), if waits => flushed.map_err(wire::CodecError::Io)?,
-                frame = incoming.next(), if self.writing.len() < MOST_WRITING => match frame {
+                frame = poll_fn(|cx| {
+                    let next = incoming.poll_next_unpin(cx);
+                    if next.is_pending() {
+                        taken = 0;
+                    }
+                    next
+                }), if self.writing.len() < MOST_WRITING => match frame {
                     Some(frame) => {
                         let Frame { channel, message } = frame?;
                         if matches!(message, Message::Bye) {
                             return Ok(());
                         }
-                        let is_long = !matches!(message, Message::Sample(_));
+                        taken += if matches!(message, Message::Sample(_)) { 1 } else { LONG };
                         if let Some(ack) = self.take(channel, message)? {
                             put(outgoing, ack)?;
                         }
-                        if is_long {
-                            // Whoever comes back with much to tell lets others have their turns.
+                        if taken >= TURN {
+                            taken = 0;
                             yield_now().await;
                         }
                     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use supertop::{
-    agent::simulated::Simulated,
+    agent::{Source as _, simulated::Simulated},
     client::Client,
     collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject},
     hub::Settings,
@@ -14,7 +14,7 @@ use supertop::{
         table::{Cell, Table},
         time::Time,
     },
-    wire::{Ask, Codec, Frame, Hello, Message, Role, VERSION},
+    wire::{Ask, Codec, Frame, Hello, Message, Role, VERSION, sample::Encoder},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -113,6 +113,32 @@ fn a_viewer_that_never_reads_holds_up_nobody_and_is_read_no_further() {
             assert!(all_up(8)(&ask(&mut other, "nodes").await));
         }
         assert_eq!(before.elapsed(), Duration::ZERO, "no answer had to wait");
+    });
+}
+
+#[test]
+fn an_agent_with_much_to_tell_makes_no_other_wait() {
+    const MANY: u32 = 5000;
+    on_paused_time(async {
+        let cluster = Cluster::start();
+        let (near, far) = memory_of(1 << 20);
+        cluster.let_in(far);
+        let (_incoming, mut outgoing) = greet(near, hello("gpu001", 0)).await;
+        let mut viewer = Client::attach(cluster.dial()).await.unwrap();
+        let mut node = Node::new("gpu001");
+        let mut say = |message| outgoing.put(Frame { channel: 1, message }).unwrap();
+        say(Message::from(node.inventory(0, START)));
+        let mut encoder = Encoder::new();
+        for _ in 0..MANY {
+            say(Message::Sample(encoder.encode(node.sample(0), false)));
+        }
+        outgoing.flush().await.unwrap();
+        let _other = cluster.agent(&Node::new("gpu002"));
+        while number(&ask(&mut viewer, "nodes where node = gpu002 show samples").await, "node.samples") != Some(1.0) {}
+        let query = "nodes where node = gpu001 show samples";
+        let taken = number(&ask(&mut viewer, query).await, "node.samples").unwrap();
+        assert!((1.0..f64::from(MANY) / 2.0).contains(&taken), "{taken} samples of another were taken first");
+        cluster.until(query, |table| number(table, "node.samples") == Some(f64::from(MANY))).await;
     });
 }
 
