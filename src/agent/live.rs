@@ -117,7 +117,7 @@ impl Source for Live {
         true
     }
 
-    fn sample(&self, _node: usize) -> &Sample {
+    fn sample(&mut self, _node: usize) -> &Sample {
         &self.sample
     }
 

@@ -64,12 +64,12 @@ impl Source for Simulated {
         if self.sim.inventory_changes(n, self.looked[node], now) {
             self.revisions[node] += 1;
         }
-        self.sim.sample(n, now, &mut self.sample.values);
         self.sample.time = now;
         !self.sim.silent(n, now)
     }
 
-    fn sample(&self, _node: usize) -> &Sample {
+    fn sample(&mut self, node: usize) -> &Sample {
+        self.sim.sample(self.number(node), self.sample.time, &mut self.sample.values);
         &self.sample
     }
 

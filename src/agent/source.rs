@@ -27,8 +27,8 @@ pub trait Source {
     /// has nothing to say now, as a hung one in a simulation.
     fn look(&mut self, node: usize, now: Time) -> bool;
 
-    /// The numbers of the last look.
-    fn sample(&self, node: usize) -> &Sample;
+    /// The numbers of the last look. A source that makes its numbers up makes them here, where they are sent.
+    fn sample(&mut self, node: usize) -> &Sample;
 
     /// What the node is and has.
     fn inventory(&mut self, node: usize, now: Time) -> Inventory;

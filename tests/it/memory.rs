@@ -289,7 +289,7 @@ impl Source for Node {
         !self.hangs.get()
     }
 
-    fn sample(&self, _node: usize) -> &Sample {
+    fn sample(&mut self, _node: usize) -> &Sample {
         &self.sample
     }
 
