@@ -62,7 +62,8 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     let connections = nodes.min(args.connections);
     eprintln!("{nodes} nodes over {connections} connections");
     let mut figures = Figures::new();
-    let mut system = System::start(&args.binary, nodes, connections, (!args.calm).then_some("--restless"));
+    let how = (!args.calm).then_some("--restless");
+    let mut system = System::start(&args.binary, nodes, connections, how);
     figures.push(("connections", connections.to_string()));
     let (all_up, slowest) = system.await_all();
     figures.push(("all nodes up after", seconds(all_up)));
@@ -101,7 +102,23 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     let held = held.map(|[before, after]| format!("{} → {}", megabytes(before), megabytes(after)));
     figures.push(("hub's memory with history full, before and after", held.unwrap_or_else(|| "–".to_owned())));
     figures.extend(system.end());
+    drop(system);
+    figures.extend(restart(args, nodes, connections, how));
     figures
+}
+
+/// A hub that is stopped and started again while all its agents are there.
+fn restart(args: &Args, nodes: u32, connections: u32, how: Option<&str>) -> Figures {
+    let mut system = System::start(&args.binary, nodes, connections, how);
+    system.await_all();
+    sleep(system::CALM);
+    let away = system.restart_hub();
+    let (all_up, slowest) = system.await_all();
+    vec![
+        ("a hub started again: ready after its stop", seconds(away)),
+        ("all nodes up again after its stop", seconds(away + all_up)),
+        ("a viewer's slowest answer while they come back", millis(slowest)),
+    ]
 }
 
 fn seconds(span: Duration) -> String {

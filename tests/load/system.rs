@@ -33,15 +33,21 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1700);
 /// Nodes that the simulator keeps silent as a fault are never up.
 const ENOUGH: f64 = 0.995;
 
+/// The hub's socket in its folder.
+const SOCKET: &str = "hub.sock";
+
 /// A hub and a simulator that reports to it.
 pub(crate) struct System {
+    binary: PathBuf,
+    /// Where the hub listens to agents.
+    agents: String,
     hub: Child,
     sim: Child,
     nodes: u32,
     socket: PathBuf,
     runtime: Runtime,
     began: Instant,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// What was seen over a while: shares of a core, and samples per second.
@@ -55,19 +61,22 @@ pub(crate) struct Seen {
 impl System {
     pub(crate) fn start(binary: &Path, nodes: u32, connections: u32, how: Option<&str>) -> System {
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("hub.sock");
-        let mut hub = Command::new(binary);
-        hub.args(["hub", "--listen", "127.0.0.1:0", "--socket"]).arg(&socket);
-        let mut hub = hub.arg("--state").arg(dir.path().join("state")).stderr(Stdio::piped()).spawn().unwrap();
-        let mut ready = String::new();
-        BufReader::new(hub.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
-        let agents = ready.split("agents=").nth(1).and_then(|rest| rest.split(' ').next());
-        let agents = agents.unwrap_or_else(|| panic!("the hub is not ready: {ready}"));
+        let (hub, agents) = hub(binary, "127.0.0.1:0", dir.path());
         let counts = ["--nodes", &nodes.to_string(), "--connections", &connections.to_string()];
         let mut sim = Command::new(binary);
-        let sim = sim.args(["sim", "--hub", agents]).args(counts).args(how).stdout(Stdio::piped()).spawn().unwrap();
+        let sim = sim.args(["sim", "--hub", &agents]).args(counts).args(how).stdout(Stdio::piped()).spawn().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        System { hub, sim, nodes, socket, runtime, began: Instant::now(), _dir: dir }
+        let (binary, socket) = (binary.to_owned(), dir.path().join(SOCKET));
+        System { binary, agents, hub, sim, nodes, socket, runtime, began: Instant::now(), dir }
+    }
+
+    /// Stops the hub and starts it again where it was, with what it has kept: how long that took until it was ready.
+    pub(crate) fn restart_hub(&mut self) -> Duration {
+        let began = Instant::now();
+        end(&self.hub);
+        self.hub.wait().unwrap();
+        (self.hub, _) = hub(&self.binary, &self.agents, self.dir.path());
+        began.elapsed()
     }
 
     pub(crate) fn socket(&self) -> &Path {
@@ -210,6 +219,18 @@ impl Drop for System {
             let _ = child.wait();
         }
     }
+}
+
+/// Starts a hub that keeps what it has to in a folder, and waits until it is ready: the hub, and where it listens to agents.
+fn hub(binary: &Path, listen: &str, dir: &Path) -> (Child, String) {
+    let mut hub = Command::new(binary);
+    hub.args(["hub", "--listen", listen, "--socket"]).arg(dir.join(SOCKET));
+    let mut hub = hub.arg("--state").arg(dir.join("state")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(hub.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    let agents = ready.split("agents=").nth(1).and_then(|rest| rest.split(' ').next());
+    let agents = agents.unwrap_or_else(|| panic!("the hub is not ready: {ready}")).to_owned();
+    (hub, agents)
 }
 
 fn end(child: &Child) {
