@@ -1,6 +1,12 @@
 //! `supertop sim`: many simulated agents over real sockets, and how much they sent.
 
-use std::{io::Write as _, process::ExitCode, sync::Arc, thread};
+use std::{
+    io::Write as _,
+    net::{IpAddr, Ipv4Addr},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
 
 use anyhow::Result;
 use tokio::{
@@ -23,6 +29,8 @@ use crate::{
 
 /// How long a hub may take to hear all goodbyes: every link says one at the same time.
 const GOODBYE: Duration = Duration::from_secs(10);
+/// Addresses of this machine that links to a hub on it are dialled from.
+const SOURCES: usize = 16;
 /// Files that the process needs besides its connections.
 const SPARE_FILES: u64 = 64;
 
@@ -80,11 +88,13 @@ async fn report(shares: Vec<Simulated>, hub: Address, stop: watch::Receiver<bool
         .run_until(async {
             let links: Vec<_> = shares
                 .into_iter()
-                .map(|mut share| {
+                .enumerate()
+                .map(|(at, mut share)| {
                     let (hub, stop, tally) = (hub.clone(), stop.clone(), tally.clone());
+                    let source = source(&hub, at);
                     spawn_local(async move {
                         let pace = Pace { tally: Some(&tally), goodbye: GOODBYE, ..Pace::new(&wall_clock, stop) };
-                        session::keep(&mut share, async || link::dial(&hub).await, pace).await;
+                        session::keep(&mut share, async || link::dial_from(&hub, source).await, pace).await;
                     })
                 })
                 .collect();
@@ -94,6 +104,15 @@ async fn report(shares: Vec<Simulated>, hub: Address, stop: watch::Receiver<bool
             Ok(())
         })
         .await
+}
+
+/// The address that a link is dialled from, where the hub is on this machine. One address has some 28,000 ports for links to
+/// one hub, and the more of them are taken, the longer the system looks for another.
+fn source(hub: &Address, link: usize) -> Option<IpAddr> {
+    let Address::Host { host, .. } = hub else { return None };
+    let is_here = host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
+    // Other systems have 127.0.0.1 alone.
+    (is_here && cfg!(target_os = "linux")).then(|| Ipv4Addr::new(127, 0, 0, 1 + (link % SOURCES) as u8).into())
 }
 
 /// How many connections to make: as many as open files allow.
@@ -124,4 +143,21 @@ fn stop_after(duration: Duration, mut signal: watch::Receiver<bool>) -> watch::R
         sender.closed().await;
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_a_hub_on_this_machine_come_from_several_of_its_addresses() {
+        let from = |hub: &str, link| source(&Address::parse(hub).unwrap(), link).map(|ip| ip.to_string());
+        assert_eq!(from("10.0.0.7", 1), None);
+        assert_eq!(from("head.example:7077", 1), None);
+        assert_eq!(from("/run/supertop.sock", 1), None);
+        if cfg!(target_os = "linux") {
+            assert_eq!(from("127.0.0.1:7077", 0).as_deref(), Some("127.0.0.1"));
+            assert_eq!(from("127.0.0.1:7077", SOURCES + 3).as_deref(), Some("127.0.0.4"));
+        }
+    }
 }
