@@ -12,10 +12,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Counters, what tells how much each rose, and in how long.
-static RISES: [(MetricId, MetricId, Duration); 9] = [
+static RISES: [(MetricId, MetricId, Duration); 10] = [
     (gpu::ECC_SBE, gpu::ECC_SBE_MINUTE, MINUTE),
     (gpu::PCIE_REPLAY, gpu::PCIE_REPLAY_MINUTE, MINUTE),
     (gpu::NVLINK_ERRORS, gpu::NVLINK_ERRORS_MINUTE, MINUTE),
+    (gpu::NVLINK_REPLAY, gpu::NVLINK_REPLAY_MINUTE, MINUTE),
     (gpu::PCIE_NONFATAL, gpu::PCIE_NONFATAL_HOUR, HOUR),
     (nic::ERRORS, nic::ERRORS_HOUR, HOUR),
     (nic::LINK_DOWNED, nic::LINK_DOWNED_HOUR, HOUR),

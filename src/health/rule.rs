@@ -162,7 +162,7 @@ mod tests {
                         host.driver host.clock host.clock.far host.cpu_throttle host.mount.readonly ib.port.lost \
                         ib.flap ib.errors ib.rate gpu.ecc.sbe gpu.ecc.mode gpu.mem.size gpu.mig gpu.vbios \
                         gpu.power.limit gpu.straggler.far gpu.straggler gpu.straggler.node gpu.pcie.nonfatal \
-                        gpu.pcie.replay nvlink.down nvlink.speed nvlink.errors nvlink.errors.many job.hang.long \
+                        gpu.pcie.replay nvlink.down nvlink.speed nvlink.replay.many nvlink.replay nvlink.errors nvlink.errors.many job.hang.long \
                         job.hang.idle job.unused job.idle";
         assert_eq!(ids.join(" "), expected);
     }

@@ -137,11 +137,12 @@ fn what_comes_near_to_something_worse_is_not_that() {
         reads(gpu::CLOCK_SM, 0.775 * clock, Subject::Gpu(n, 2), 0),
         reads(offset, 0.9, Subject::Node(other), 0),
         reads(links, 5400.0, Subject::Gpu(other, 3), 0),
+        reads(gpu::NVLINK_REPLAY_MINUTE, 9.0, Subject::Gpu(other, 3), 0),
         Fault { ailment: Ailment::PortDown, subject: Subject::Port(other, 1), at: FIRST },
         reads(nic::STATE, 3.0, Subject::Port(other, 1), 216),
     ];
     let raised = raised(&healthy, faults, 420);
-    assert_eq!(raised, only(&["gpu.straggler", "host.clock", "ib.port", "nvlink.errors"]));
+    assert_eq!(raised, only(&["gpu.straggler", "host.clock", "ib.port", "nvlink.replay"]));
 }
 
 #[test]

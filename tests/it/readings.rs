@@ -7,7 +7,7 @@ use supertop::{
     collect::sim::{Ailment, FIRST, Fault, Faults, Plan, Sim, Subject},
     model::{
         incident::{Severity, Stage},
-        metric::{MetricId, Scope},
+        metric::{MetricId, Scope, gpu},
         raw::Raw,
     },
 };
@@ -30,6 +30,9 @@ pub(crate) struct Reading {
     pub(crate) rule: String,
     pub(crate) metric: String,
     pub(crate) value: f64,
+    /// What else reads so on that thing, where the rule asks for more than one.
+    #[serde(default)]
+    pub(crate) with: BTreeMap<String, f64>,
     /// What comes near.
     pub(crate) near: Option<f64>,
     /// For how long it reads so, and then as it did before; for good where nothing is said.
@@ -87,17 +90,24 @@ pub(crate) fn play(readings: &[Reading]) -> Outcome {
 impl Reading {
     /// What it is on a node, and its end.
     fn faults(&self, node: u32, healthy: &Sim) -> Vec<Fault> {
-        let id = MetricId::find(&self.metric).unwrap_or_else(|| panic!("{} is no metric", self.metric));
+        let find = |key: &str| MetricId::find(key).unwrap_or_else(|| panic!("{key} is no metric"));
+        let id = find(&self.metric);
         let (subject, slot) = match id.scope {
             Scope::Node => (Subject::Node(node), 0),
             Scope::Nic => (Subject::Port(node, 1), 1),
             _ => (Subject::Gpu(node, 2), 2),
         };
-        let raw = Raw::new(self.value, id.builtin().unwrap().quantum);
-        let fault = |raw, at| Fault { ailment: Ailment::Reads(id, raw), subject, at };
-        let mut values = healthy.values();
-        healthy.sample(node, healthy.plan().start + FIRST, &mut values);
-        let end = self.lasts.map(|lasts| fault(values.get(id, slot), FIRST + lasts));
-        [fault(raw, FIRST)].into_iter().chain(end).collect()
+        let raw = |id: MetricId, value| Raw::new(value, id.builtin().unwrap().quantum);
+        let fault = |id, raw, at| Fault { ailment: Ailment::Reads(id, raw), subject, at };
+        let end = self.lasts.map(|lasts| {
+            let mut values = healthy.values();
+            healthy.sample(node, healthy.plan().start + FIRST, &mut values);
+            // What moves with its job's load is not to be called slow for a reading that stands still.
+            let raw = if id == gpu::CLOCK_SM { values.get(gpu::CLOCK_SM_MAX, slot) } else { values.get(id, slot) };
+            fault(id, raw, FIRST + lasts)
+        });
+        let others = self.with.iter().map(|(key, value)| (find(key), *value));
+        let begin = others.chain([(id, self.value)]).map(|(id, value)| fault(id, raw(id, value), FIRST));
+        begin.chain(end).collect()
     }
 }

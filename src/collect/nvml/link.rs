@@ -35,25 +35,48 @@ pub(super) struct Links {
 /// Where the errors of a link are counted. Each generation has its own place; the next is tried when one is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Errors {
-    /// Fields per link: Hopper.
-    Fields(&'static [u32]),
+    /// Fields per link, and whether what one counts is a replay or a recovery.
+    Fields(&'static [(u32, bool)]),
     /// A call per counter and link: Volta and Ampere.
     Calls,
     Nowhere,
 }
 
 /// Replay, recovery and CRC errors.
-const HOPPER: &[u32] = &[
-    id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY,
-    id::NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY,
-    id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC,
+const HOPPER: &[(u32, bool)] = &[
+    (id::NVML_FI_DEV_NVLINK_ERROR_DL_REPLAY, true),
+    (id::NVML_FI_DEV_NVLINK_ERROR_DL_RECOVERY, true),
+    (id::NVML_FI_DEV_NVLINK_ERROR_DL_CRC, false),
 ];
 /// What `nvml.h` says takes their place on Blackwell; not seen on hardware yet.
-const BLACKWELL: &[u32] = &[
-    id::NVML_FI_DEV_NVLINK_COUNT_RCV_ERRORS,
-    id::NVML_FI_DEV_NVLINK_COUNT_LOCAL_LINK_INTEGRITY_ERRORS,
-    id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_EVENTS,
+const BLACKWELL: &[(u32, bool)] = &[
+    (id::NVML_FI_DEV_NVLINK_COUNT_RCV_ERRORS, false),
+    (id::NVML_FI_DEV_NVLINK_COUNT_LOCAL_LINK_INTEGRITY_ERRORS, false),
+    (id::NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_EVENTS, true),
 ];
+/// The same by calls: replays, recoveries, and CRC errors of two kinds.
+const CALLS: [(ErrorCounter, bool); 4] = [
+    (ErrorCounter::DlReplay, true),
+    (ErrorCounter::DlRecovery, true),
+    (ErrorCounter::DlCrcFlit, false),
+    (ErrorCounter::DlCrcData, false),
+];
+
+/// What a GPU's links have counted together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    /// Errors of all kinds.
+    errors: u64,
+    /// Replays and recoveries among them.
+    replays: u64,
+}
+
+impl Count {
+    fn add(&mut self, count: u64, is_replay: bool) {
+        self.errors = self.errors.saturating_add(count);
+        self.replays = self.replays.saturating_add(if is_replay { count } else { 0 });
+    }
+}
 
 impl Errors {
     fn next(self) -> Errors {
@@ -87,14 +110,15 @@ impl Links {
                 Ok(None) => break,
                 Err(Trouble::Unsupported) => {}
                 Err(trouble) => {
-                    let metrics = [gpu::NVLINK_LINKS, gpu::NVLINK_ERRORS];
+                    let metrics = [gpu::NVLINK_LINKS, gpu::NVLINK_ERRORS, gpu::NVLINK_REPLAY];
                     return sheet.settle(slot, &metrics, trouble).map(drop);
                 }
             }
         }
         if there.is_empty() {
-            sheet.gap(slot, gpu::NVLINK_LINKS, Gap::Unsupported);
-            sheet.gap(slot, gpu::NVLINK_ERRORS, Gap::Unsupported);
+            for metric in [gpu::NVLINK_LINKS, gpu::NVLINK_ERRORS, gpu::NVLINK_REPLAY] {
+                sheet.gap(slot, metric, Gap::Unsupported);
+            }
         } else {
             sheet.value(slot, gpu::NVLINK_LINKS, up.into());
             self.count_errors(caller, device, &there, sheet)?;
@@ -176,18 +200,21 @@ impl Links {
     ) -> Result<(), Stop> {
         let slot = caller.slot.unwrap_or_default();
         loop {
-            let sum = match self.errors {
-                Errors::Fields(fields) => caller.call(FIELDS, || sum_of_fields(device, fields, links)),
-                Errors::Calls => caller.call("nvmlDeviceGetNvLinkErrorCounter", || sum_of_calls(device, links)),
+            let count = match self.errors {
+                Errors::Fields(fields) => caller.call(FIELDS, || count_by_fields(device, fields, links)),
+                Errors::Calls => caller.call("nvmlDeviceGetNvLinkErrorCounter", || count_by_calls(device, links)),
                 Errors::Nowhere => Err(Trouble::Unsupported),
             };
-            match sum {
-                Ok(sum) => {
-                    sheet.value(slot, gpu::NVLINK_ERRORS, sum as f64);
+            match count {
+                Ok(Count { errors, replays }) => {
+                    sheet.value(slot, gpu::NVLINK_ERRORS, errors as f64);
+                    sheet.value(slot, gpu::NVLINK_REPLAY, replays as f64);
                     return Ok(());
                 }
                 Err(Trouble::Unsupported) if self.errors != Errors::Nowhere => self.errors = self.errors.next(),
-                Err(trouble) => return sheet.settle(slot, &[gpu::NVLINK_ERRORS], trouble).map(drop),
+                Err(trouble) => {
+                    return sheet.settle(slot, &[gpu::NVLINK_ERRORS, gpu::NVLINK_REPLAY], trouble).map(drop);
+                }
             }
         }
     }
@@ -219,13 +246,15 @@ fn slowest(device: &Device<'_>, links: &[u32]) -> Result<Option<u64>, NvmlError>
     Ok(speeds.into_iter().filter(|speed| *speed > 0).min())
 }
 
-/// The sum over the links that count; an error when none does.
-fn sum_of_fields(device: &Device<'_>, fields: &[u32], links: &[u32]) -> Result<u64, NvmlError> {
-    let asked: Vec<LinkField> = links.iter().flat_map(|link| fields.iter().map(move |field| (*field, *link))).collect();
-    let mut sum = None;
-    for value in raw::nvml::link_fields(device, &asked)? {
+/// What the links that count have counted; an error when none does.
+fn count_by_fields(device: &Device<'_>, fields: &[(u32, bool)], links: &[u32]) -> Result<Count, NvmlError> {
+    let all =
+        || links.iter().flat_map(|link| fields.iter().map(move |(field, is_replay)| ((*field, *link), *is_replay)));
+    let asked: Vec<LinkField> = all().map(|(field, _)| field).collect();
+    let mut sum: Option<Count> = None;
+    for (value, (_, is_replay)) in raw::nvml::link_fields(device, &asked)?.into_iter().zip(all()) {
         match value {
-            Ok(count) => sum = Some(sum.unwrap_or(0_u64).saturating_add(count)),
+            Ok(count) => sum.get_or_insert_default().add(count, is_replay),
             Err(NvmlError::NotSupported | NvmlError::InvalidArg) => {}
             Err(error) => return Err(error),
         }
@@ -233,12 +262,11 @@ fn sum_of_fields(device: &Device<'_>, fields: &[u32], links: &[u32]) -> Result<u
     sum.ok_or(NvmlError::NotSupported)
 }
 
-fn sum_of_calls(device: &Device<'_>, links: &[u32]) -> Result<u64, NvmlError> {
-    let counters = [ErrorCounter::DlReplay, ErrorCounter::DlRecovery, ErrorCounter::DlCrcFlit, ErrorCounter::DlCrcData];
-    let mut sum = 0_u64;
+fn count_by_calls(device: &Device<'_>, links: &[u32]) -> Result<Count, NvmlError> {
+    let mut sum = Count::default();
     for link in links {
-        for counter in counters {
-            sum = sum.saturating_add(device.link_wrapper_for(*link).error_counter(counter)?);
+        for (counter, is_replay) in CALLS {
+            sum.add(device.link_wrapper_for(*link).error_counter(counter)?, is_replay);
         }
     }
     Ok(sum)

@@ -271,6 +271,7 @@ pub(super) fn thing(sim: &Sim, ailment: Ailment, n: u32) -> Option<Subject> {
         | Ailment::MountHung
         | Ailment::DiskFull
         | Ailment::DiskFilling
+        | Ailment::InodesSpent
         | Ailment::DiskReadOnly => Some(Subject::Node(n)),
         Ailment::OldDriver | Ailment::SwitchLink => (gpus > 0).then_some(Subject::Node(n)),
         Ailment::Reads(metric, _) if metric.scope == Scope::Node => Some(Subject::Node(n)),

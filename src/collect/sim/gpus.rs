@@ -19,9 +19,6 @@ const HW_SLOWDOWN: i32 = 1 << 3;
 const HW_THERMAL: i32 = 1 << 6;
 const POWER_BRAKE: i32 = 1 << 7;
 
-/// Of its usual pace, what is left to a job of which one rank is slow.
-pub(super) const PACE: f64 = 0.75;
-
 /// Bytes per second of each of an H100's 18 links.
 const LINK_SPEED: f64 = 26.562e9;
 
@@ -156,6 +153,7 @@ impl Pulse {
 
     /// What a fault changes in what moves.
     fn suffer(&mut self, case: &Case, now: Time, machine: &Machine) {
+        let pace = case.ailment.pace();
         match case.ailment {
             Ailment::Overheated if self.used => {
                 let ramp = (now.seconds_after(case.at) / 5.0).min(1.0);
@@ -164,7 +162,7 @@ impl Pulse {
                 self.temp_memory = self.temp_memory.max(self.temp + 6.0);
                 self.throttle = HW_THERMAL | HW_SLOWDOWN;
                 self.clock *= 0.55;
-                (self.pcie, self.nvlink) = (PACE, PACE);
+                (self.pcie, self.nvlink) = (pace, pace);
             }
             Ailment::PowerBrake if self.used => {
                 self.throttle = POWER_BRAKE | HW_SLOWDOWN;
@@ -172,13 +170,14 @@ impl Pulse {
             }
             Ailment::Straggler if self.used => {
                 // The same work per step takes it longer, so it is the busiest of its peers.
-                self.toil = 1.12;
-                self.clock *= 0.8;
+                self.toil = 1.06;
+                // Slower than its peers, however fast it was itself.
+                self.clock *= pace / self.nature.speed();
                 self.throttle = 0;
-                (self.pcie, self.nvlink) = (PACE, PACE);
+                (self.pcie, self.nvlink) = (pace, pace);
             }
             // It spins until the slow one is done: as busy as ever, with less to do. All send at the slow one's rate.
-            Ailment::Waits if self.used => (self.toil, self.pcie, self.nvlink) = (PACE, PACE, PACE),
+            Ailment::Waits(_) if self.used => (self.toil, self.pcie, self.nvlink) = (pace, pace, pace),
             Ailment::Hang if self.used => {
                 self.spins = true;
                 (self.pcie, self.nvlink, self.throttle) = (0.0, 0.0, 0);
@@ -207,7 +206,7 @@ fn damping(case: &Case) -> Option<f64> {
     match case.ailment {
         Ailment::Overheated => Some(0.6),
         Ailment::PowerBrake => Some(0.5),
-        Ailment::Straggler | Ailment::Waits => Some(0.8),
+        Ailment::Straggler | Ailment::Waits(_) => Some(case.ailment.pace()),
         Ailment::Hang => Some(0.2),
         Ailment::Stall | Ailment::Idle => Some(0.0),
         other => other.ends_ranks().then_some(0.0),
@@ -310,7 +309,7 @@ fn write_counters(pulses: &[Pulse], values: &mut Values) {
         each(values, metric, pulses, |p| count(p.nature.blemishes()[i]));
     }
     each(values, gpu::REMAP_CORR, pulses, |p| count(p.nature.remapped_rows()));
-    for metric in [gpu::ECC_DBE, gpu::REMAP_UNCORR, gpu::REMAP_PENDING, gpu::REMAP_FAILED] {
+    for metric in [gpu::NVLINK_REPLAY, gpu::ECC_DBE, gpu::REMAP_UNCORR, gpu::REMAP_PENDING, gpu::REMAP_FAILED] {
         fill(values, metric, count(0));
     }
     // Old errors: none of them is of the last minute.
@@ -349,6 +348,8 @@ fn mark(case: &Case, now: Time, machine: &Machine, values: &mut Values) {
             values.set(gpu::NVLINK_LINKS, slot, count(machine.links - 1));
             values.set(gpu::NVLINK_ERRORS, slot, count(60 + (since * 1.5) as i32));
             values.set(gpu::NVLINK_ERRORS_MINUTE, slot, count(90));
+            values.set(gpu::NVLINK_REPLAY, slot, count(20 + (since * 0.5) as i32));
+            values.set(gpu::NVLINK_REPLAY_MINUTE, slot, count(30));
         }
         Ailment::Xid(_) => {}
         // These show in what moves, or are not about a GPU: their slot may be a port's.

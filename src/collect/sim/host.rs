@@ -3,7 +3,7 @@
 use super::{
     Ailment, Sim,
     chance::{Jitter, key},
-    count, fill, gpus,
+    count, fill,
     job::{Kind, Profile},
     machine::Machine,
     moment::Moment,
@@ -174,7 +174,7 @@ struct Flow {
 fn write_ports(moment: &Moment, values: &mut Values) {
     let (sim, machine, load) = (moment.sim, moment.machine, &moment.load);
     let ports = usize::from(sim.ports());
-    let pace = if moment.has(Ailment::Waits) && moment.is_in_step() { gpus::PACE } else { 1.0 };
+    let pace = if moment.is_in_step() { moment.pace() } else { 1.0 };
     let data = match moment.profile {
         Some(_) if moment.cases.iter().any(|case| case.ailment.stops_traffic()) => 0.0,
         Some(profile) if moment.activity.nodes() > 1 => pace * profile.rdma * machine.port_rate * load.now,

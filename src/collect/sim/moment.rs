@@ -48,10 +48,15 @@ impl<'a> Moment<'a> {
         self.cases.iter().any(|case| case.ailment == ailment)
     }
 
+    /// Of its usual pace, what others leave to its job.
+    pub(super) fn pace(&self) -> f64 {
+        self.cases.iter().filter(|case| case.ailment.waits()).map(|case| case.ailment.pace()).fold(1.0, f64::min)
+    }
+
     /// What its GPU `slot` has come down with.
     pub(super) fn cases_of(&self, slot: u16) -> impl Iterator<Item = &'a Case> {
         let is_in_step = self.is_in_step();
-        self.cases.iter().filter(move |case| case.strikes(slot) && (is_in_step || case.ailment != Ailment::Waits))
+        self.cases.iter().filter(move |case| case.strikes(slot) && (is_in_step || !case.ailment.waits()))
     }
 
     /// Whether its job's ranks take each step together.

@@ -137,7 +137,7 @@ fn mounts(moment: &Moment) -> Vec<Mount> {
             size: Some(size as u64),
             free: Some((size * (1.0 - used / 100.0)) as u64),
             used: Some(used),
-            inodes: Some(used * 0.3),
+            inodes: Some(if at == host::LOCAL && moment.has(Ailment::InodesSpent) { 100.0 } else { used * 0.3 }),
         }
     };
     mounts.map(mount).collect()

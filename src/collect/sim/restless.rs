@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// Metrics that no machine changes from second to second, and whose next value is as good as the last.
-const STILL: [MetricId; 32] = [
+const STILL: [MetricId; 33] = [
     gpu::POWER_LIMIT,
     gpu::TEMP_LIMIT,
     gpu::TEMP_MEM_LIMIT,
@@ -26,7 +26,8 @@ const STILL: [MetricId; 32] = [
     gpu::PCIE_REPLAY,
     gpu::PCIE_REPLAY_MINUTE,
     gpu::NVLINK_ERRORS,
-    gpu::NVLINK_ERRORS_MINUTE,
+    gpu::NVLINK_REPLAY,
+    gpu::PCIE_NONFATAL,
     gpu::ECC_SBE,
     gpu::ECC_SBE_MINUTE,
     gpu::REMAP_CORR,

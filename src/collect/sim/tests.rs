@@ -337,7 +337,7 @@ fn a_straggler_is_slower_than_its_peers_without_a_reason() {
     let (sim, n) = with_fault(Ailment::Straggler);
     let values = sample(&sim, n, 40.0);
     let of = |metric, slot| number(&values, metric, slot);
-    assert!(of(gpu::CLOCK_SM, 2) < 0.85 * of(gpu::CLOCK_SM, 3));
+    assert!((0.87..0.93).contains(&(of(gpu::CLOCK_SM, 2) / of(gpu::CLOCK_SM, 3))));
     assert!(of(gpu::POWER, 2) < of(gpu::POWER, 3));
     assert!(of(gpu::TENSOR_ACTIVE, 2) > of(gpu::TENSOR_ACTIVE, 3), "it works while the others wait");
     assert_eq!(of(gpu::THROTTLE, 2), 0.0);
@@ -359,10 +359,10 @@ fn a_slow_rank_has_its_whole_job_wait() {
                 }
             }
         }
-        assert!(share[0] < 0.85 * well[0] && share[1] < 0.95 * well[1], "{ailment:?}: {share:?} of {well:?}");
+        assert!(share[0] < 0.92 * well[0] && share[1] < 0.98 * well[1], "{ailment:?}: {share:?} of {well:?}");
         assert!(share[2] > 0.98 * well[2], "{ailment:?}: as busy as ever: {share:?} of {well:?}");
         let (values, well) = (sample(&sick, other, 60.0), sample(&healthy, other, 60.0));
-        assert!(number(&values, node::IB_TX, 0) < 0.85 * number(&well, node::IB_TX, 0), "{ailment:?}");
+        assert!(number(&values, node::IB_TX, 0) < 0.95 * number(&well, node::IB_TX, 0), "{ailment:?}");
     }
 }
 

@@ -143,6 +143,10 @@ pub mod gpu {
             "NVLink replay, recovery and CRC errors, all links.", "NVLink error counters per link";
         NVLINK_ERRORS_MINUTE "gpu.nvlink.errors.minute" "NVLE/m" One 6 / 1.0, Sum HighIsBad Gauge,
             "NVLink errors of the last minute, all links.", "gpu.nvlink.errors, as the agent saw it rise";
+        NVLINK_REPLAY "gpu.nvlink.replay" "NVLREP" One 6 / 1.0, Sum HighIsBad Counter,
+            "NVLink packets sent again and links that recovered, all links, since the driver started.", "fields 161, 162; Blackwell: 215; else nvmlDeviceGetNvLinkErrorCounter";
+        NVLINK_REPLAY_MINUTE "gpu.nvlink.replay.minute" "NVLR/m" One 6 / 1.0, Sum HighIsBad Gauge,
+            "NVLink packets sent again and links that recovered in the last minute, all links.", "gpu.nvlink.replay, as the agent saw it rise";
         ECC_SBE "gpu.ecc.sbe" "ECCSB" One 5 / 1.0, Sum HighIsBad Counter,
             "ECC errors that were corrected since the driver was loaded.", "nvmlDeviceGetTotalEccErrors (corrected, volatile)";
         ECC_SBE_MINUTE "gpu.ecc.sbe.minute" "SBE/m" One 5 / 1.0, Sum HighIsBad Gauge,
@@ -184,7 +188,8 @@ pub mod gpu {
     }
 
     /// What no driver says: how much counters rose, as the agent saw them.
-    pub const RISES: [MetricId; 4] = [ECC_SBE_MINUTE, PCIE_REPLAY_MINUTE, PCIE_NONFATAL_HOUR, NVLINK_ERRORS_MINUTE];
+    pub const RISES: [MetricId; 5] =
+        [ECC_SBE_MINUTE, PCIE_REPLAY_MINUTE, PCIE_NONFATAL_HOUR, NVLINK_ERRORS_MINUTE, NVLINK_REPLAY_MINUTE];
     /// What agents don't say, and the hub's own meters do.
     pub const OF_THE_HUB: [MetricId; 2] = [ENERGY_TODAY, ENERGY_HOUR];
 }

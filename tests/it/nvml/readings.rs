@@ -110,6 +110,7 @@ fn values_are_in_the_units_of_the_catalogue() {
     check(gpu::ECC_SRAM, 1.0);
     check(gpu::NVLINK_LINKS, 17.0);
     check(gpu::NVLINK_ERRORS, 3.0 * 18.0 * 4.0); // three counters on each of 18 links
+    check(gpu::NVLINK_REPLAY, 2.0 * 18.0 * 4.0); // two of them
     check(gpu::SM_ACTIVE, 81.5);
     check(gpu::FABRIC, 3.0);
     check(gpu::PCIE_GEN, 5.0);
@@ -254,6 +255,7 @@ fn nvlink_errors_are_found_where_the_generation_counts_them() {
     let mut bench = Bench::new(&format!("{none}\n gpu * set field:215 2"));
     bench.settle();
     assert_eq!(bench.value(gpu::NVLINK_ERRORS, 0) as u32, 36, "Blackwell's fields");
+    assert_eq!(bench.value(gpu::NVLINK_REPLAY, 0) as u32, 36, "and these are recoveries");
 
     let mut bench = Bench::new("gpu * lacks nvmlDeviceGetNvLinkState");
     bench.settle();
