@@ -345,7 +345,8 @@ fn a_straggler_is_slower_than_its_peers_without_a_reason() {
 
 #[test]
 fn a_slow_rank_has_its_whole_job_wait() {
-    for ailment in [Ailment::Straggler, Ailment::Overheated] {
+    // One is a tenth slower than its peers, and the other more than a quarter.
+    for (ailment, paces) in [(Ailment::Straggler, [0.92, 0.98, 0.95]), (Ailment::Overheated, [0.85, 0.95, 0.85])] {
         let ((sick, n), (healthy, _)) = (with_fault(ailment), with_fault(Ailment::DiskFull));
         let job = sick.job(n, at(&sick, 0.0)).expect("it trains");
         let other = job.nodes.clone().find(|other| *other != n).expect("on several nodes");
@@ -359,10 +360,11 @@ fn a_slow_rank_has_its_whole_job_wait() {
                 }
             }
         }
-        assert!(share[0] < 0.92 * well[0] && share[1] < 0.98 * well[1], "{ailment:?}: {share:?} of {well:?}");
+        let is_slow = share[0] < paces[0] * well[0] && share[1] < paces[1] * well[1];
+        assert!(is_slow, "{ailment:?}: {share:?} of {well:?}");
         assert!(share[2] > 0.98 * well[2], "{ailment:?}: as busy as ever: {share:?} of {well:?}");
         let (values, well) = (sample(&sick, other, 60.0), sample(&healthy, other, 60.0));
-        assert!(number(&values, node::IB_TX, 0) < 0.95 * number(&well, node::IB_TX, 0), "{ailment:?}");
+        assert!(number(&values, node::IB_TX, 0) < paces[2] * number(&well, node::IB_TX, 0), "{ailment:?}");
     }
 }
 
