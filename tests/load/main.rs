@@ -77,7 +77,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     let way = |ways: [Duration; 2]| ways.map(|it| format!("{:.0}", it.as_secs_f64() * 1e3)).join(" / ") + " ms";
     figures.push(("a sample's way into the hub, p99 / p99 of the worst second", way(system.ways(sleep))));
 
-    let (mut viewer, attached) = screen::Viewer::attach(&args.binary, system.socket());
+    let (mut viewer, attached) = screen::Viewer::attach(&args.binary, &system.socket());
     figures.push(("viewer: start to full screen, 200×50", millis(attached)));
     let (cpu, bytes) = (system::ticks(viewer.pid()), viewer.bytes());
     let watched = system.watch_while(span, || viewer.look(span));
@@ -91,7 +91,7 @@ fn run(args: &Args, nodes: u32, is_last: bool) -> Figures {
     viewer.quit();
 
     let before = system.watch(Duration::from_secs(5));
-    let crowd = viewers::Crowd::enter(system.socket(), VIEWERS, nodes);
+    let crowd = viewers::Crowd::enter(&system.socket(), VIEWERS, nodes);
     let crowded = system.watch(span);
     figures.push(("50 viewers, on top", percent((crowded.hub - before.hub).max(0.0))));
     figures.push(("their answers per second", format!("{:.0}", crowd.leave() / crowded.span.as_secs_f64())));

@@ -44,7 +44,6 @@ pub(crate) struct System {
     hub: Child,
     sim: Child,
     nodes: u32,
-    socket: PathBuf,
     runtime: Runtime,
     began: Instant,
     dir: TempDir,
@@ -66,8 +65,7 @@ impl System {
         let mut sim = Command::new(binary);
         let sim = sim.args(["sim", "--hub", &agents]).args(counts).args(how).stdout(Stdio::piped()).spawn().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (binary, socket) = (binary.to_owned(), dir.path().join(SOCKET));
-        System { binary, agents, hub, sim, nodes, socket, runtime, began: Instant::now(), dir }
+        System { binary: binary.to_owned(), agents, hub, sim, nodes, runtime, began: Instant::now(), dir }
     }
 
     /// Stops the hub and starts it again where it was, with what it has kept: how long that took until it was ready.
@@ -79,8 +77,8 @@ impl System {
         began.elapsed()
     }
 
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join(SOCKET)
     }
 
     pub(crate) fn hub_pid(&self) -> i32 {
@@ -202,7 +200,7 @@ impl System {
 
     fn ask(&self, query: &str) -> Table {
         let reply = self.runtime.block_on(async {
-            let stream = dial(&Address::Path(self.socket.clone())).await.unwrap();
+            let stream = dial(&Address::Path(self.socket())).await.unwrap();
             Client::attach(stream).await.unwrap().ask(query).await.unwrap()
         });
         match reply.answer {
