@@ -10,6 +10,7 @@ mod job_map;
 pub mod kmsg;
 pub mod kubernetes;
 pub mod nvml;
+mod outage;
 mod pci;
 mod raw;
 mod rise;

@@ -6,7 +6,7 @@ mod said;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use crate::{
-    collect::{Failure, Findings, Host, Watchlist, kubernetes::Pod, rise::Rises, topology::Topology},
+    collect::{Failure, Findings, Host, Watchlist, kubernetes::Pod, outage::Outages, rise::Rises, topology::Topology},
     model::{
         MetricId, Raw, Scope, Time,
         metric::node,
@@ -33,6 +33,7 @@ pub struct Board {
     gpus: Vec<Gpu>,
     nics: Vec<Nic>,
     rises: Rises,
+    outages: Outages,
     events: Vec<Event>,
     dropped: u64,
     changed: bool,
@@ -50,6 +51,7 @@ impl Board {
             gpus: Vec::new(),
             nics: Vec::new(),
             rises: Rises::default(),
+            outages: Outages::default(),
             events: Vec::new(),
             dropped: 0,
             changed: true,
@@ -127,6 +129,7 @@ impl Board {
             values.set(node::GPUS_EXPECTED, 0, Raw::new(f64::from(expected), 1.0));
         }
         self.rises.add(self.generation, now, &mut values);
+        self.outages.add(self.generation, now, &mut values);
         Sample { time: now, generation: self.generation, values }
     }
 

@@ -12,13 +12,14 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Counters, what tells how much each rose, and in how long.
-static RISES: [(MetricId, MetricId, Duration); 10] = [
+static RISES: [(MetricId, MetricId, Duration); 11] = [
     (gpu::ECC_SBE, gpu::ECC_SBE_MINUTE, MINUTE),
     (gpu::PCIE_REPLAY, gpu::PCIE_REPLAY_MINUTE, MINUTE),
     (gpu::NVLINK_ERRORS, gpu::NVLINK_ERRORS_MINUTE, MINUTE),
     (gpu::NVLINK_REPLAY, gpu::NVLINK_REPLAY_MINUTE, MINUTE),
     (gpu::PCIE_NONFATAL, gpu::PCIE_NONFATAL_HOUR, HOUR),
     (nic::ERRORS, nic::ERRORS_HOUR, HOUR),
+    (nic::RECOVERY, nic::RECOVERY_HOUR, HOUR),
     (nic::LINK_DOWNED, nic::LINK_DOWNED_HOUR, HOUR),
     (node::EDAC_CE, node::EDAC_CE_HOUR, HOUR),
     (node::OOM, node::OOM_HOUR, HOUR),

@@ -49,6 +49,7 @@ pub(super) fn gpu(node: &str, index: usize) -> Gpu {
         vbios: "96.00.74.00.01".into(),
         numa: Some(0),
         mig: "off".into(),
+        gsp: "on".into(),
         parent: None,
     }
 }

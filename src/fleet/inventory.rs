@@ -59,6 +59,8 @@ pub struct Gpu {
     pub vbios: Name,
     /// MIG mode of a GPU, or profile of an instance; empty when unsupported.
     pub mig: Name,
+    /// `on` or `off`: whether its system processor runs firmware; empty when it cannot.
+    pub gsp: Name,
     /// Nearest NUMA node.
     pub numa: Option<u32>,
     /// The slot of the GPU that this is an instance of; nothing for a whole GPU.
@@ -184,9 +186,9 @@ fn alike<A, B>(kept: &[A], said: &[B], is: impl Fn(&A, &B) -> bool) -> bool {
 
 impl Gpu {
     fn is(&self, said: &report::Gpu) -> bool {
-        let report::Gpu { index, uuid, bus, model, serial, vbios, numa, mig, parent } = said;
+        let report::Gpu { index, uuid, bus, model, serial, vbios, numa, mig, gsp, parent } = said;
         let own = [(&self.uuid, uuid), (&self.serial, serial), (&self.index, index), (&self.bus, bus)];
-        let shared = [(&self.model, model), (&self.vbios, vbios), (&self.mig, mig)];
+        let shared = [(&self.model, model), (&self.vbios, vbios), (&self.mig, mig), (&self.gsp, gsp)];
         (self.numa, self.parent) == (*numa, *parent) && same(own.into_iter().chain(shared))
     }
 
@@ -199,6 +201,7 @@ impl Gpu {
             serial: own(&said.serial),
             vbios: names.share(&said.vbios),
             mig: names.share(&said.mig),
+            gsp: names.share(&said.gsp),
             numa: said.numa,
             parent: said.parent,
         }
@@ -214,6 +217,7 @@ impl Gpu {
             serial: text(&self.serial),
             vbios: text(&self.vbios),
             mig: text(&self.mig),
+            gsp: text(&self.gsp),
             numa: self.numa,
             parent: self.parent,
         }

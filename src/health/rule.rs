@@ -82,7 +82,7 @@ pub fn takes_more(rule: &Rule) -> bool {
 /// Rules that ask no question, and find something only among several GPUs, or again and again.
 const OF_MANY: [&str; 2] = [programs::APPS, lemon::LEMON];
 /// What an agent counts from its own start on, beside all that ends so: `oom.hour`.
-const FROM_ITS_START: [&str; 3] = ["blocked", "zombies", "reboots"];
+const FROM_ITS_START: [&str; 4] = ["blocked", "zombies", "reboots", "nic.outage"];
 const SPANS: [&str; 2] = [".minute", ".hour"];
 
 /// Whether a rule is about what has happened for as long as an agent has looked, which has just begun.
@@ -160,7 +160,7 @@ mod tests {
         let ids: Vec<&str> = rules.iter().filter(|rule| takes_more(rule)).map(|rule| &*rule.id).collect();
         let expected = "gpu.xid.apps node.lemon host.ecc.corrected host.oom host.blocked host.zombies host.reboot \
                         host.driver host.clock host.clock.far host.cpu_throttle host.mount.readonly ib.port.lost \
-                        ib.flap ib.errors ib.rate gpu.ecc.sbe gpu.ecc.mode gpu.mem.size gpu.mig gpu.vbios \
+                        ib.flap ib.outage ib.errors ib.recovery ib.rate gpu.ecc.sbe gpu.ecc.mode gpu.mem.size gpu.mig gpu.gsp gpu.vbios \
                         gpu.power.limit gpu.straggler.far gpu.straggler gpu.straggler.node gpu.pcie.nonfatal \
                         gpu.pcie.replay nvlink.down nvlink.speed nvlink.replay.many nvlink.replay nvlink.errors nvlink.errors.many job.hang.long \
                         job.hang.idle job.unused job.idle";

@@ -26,6 +26,8 @@ pub enum Field {
     Numa,
     /// A GPU's MIG mode, or a MIG instance's profile.
     Mig,
+    /// Whether the GPU's own processor runs the driver's firmware.
+    Gsp,
     /// The NVIDIA driver's version.
     Driver,
     /// The CUDA version that the driver offers.
@@ -211,6 +213,7 @@ fields! {
     Bus "bus" Gpu "BUS" 12, "The GPU's PCI address.";
     Numa "numa" Gpu "NUMA" 4, "The NUMA node nearest to the GPU.";
     Mig "mig" Gpu "MIG" 8, "The GPU's MIG mode, or a MIG instance's profile.";
+    Gsp "gsp" Gpu "GSP" 3, "Whether the GPU's system processor runs firmware of the driver: on or off.";
     Driver "driver" Node "DRIVER" 11, "The NVIDIA driver's version.";
     Cuda "cuda" Node "CUDA" 5, "The CUDA version that the driver offers.";
     Os "os" Node "OS" 20, "The operating system.";

@@ -79,6 +79,8 @@ pub struct Gpu {
     pub numa: Option<u32>,
     /// MIG mode of a GPU (`off`, `on`), or profile of an instance (`1g.10gb`); empty when unsupported.
     pub mig: String,
+    /// Whether its system processor (GSP) runs firmware of the driver: `on`, `off`, or empty when it cannot.
+    pub gsp: String,
     /// The slot of the GPU that this is an instance of; nothing for a whole GPU.
     pub parent: Option<u16>,
 }

@@ -210,6 +210,7 @@ fn gpu_field(field: Field, node: &Node, slot: usize, visit: &mut dyn FnMut(&str)
         Field::Bus => visit(&gpu.bus),
         Field::Numa => gpu.numa.into_iter().for_each(|numa| visit(&numa.to_string())),
         Field::Mig => visit(&gpu.mig),
+        Field::Gsp => visit(&gpu.gsp),
         Field::GivenTo => {
             let containers = node.containers.iter().filter(|(_, slots)| slots.contains(slot as u16));
             containers.for_each(|(name, _)| visit(name));

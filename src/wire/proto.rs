@@ -147,6 +147,8 @@ pub(super) struct Gpu {
     pub(super) mig: String,
     #[prost(uint32, optional, tag = "9")]
     pub(super) parent: Option<u32>,
+    #[prost(string, tag = "10")]
+    pub(super) gsp: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

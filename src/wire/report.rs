@@ -67,8 +67,8 @@ impl TryFrom<proto::Inventory> for Inventory {
 
 impl From<Gpu> for proto::Gpu {
     fn from(gpu: Gpu) -> Self {
-        let Gpu { index, uuid, bus, model, serial, vbios, numa, mig, parent } = gpu;
-        proto::Gpu { index, uuid, bus, model, serial, vbios, numa, mig, parent: parent.map(u32::from) }
+        let Gpu { index, uuid, bus, model, serial, vbios, numa, mig, gsp, parent } = gpu;
+        proto::Gpu { index, uuid, bus, model, serial, vbios, numa, mig, gsp, parent: parent.map(u32::from) }
     }
 }
 
@@ -84,6 +84,7 @@ fn gpu(gpu: proto::Gpu, count: usize) -> Result<Gpu, DecodeError> {
         vbios: short(gpu.vbios),
         numa: gpu.numa,
         mig: short(gpu.mig),
+        gsp: short(gpu.gsp),
         parent: gpu.parent.map(|slot| limit::slot(slot, count, "slot of an instance's GPU")).transpose()?,
     })
 }

@@ -114,6 +114,7 @@ pairs! {
     nvmlDeviceGetEccMode -> nvmlEnableState_t, nvmlEnableState_t = |unit| {
         whole(unit).map(|unit| (unit.set("ecc.on", 1.0), 1.0))
     };
+    nvmlDeviceGetGspFirmwareMode -> c_uint, c_uint = |unit| whole(unit).map(|unit| (unit.set("gsp", 1.0), 1.0));
     nvmlDeviceGetMigMode -> c_uint, c_uint = |unit| {
         let on = f64::from(u8::from(unit.control.mig(unit.gpu).is_some()));
         whole(unit).map(|_| (on, on))

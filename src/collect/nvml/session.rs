@@ -219,6 +219,8 @@ impl<'n> Session<'n> {
         let text = |text: Option<String>| clean(&text.unwrap_or_default(), 96).into_owned();
         let pci = known(caller.call("nvmlDeviceGetPciInfo_v3", || device.pci_info())).map_err(Trouble::Stop)?;
         let bus = pci.and_then(|pci| pci::address(&pci.bus_id)).unwrap_or_default();
+        let gsp = known(caller.call("nvmlDeviceGetGspFirmwareMode", || device.gsp_firmware_mode()));
+        let gsp = gsp.map_err(Trouble::Stop)?;
         let gpu = Gpu {
             index: index.to_string(),
             uuid: text(known(caller.call("nvmlDeviceGetUUID", || device.uuid())).map_err(Trouble::Stop)?),
@@ -229,6 +231,7 @@ impl<'n> Session<'n> {
             ),
             numa: pci::numa_node(self.sys, &bus),
             mig: String::new(),
+            gsp: text(gsp.map(|mode| if mode.enabled { "on".into() } else { "off".into() })),
             parent: None,
             bus,
         };

@@ -51,6 +51,8 @@ pub enum Ailment {
     OldDriver,
     /// Somebody has divided the GPU with MIG, and no other of its model.
     Divided,
+    /// The driver runs the GPU without its system processor's firmware, and no other of its model.
+    GspOff,
     /// A shared filesystem does not answer on the node.
     MountHung,
     /// The kernel has made the local disk read-only.
@@ -74,7 +76,7 @@ pub enum Ailment {
 
 impl Ailment {
     /// Every kind of fault, apart from single XIDs and readings.
-    pub const ALL: [Ailment; 28] = [
+    pub const ALL: [Ailment; 29] = [
         Ailment::OffBus,
         Ailment::MemoryError,
         Ailment::RemapPending,
@@ -97,6 +99,7 @@ impl Ailment {
         Ailment::OldVbios,
         Ailment::OldDriver,
         Ailment::Divided,
+        Ailment::GspOff,
         Ailment::MountHung,
         Ailment::DiskReadOnly,
         Ailment::DiskFilling,
@@ -136,6 +139,7 @@ impl Ailment {
             Ailment::OldVbios => "old-vbios",
             Ailment::OldDriver => "old-driver",
             Ailment::Divided => "divided",
+            Ailment::GspOff => "gsp-off",
             Ailment::MountHung => "mount-hung",
             Ailment::DiskReadOnly => "disk-read-only",
             Ailment::DiskFilling => "disk-filling",
@@ -184,7 +188,8 @@ impl Ailment {
 
     /// Whether what the node is and has reads otherwise from then on.
     pub(super) fn is_of_inventory(self) -> bool {
-        self.answer().is_some() || matches!(self, Ailment::OldVbios | Ailment::OldDriver | Ailment::Divided)
+        use Ailment::{Divided, GspOff, OldDriver, OldVbios};
+        self.answer().is_some() || matches!(self, OldVbios | OldDriver | Divided | GspOff)
     }
 
     /// Whether the ranks are gone on whose GPU it is.

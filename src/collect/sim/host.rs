@@ -205,7 +205,9 @@ fn write_ports(moment: &Moment, values: &mut Values) {
     row(values, nic::RX, flows.iter().map(|f| rate(f.rx)));
     row(values, nic::TX, flows.iter().map(|f| rate(f.tx)));
     fill(values, nic::ERRORS, count(0));
-    fill(values, nic::ERRORS_HOUR, count(0));
+    for metric in [nic::ERRORS_HOUR, nic::RECOVERY, nic::RECOVERY_HOUR, nic::OUTAGE] {
+        fill(values, metric, count(0));
+    }
     for metric in [nic::LINK_DOWNED, nic::LINK_DOWNED_HOUR] {
         row(values, metric, flows.iter().map(|f| count(i32::from(f.down))));
     }

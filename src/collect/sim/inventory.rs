@@ -45,7 +45,8 @@ pub(super) fn inventory(sim: &Sim, n: u32, now: Time) -> Inventory {
     let gpu = |slot| {
         let vbios = if has(Ailment::OldVbios, Some(slot)) { machine.old_vbios } else { machine.vbios };
         let mig = if has(Ailment::Divided, Some(slot)) { "on" } else { "off" };
-        Gpu { mig: mig.into(), ..gpu(sim, (n, slot), machine.model, vbios) }
+        let gsp = if has(Ailment::GspOff, Some(slot)) { "off" } else { "on" };
+        Gpu { mig: mig.into(), gsp: gsp.into(), ..gpu(sim, (n, slot), machine.model, vbios) }
     };
     let told =
         |case: &Case| Some(Fault { gpu: case.slot, metric: String::new(), reason: case.ailment.answer()?.into() });
@@ -76,6 +77,7 @@ fn gpu(sim: &Sim, (n, slot): (u32, u16), model: &str, vbios: &str) -> Gpu {
         vbios: vbios.into(),
         numa: Some(u32::from(slot >= sim.plan.gpus.div_ceil(2))),
         mig: "off".into(),
+        gsp: "on".into(),
         parent: None,
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// Metrics that no machine changes from second to second, and whose next value is as good as the last.
-const STILL: [MetricId; 33] = [
+const STILL: [MetricId; 35] = [
     gpu::POWER_LIMIT,
     gpu::TEMP_LIMIT,
     gpu::TEMP_MEM_LIMIT,
@@ -36,6 +36,8 @@ const STILL: [MetricId; 33] = [
     nic::ERRORS_HOUR,
     nic::LINK_DOWNED,
     nic::LINK_DOWNED_HOUR,
+    nic::RECOVERY,
+    nic::OUTAGE,
     node::CORES,
     node::MEM_TOTAL,
     node::SWAP_USED,

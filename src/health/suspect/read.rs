@@ -9,7 +9,11 @@ use super::{
 use crate::{
     fleet::{Fleet, Job, NodeId, Share},
     model::{
-        metric::{MetricId, gpu, nic, node},
+        metric::{
+            MetricId, gpu,
+            nic::{self, ACTIVE},
+            node,
+        },
         raw::Raw,
         state::State,
         time::Time,
@@ -23,8 +27,6 @@ const LATELY: Duration = Duration::from_hours(1);
 /// Errors and lost links of a port within an hour that are too many.
 const ERRORS: f64 = 100.0;
 const FLAPS: f64 = 3.0;
-/// The state of a port that can carry data.
-const ACTIVE: i32 = 3;
 
 /// The GPUs of a job, and the nodes that they are in, as they are now.
 pub(super) struct Crew {

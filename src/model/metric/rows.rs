@@ -307,6 +307,8 @@ pub mod nic {
 
     /// Names of a port's states.
     pub const STATES: &[&str] = &["down", "init", "armed", "active"];
+    /// The one of them in which a port can carry data.
+    pub const ACTIVE: i32 = 3;
 
     rows! { Nic
         STATE "nic.state" "STATE" One 6 / 1.0, Min LowIsBad Choice(STATES),
@@ -325,6 +327,12 @@ pub mod nic {
             "How often the link went down since the counters were reset.", "link_downed, carrier_down_count";
         LINK_DOWNED_HOUR "nic.link.downed.hour" "DOWN/h" One 6 / 1.0, Sum HighIsBad Gauge,
             "How often the link went down in the last hour.", "nic.link.downed, as the agent saw it rise";
+        RECOVERY "nic.recovery" "RECOV" One 6 / 1.0, Sum HighIsBad Counter,
+            "How often the port mended its link without losing it, since the counters were reset.", "link_error_recovery";
+        RECOVERY_HOUR "nic.recovery.hour" "RECOV/h" One 7 / 1.0, Sum HighIsBad Gauge,
+            "How often the port mended its link in the last hour.", "nic.recovery, as the agent saw it rise";
+        OUTAGE "nic.outage" "OUTAGE" Seconds 6 / 1.0, Max HighIsBad Gauge,
+            "The longest time that the port was down in 24 hours, once it was up again.", "nic.state, as the agent saw it";
     }
 }
 

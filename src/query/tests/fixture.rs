@@ -54,6 +54,7 @@ pub(crate) fn inventory(name: &str, gpus: usize, model: &str, pairs: &[(&str, &s
         serial: format!("1652{index}"),
         numa: Some(index as u32 / 2),
         mig: "off".into(),
+        gsp: "on".into(),
         ..Gpu::default()
     });
     Inventory {

@@ -151,6 +151,7 @@ impl Gpu {
             ("mig", "MIG"),
             ("vbios", "VBIOS"),
             ("uuid", ""),
+            ("gsp", "GSP"),
         ] {
             let Some(text) = self.fact(key).and_then(Cell::text).filter(|text| !text.is_empty()) else { continue };
             if (key, text) == ("verdict", "fine") {

@@ -320,6 +320,8 @@ impl Node {
             node::PSI_MEM,
             nic::ERRORS,
             nic::LINK_DOWNED,
+            nic::RECOVERY,
+            nic::OUTAGE,
         ];
         for metric in zero {
             node.values.row_mut(metric).fill(Raw::new(0.0, 1.0));

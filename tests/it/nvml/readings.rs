@@ -143,6 +143,7 @@ fn the_inventory_says_what_each_gpu_is() {
         vbios: "96.00.A5.00.01".into(),
         numa: Some(1),
         mig: "off".into(),
+        gsp: "on".into(),
         parent: None,
     };
     assert_eq!(bench.gpus[0], expected);

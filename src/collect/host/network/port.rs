@@ -74,6 +74,7 @@ impl Port {
         // A port without a link has negotiated no speed, whatever its file says.
         ledger.put(nic::RATE, slot, if down { Ok(Value::Gap(Gap::Absent)) } else { rate });
         ledger.put(nic::ERRORS, slot, self.errors());
+        ledger.put(nic::RECOVERY, slot, self.recoveries());
         let downed = self.link_downed();
         self.downed = match downed {
             Ok(Value::Number(count)) => Some(count as u64),
@@ -99,6 +100,14 @@ impl Port {
                     ("local_link_integrity_errors", Some(15)),
                 ],
             ),
+        }
+    }
+
+    fn recoveries(&self) -> Result<Value, ReadError> {
+        if matches!(&*self.nic.kind, "infiniband" | "roce") {
+            count(&self.folder.join("counters/link_error_recovery"), Some(255))
+        } else {
+            Ok(Value::Gap(Gap::Unsupported))
         }
     }
 

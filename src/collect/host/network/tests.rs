@@ -127,6 +127,7 @@ fn physical_interfaces_count_once() {
     assert_eq!(get(&findings, nic::RATE, 0), Raw::new(25e9 / 8.0, 125_000.0));
     assert_eq!(get(&findings, nic::ERRORS, 0), Raw::new(5.0, 1.0));
     assert_eq!(get(&findings, nic::LINK_DOWNED, 0), Raw::new(1.0, 1.0));
+    assert_eq!(get(&findings, nic::RECOVERY, 0), Raw::UNSUPPORTED);
 }
 
 #[test]
@@ -217,6 +218,8 @@ fn a_counter_at_its_end_is_saturated() {
     check("link_downed", 254, nic::LINK_DOWNED, Raw::new(254.0, 1.0));
     check("link_downed", 255, nic::LINK_DOWNED, Raw::SATURATED);
     check("link_downed", 256, nic::LINK_DOWNED, Raw::new(256.0, 1.0));
+    check("link_error_recovery", 254, nic::RECOVERY, Raw::new(254.0, 1.0));
+    check("link_error_recovery", 255, nic::RECOVERY, Raw::SATURATED);
     check("symbol_error", 65_535, nic::ERRORS, Raw::SATURATED);
     check("local_link_integrity_errors", 15, nic::ERRORS, Raw::SATURATED);
     check("port_rcv_data", u32::MAX.into(), nic::RX, Raw::SATURATED);
