@@ -24,9 +24,10 @@ use std::{
 use self::{
     book::{Book, Proof},
     errors::Errors,
+    fold::Known,
     lemon::Lemons,
     rule::{Commands, SHORT, compares, gate, group, group_at, over, placeholders, question, sizes},
-    suspect::Verdicts,
+    suspect::{Inquiry, Verdicts},
     track::{Finding, Sight, Tracks},
 };
 use crate::{
@@ -205,9 +206,14 @@ impl Health {
         self.folded = Folded { again: now + ANEW - TURN / 2, turns, of_errors };
         let open = self.book.subjects();
         let was = |rule: &str, subject: &Subject| open.contains(&(rule.to_owned(), subject.clone()));
-        let mut matters = access.look(|fleet| fold::fold(findings, fleet, &self.commands, &was));
-        self.verdicts = access
-            .look(|fleet| matters.iter_mut().flat_map(|it| suspect::accuse(it, fleet, &self.errors, now)).collect());
+        let (mut matters, verdicts) = access.look(|fleet| {
+            let inquiry = Inquiry::new(fleet, &self.errors, now);
+            let culprit = |finding: &Finding| inquiry.culprit(finding);
+            let mut matters = fold::fold(findings, fleet, &self.commands, &Known { was: &was, culprit: &culprit });
+            let verdicts: Verdicts = matters.iter_mut().flat_map(|matter| inquiry.accuse(matter)).collect();
+            (matters, verdicts)
+        });
+        self.verdicts = verdicts;
         fold::worst_first(&mut matters);
         // Of events that a node's GPUs reported before the hub's restart it is not known yet whether they are over.
         let is_open = |incident: &Incident| {

@@ -40,17 +40,19 @@ pub(super) struct Matter {
     pub(super) commands: Vec<String>,
 }
 
-/// Folds what was found. `was` says whether a rule has an open incident of this subject: what was one trouble stays so
-/// until none of it is left.
-pub(super) fn fold(
-    findings: Vec<Finding>,
-    fleet: &Fleet,
-    templates: &Commands,
-    was: &dyn Fn(&str, &Subject) -> bool,
-) -> Vec<Matter> {
-    let mut matters = by_node(explain(findings));
-    matters = by_place(matters, fleet, was);
-    matters = by_fleet(matters, fleet, was);
+/// What is known beside what was found.
+pub(super) struct Known<'a> {
+    /// Whether a rule has an open incident of this subject: what was one trouble stays so until none of it is left.
+    pub(super) was: &'a dyn Fn(&str, &Subject) -> bool,
+    /// What alone holds up that of which something was found: the cause is found there.
+    pub(super) culprit: &'a dyn Fn(&Finding) -> Option<Subject>,
+}
+
+/// Folds what was found.
+pub(super) fn fold(findings: Vec<Finding>, fleet: &Fleet, templates: &Commands, known: &Known<'_>) -> Vec<Matter> {
+    let mut matters = by_node(explain(findings, known.culprit));
+    matters = by_place(matters, fleet, known.was);
+    matters = by_fleet(matters, fleet, known.was);
     for matter in &mut matters {
         matter.finding.reason.insert_str(0, &matter.words);
         if let Subject::Job { job } = &matter.finding.subject {
@@ -80,19 +82,25 @@ pub(super) fn meets(a: &Subject, b: &Subject) -> bool {
 }
 
 /// Adds what another finding explains to that one.
-fn explain(findings: Vec<Finding>) -> Vec<Matter> {
+fn explain(findings: Vec<Finding>, culprit: &dyn Fn(&Finding) -> Option<Subject>) -> Vec<Matter> {
+    let culprits: Vec<Option<Subject>> = findings.iter().map(culprit).collect();
     let mut of_node: HashMap<String, Vec<usize>> = HashMap::new();
     let of = |subject: &Subject| subject.node().map_or_else(|| subject.to_string(), str::to_owned);
     for (at, finding) in findings.iter().enumerate() {
         of_node.entry(of(&finding.subject)).or_default().push(at);
     }
-    let explains = |by: &Finding, what: &Finding| {
-        let is_so = what.under.contains(&by.rule) || (by.rule == SILENT && what.rule != SILENT);
-        is_so && meets(&by.subject, &what.subject)
-    };
     let parent = |at: usize| {
-        let near = of_node.get(&of(&findings[at].subject)).into_iter().flatten().copied();
-        near.filter(|other| explains(&findings[*other], &findings[at])).max_by_key(|other| findings[*other].severity)
+        let what = &findings[at];
+        let explains = |other: &usize, subject: &Subject| {
+            let by = &findings[*other];
+            let is_so = what.under.contains(&by.rule) || (by.rule == SILENT && what.rule != SILENT);
+            is_so && meets(&by.subject, subject)
+        };
+        let near = [Some(&what.subject), culprits[at].as_ref()].into_iter().flatten();
+        let near =
+            near.flat_map(|subject| of_node.get(&of(subject)).into_iter().flatten().map(move |it| (it, subject)));
+        let all = near.filter(|(other, subject)| explains(other, subject)).map(|(other, _)| *other);
+        all.max_by_key(|other| findings[*other].severity)
     };
     let parents: Vec<Option<usize>> = (0..findings.len()).map(parent).collect();
     // What explains an explanation explains it all; rules that explain each other in a circle explain nothing.
@@ -123,6 +131,15 @@ fn explain(findings: Vec<Finding>) -> Vec<Matter> {
         by.evidence.push(format!("{}: {}", finding.rule, finding.reason));
         if by.rule != SILENT {
             by.since = by.since.min(finding.since);
+        }
+        // That something waits makes it matter more, and changes nothing about what to do.
+        if culprits[at].is_some() && finding.subject != by.subject {
+            by.severity = by.severity.max(finding.severity);
+            let said = format!("; {} waits for it", finding.subject);
+            if !by.reason.contains(&said) {
+                by.reason.push_str(&said);
+            }
+            continue;
         }
         // Of two that matter as much, what has something to do beats what has nothing, and what the driver asks for beats
         // what a table says.

@@ -4,13 +4,13 @@ mod judge;
 mod peers;
 mod read;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use self::{
     judge::{Ground, Judgement, Trouble, judge},
     read::Crew,
 };
-use super::{errors::Errors, fold::Matter};
+use super::{errors::Errors, fold::Matter, track::Finding};
 use crate::{
     fleet::{Fleet, Job, NodeId},
     model::{hostlist::Hostlist, incident::Subject, time::Time, verdict::Verdict},
@@ -29,35 +29,92 @@ const JOBS: usize = 8;
 /// GPUs that are not fine to their jobs, by node and slot.
 pub(super) type Verdicts = Vec<((NodeId, u16), Verdict)>;
 
-/// Adds to an incident about a job who holds it up: suspects to its evidence, and the only clear one to what it says.
-/// Gives the verdicts on the job's GPUs, also where another rule explains that it is held up.
-pub(super) fn accuse(matter: &mut Matter, fleet: &Fleet, errors: &Errors, now: Time) -> Verdicts {
-    let mut verdicts = Verdicts::new();
-    for trouble in [Trouble::Slow, Trouble::Hang] {
-        let its = matter.explains.iter().filter(|(rule, _)| suffers(rule) == Some(trouble));
-        for job in jobs(its.map(|(_, subject)| subject), fleet) {
-            verdicts.extend(Suspects::of(fleet, errors, job, trouble, now).verdicts);
-        }
+/// Who holds up which jobs at one moment: each job is looked at once, however many rules are about it.
+pub(super) struct Inquiry<'a> {
+    fleet: &'a Fleet,
+    errors: &'a Errors,
+    now: Time,
+    known: RefCell<BTreeMap<(u32, Trouble), Rc<Suspects>>>,
+}
+
+impl<'a> Inquiry<'a> {
+    /// One that has looked at nothing yet.
+    pub(super) fn new(fleet: &'a Fleet, errors: &'a Errors, now: Time) -> Inquiry<'a> {
+        Inquiry { fleet, errors, now, known: RefCell::default() }
     }
-    let Some(trouble) = suffers(&matter.finding.rule) else { return verdicts };
-    let mut lines = Vec::new();
-    for (at, job) in jobs(matter.parts.iter(), fleet).into_iter().enumerate() {
-        let suspects = Suspects::of(fleet, errors, job, trouble, now);
-        if at < TOLD {
-            if let Some(Suspect { name, verdict, cause, .. }) = suspects.only().filter(|_| trouble == Trouble::Hang) {
-                let said = format!("; {name} is {}: {cause}", in_a_sentence(*verdict));
-                // A hub that starts again has what the one before it said.
-                if !matter.finding.reason.contains(&said) {
-                    matter.finding.reason.push_str(&said);
-                    matter.finding.action.extend(["; begin with ", name.as_str()]);
-                }
+
+    /// The only thing against which something clear speaks, of a job that hangs: what is found on it explains the hang.
+    pub(super) fn culprit(&self, finding: &Finding) -> Option<Subject> {
+        let trouble = suffers(&finding.rule).filter(|trouble| *trouble == Trouble::Hang)?;
+        let [job] = self.jobs([&finding.subject].into_iter())[..] else { return None };
+        self.suspects(job, trouble).only().map(|suspect| suspect.subject.clone())
+    }
+
+    /// Adds to an incident about a job who holds it up: suspects to its evidence, and the only clear one to what it says.
+    /// Gives the verdicts on the job's GPUs, also where another rule explains that it is held up.
+    pub(super) fn accuse(&self, matter: &mut Matter) -> Verdicts {
+        let mut verdicts = Verdicts::new();
+        for trouble in [Trouble::Slow, Trouble::Hang] {
+            let its = matter.explains.iter().filter(|(rule, _)| suffers(rule) == Some(trouble));
+            for job in self.jobs(its.map(|(_, subject)| subject)) {
+                verdicts.extend(&self.suspects(job, trouble).verdicts);
             }
-            lines.extend(suspects.lines());
         }
-        verdicts.extend(suspects.verdicts);
+        let Some(trouble) = suffers(&matter.finding.rule) else { return verdicts };
+        let mut lines = Vec::new();
+        for (at, job) in self.jobs(matter.parts.iter()).into_iter().enumerate() {
+            let suspects = self.suspects(job, trouble);
+            if at < TOLD {
+                if let Some(Suspect { name, verdict, cause, .. }) = suspects.only().filter(|_| trouble == Trouble::Hang)
+                {
+                    let said = format!("; {name} is {}: {cause}", in_a_sentence(*verdict));
+                    // A hub that starts again has what the one before it said.
+                    if !matter.finding.reason.contains(&said) {
+                        matter.finding.reason.push_str(&said);
+                        matter.finding.action.extend(["; begin with ", name.as_str()]);
+                    }
+                }
+                lines.extend(suspects.lines());
+            }
+            verdicts.extend(&suspects.verdicts);
+        }
+        matter.finding.evidence.splice(0..0, lines);
+        verdicts
     }
-    matter.finding.evidence.splice(0..0, lines);
-    verdicts
+
+    fn suspects(&self, job: u32, trouble: Trouble) -> Rc<Suspects> {
+        let Inquiry { fleet, errors, now, known } = self;
+        let of = || {
+            let job = fleet.job(job as usize);
+            Rc::new(job.map(|job| Suspects::of(fleet, errors, job, trouble, *now)).unwrap_or_default())
+        };
+        known.borrow_mut().entry((job, trouble)).or_insert_with(of).clone()
+    }
+
+    /// The jobs that some things are, or work for, by their numbers.
+    fn jobs<'s>(&self, parts: impl Iterator<Item = &'s Subject>) -> Vec<u32> {
+        let fleet = self.fleet;
+        let of_gpu = |node: &str, bus: &str| {
+            let node = fleet.find(node)?;
+            let slot = fleet.node(node).inventory.gpu_at(bus)? as u16;
+            fleet.jobs_of(node).find(|(_, share)| share.slots.contains(slot)).map(|(number, _)| number)
+        };
+        let mut numbers: Vec<u32> = Vec::new();
+        for part in parts {
+            let number = match part {
+                Subject::Job { job } => fleet.find_job(job),
+                Subject::Gpu { node, bus, .. } => of_gpu(node, bus),
+                _ => None,
+            };
+            if let Some(number) = number.filter(|number| !numbers.contains(number)) {
+                numbers.push(number);
+            }
+            if numbers.len() == JOBS {
+                break;
+            }
+        }
+        numbers
+    }
 }
 
 /// What a job suffers from of which a rule is.
@@ -68,34 +125,12 @@ fn suffers(rule: &str) -> Option<Trouble> {
     }
 }
 
-/// The jobs that some things are, or work for.
-fn jobs<'a, 's>(parts: impl Iterator<Item = &'s Subject>, fleet: &'a Fleet) -> Vec<&'a Job> {
-    let of_gpu = |node: &str, bus: &str| {
-        let node = fleet.find(node)?;
-        let slot = fleet.node(node).inventory.gpu_at(bus)? as u16;
-        fleet.jobs_of(node).find(|(_, share)| share.slots.contains(slot)).map(|(number, _)| number)
-    };
-    let mut numbers: Vec<u32> = Vec::new();
-    for part in parts {
-        let number = match part {
-            Subject::Job { job } => fleet.find_job(job),
-            Subject::Gpu { node, bus, .. } => of_gpu(node, bus),
-            _ => None,
-        };
-        if let Some(number) = number.filter(|number| !numbers.contains(number)) {
-            numbers.push(number);
-        }
-        if numbers.len() == JOBS {
-            break;
-        }
-    }
-    numbers.into_iter().filter_map(|number| fleet.job(number as usize)).collect()
-}
-
 /// GPUs of one node against which the same speaks.
 struct Suspect {
     /// `gpu017:3`, or `gpu017:0-7`.
     name: String,
+    /// The GPU, or the node if it is several of its.
+    subject: Subject,
     verdict: Verdict,
     ground: Ground,
     cause: String,
@@ -105,6 +140,7 @@ struct Suspect {
 type Alike = (usize, usize, String);
 
 /// Who holds a job up.
+#[derive(Default)]
 struct Suspects {
     /// The strongest first.
     all: Vec<Suspect>,
@@ -132,11 +168,15 @@ impl Suspects {
         let suspect = |((_, host, cause), (verdict, ground, slots)): (Alike, (_, _, Vec<u16>))| {
             let node = nodes[host];
             let gpus = &fleet.node(node).inventory.gpus;
-            let indices: Vec<&str> =
-                slots.iter().filter_map(|slot| Some(&*gpus.get(usize::from(*slot))?.index)).collect();
-            let list = Hostlist::fold(indices).to_string();
+            let gpus: Vec<_> = slots.iter().filter_map(|slot| gpus.get(usize::from(*slot))).collect();
+            let list = Hostlist::fold(gpus.iter().map(|gpu| &*gpu.index)).to_string();
             let name = format!("{}:{}", fleet.name(node), list.trim_matches(['[', ']']));
-            Suspect { name, verdict, ground, cause }
+            let node = fleet.name(node).to_owned();
+            let subject = match gpus[..] {
+                [gpu] => Subject::Gpu { node, index: gpu.index.to_string(), bus: gpu.bus.to_ascii_lowercase() },
+                _ => Subject::Node { node },
+            };
+            Suspect { name, subject, verdict, ground, cause }
         };
         Suspects { all: together.into_iter().map(suspect).collect(), waiting, left_out, verdicts }
     }

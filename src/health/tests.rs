@@ -1,5 +1,6 @@
 //! What findings come to: folded, and numbered.
 
+mod hangs;
 mod orders;
 
 use std::{
@@ -12,7 +13,7 @@ use futures_util::FutureExt as _;
 use super::{
     Health, Rules,
     book::{Book, Proof},
-    fold::{Matter, fold},
+    fold::{Known, Matter, fold},
     programs::{Owner, Programs},
     track::Finding,
 };
@@ -85,12 +86,14 @@ fn finding(rule: &str, subject: Subject, severity: Severity, under: &[&str]) -> 
     }
 }
 
+const KNOWN: Known<'_> = Known { was: &|_, _| false, culprit: &|_| None };
+
 fn crit(rule: &str, subject: Subject) -> Finding {
     finding(rule, subject, Severity::Crit, &[])
 }
 
 fn folded(fleet: &Fleet, findings: Vec<Finding>) -> Vec<Matter> {
-    fold(findings, fleet, &BTreeMap::default(), &|_, _| false)
+    fold(findings, fleet, &BTreeMap::default(), &KNOWN)
 }
 
 /// Rule, subject and reason of each matter.
@@ -202,7 +205,11 @@ fn open(book: &Book) -> Vec<String> {
 fn update(book: &mut Book, fleet: &Fleet, findings: Vec<Finding>, second: i64) {
     let known: HashSet<(String, Subject)> = book.subjects();
     let was = |rule: &str, subject: &Subject| known.contains(&(rule.to_owned(), subject.clone()));
-    book.update(fold(findings, fleet, &BTreeMap::default(), &was), &proof(&|_| false), at(second));
+    book.update(
+        fold(findings, fleet, &BTreeMap::default(), &Known { was: &was, ..KNOWN }),
+        &proof(&|_| false),
+        at(second),
+    );
 }
 
 #[test]
@@ -371,7 +378,7 @@ fn what_was_mended_proves_itself_under_load() {
     let (fleet, mut book) = (fleet(4), Book::default());
     let mut update = |is_there: bool, works: bool, second: i64| {
         let findings = is_there.then(|| finding("a", gpu("n01", 1), Severity::Crit, &[])).into_iter().collect();
-        let matters = fold(findings, &fleet, &BTreeMap::default(), &|_, _| false);
+        let matters = fold(findings, &fleet, &BTreeMap::default(), &KNOWN);
         let (verify, work) = (|_: &Incident| Duration::from_secs(10), |_: &[Subject]| works);
         book.update(matters, &Proof { is_open: &|_| false, verify: &verify, work: &work }, at(second));
         let [incident] = &book.incidents()[..] else { panic!("{:?}", book.incidents()) };
@@ -392,8 +399,7 @@ fn what_proves_itself_goes_on_doing_so_after_a_restart_and_not_for_ever() {
     let (fleet, mut book) = (fleet(4), Book::default());
     let (verify, work) = (|_: &Incident| Duration::from_secs(10), |_: &[Subject]| false);
     let proof = Proof { is_open: &|_| false, verify: &verify, work: &work };
-    let matters =
-        fold(vec![finding("a", gpu("n01", 1), Severity::Crit, &[])], &fleet, &BTreeMap::default(), &|_, _| false);
+    let matters = fold(vec![finding("a", gpu("n01", 1), Severity::Crit, &[])], &fleet, &BTreeMap::default(), &KNOWN);
     book.update(matters, &proof, at(0));
     book.update(Vec::new(), &proof, at(1));
     let remark = Remark { incident: 1, verb: Verb::Acknowledge, text: String::new(), by: "ann".into() };
@@ -444,7 +450,7 @@ fn what_comes_back_while_it_proves_itself_is_written_down_as_open() {
     let mut stages = Vec::new();
     for (is_there, second) in [(true, 0), (false, 5), (true, 9), (true, 10)] {
         let findings = is_there.then(|| finding("a", gpu("n01", 1), Severity::Crit, &[])).into_iter().collect();
-        book.update(fold(findings, &fleet, &BTreeMap::default(), &|_, _| false), &proof, at(second));
+        book.update(fold(findings, &fleet, &BTreeMap::default(), &KNOWN), &proof, at(second));
         stages.push(book.take_unsaved().into_iter().map(|record| record.incident.stage).collect::<Vec<_>>());
     }
     assert_eq!(stages, [vec![Stage::Open], vec![Stage::Verifying], vec![Stage::Open], vec![]]);

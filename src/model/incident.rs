@@ -249,7 +249,7 @@ pub struct Rule {
     pub action: String,
     /// Commands that do it, with `{node}`, `{bus}` and `{reason}` in braces.
     pub commands: Vec<String>,
-    /// Ids of the rules whose incidents, on the same GPU or node, explain this one.
+    /// Ids of the rules whose incidents explain this one: on the same GPU or node, or on what alone holds the job up.
     pub under: Vec<String>,
     /// Where thresholds come from.
     pub basis: String,

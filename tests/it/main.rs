@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod config;
 mod floors;
+mod hangs;
 mod health;
 mod kubernetes;
 mod memory;

@@ -52,7 +52,7 @@ pub(super) struct Host {
 }
 
 /// What a job suffers from, which says what to look for first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trouble {
     Hang,
     Slow,

@@ -4,7 +4,7 @@ use super::{
     Suspect, Suspects,
     judge::{Ground, Host, Judgement, Rank, Trouble, judge},
 };
-use crate::model::verdict::Verdict;
+use crate::model::{incident::Subject, verdict::Verdict};
 
 const POWER_CAP: f64 = 4.0;
 const HW_THERMAL: f64 = 72.0;
@@ -250,6 +250,7 @@ fn what_counts_first_depends_on_the_trouble() {
 fn a_handful_of_suspects_is_named_and_the_others_are_counted() {
     let suspect = |n: usize| Suspect {
         name: format!("gpu{n:03}:3"),
+        subject: Subject::Node { node: format!("gpu{n:03}") },
         verdict: Verdict::Gone,
         ground: Ground::Absence,
         cause: "XID 79".into(),
@@ -273,6 +274,7 @@ fn only_one_clear_suspect_is_the_only_one() {
     let only = |grounds: &[Ground]| {
         let suspect = |(n, ground): (usize, &Ground)| Suspect {
             name: n.to_string(),
+            subject: Subject::Node { node: n.to_string() },
             verdict: Verdict::Slow,
             ground: *ground,
             cause: String::new(),
