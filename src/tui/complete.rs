@@ -1,4 +1,5 @@
-//! What Tab makes of the line after `:`: names of views and of commands, a query's clauses, and keys, short or whole.
+//! What Tab makes of the line after `:`: names of views and of commands, a query's clauses, and keys, short or whole; and
+//! of a filter: keys.
 
 use crate::{
     model::{metric::Catalogue, place::Levels},
@@ -92,9 +93,12 @@ impl App {
         let kept: Vec<String> = self.shared.habits.saved().map(|(name, _)| name.to_owned()).collect();
         let here = self.screen().sheet().map(|ask| ask.view);
         let known = Known { levels: &levels, themes: &themes, saved: &saved, kept: &kept, here: here.as_deref() };
-        let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.kind == Kind::Command) else { return };
+        let Some(prompt) = &mut self.prompt else { return };
         let left = prompt.left().to_owned();
-        let (typed, words) = fitting(&left, &known);
+        let (typed, words) = match prompt.kind {
+            Kind::Command => fitting(&left, &known),
+            Kind::Filter => fitting(&format!("where {left}"), &known),
+        };
         let before = &left[..left.len() - typed];
         match (words.as_slice(), common(&words)) {
             ([], _) => {}

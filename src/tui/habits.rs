@@ -1,5 +1,5 @@
-//! What a person wants of each table: which columns in which order, how wide, and sorted by what; and the views that were
-//! saved. It is kept from one start to the next.
+//! What a person wants of each table: which columns in which order, how wide, and sorted by what; the views that were
+//! saved; and the filters and commands that were typed. It is kept from one start to the next.
 
 use std::{
     borrow::Cow,
@@ -15,6 +15,7 @@ use crate::{
     },
     tui::{
         ask::{Sort, parse_sort},
+        prompt::Kind,
         views::{self, HIDDEN, WHY},
     },
 };
@@ -23,6 +24,10 @@ use crate::{
 const RANK: u8 = 1;
 /// Cells of the widest column that somebody can wish for.
 const WIDEST: u16 = 120;
+
+/// Most lines of a kind that are kept, and the bytes of the longest one.
+const LINES: usize = 100;
+const LONGEST: usize = 1000;
 
 /// What is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +38,22 @@ pub struct Habits {
     /// The views that were saved, the oldest first.
     #[serde(rename = "view", default, skip_serializing_if = "Vec::is_empty")]
     saved: Vec<Saved>,
+    #[serde(default, skip_serializing_if = "Lines::is_empty")]
+    typed: Lines,
+}
+
+/// Lines that were typed, the oldest first, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Lines {
+    filters: Vec<String>,
+    commands: Vec<String>,
+}
+
+impl Lines {
+    fn is_empty(&self) -> bool {
+        self.filters.is_empty() && self.commands.is_empty()
+    }
 }
 
 /// A view that was saved, as `[[view]]` of the configuration is.
@@ -89,6 +110,30 @@ impl Habits {
             self.tables.insert(view.to_owned(), habit);
         }
         true
+    }
+
+    /// The lines of a kind that were typed, the oldest first.
+    pub(crate) fn typed(&self, kind: Kind) -> &[String] {
+        match kind {
+            Kind::Filter => &self.typed.filters,
+            Kind::Command => &self.typed.commands,
+        }
+    }
+
+    /// Keeps a line that was typed, as the newest.
+    pub(crate) fn keep(&mut self, kind: Kind, line: &str) {
+        let lines = match kind {
+            Kind::Filter => &mut self.typed.filters,
+            Kind::Command => &mut self.typed.commands,
+        };
+        let line = line.trim();
+        if line.is_empty() || line.len() > LONGEST {
+            return;
+        }
+        lines.retain(|old| old != line);
+        lines.push(line.to_owned());
+        let many = lines.len().saturating_sub(LINES);
+        lines.drain(..many);
     }
 
     /// Names and queries of the views that were saved.
@@ -234,6 +279,19 @@ mod tests {
         assert_eq!(habits.saved().collect::<Vec<_>>(), [("hot", "gpus where name ~ 'a\"b'"), ("a b", "bench")]);
         let problem = Habits::from_toml("[[view]]\nname = 'x'\nquestion = 'gpus'").expect_err("a mistake");
         assert!(problem.contains("unknown field `question`"), "{problem}");
+    }
+
+    #[test]
+    fn lines_that_were_typed_are_read_back_each_once() {
+        let mut habits = Habits::default();
+        for line in ["temp > 80", "xid != none", "temp > 80 ", "", &"x".repeat(LONGEST + 1)] {
+            habits.keep(Kind::Filter, line);
+        }
+        (0..=LINES).for_each(|n| habits.keep(Kind::Command, &format!("ack {n}")));
+        assert_eq!(habits.typed(Kind::Filter), ["xid != none", "temp > 80"]);
+        let commands = habits.typed(Kind::Command);
+        assert_eq!((commands.len(), &*commands[0]), (LINES, "ack 1"), "the oldest makes room");
+        assert_eq!(Habits::from_toml(&habits.to_toml()), Ok(habits.clone()));
     }
 
     #[test]

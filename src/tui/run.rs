@@ -90,9 +90,6 @@ impl App {
                 return Effects::default();
             }
         };
-        if command != Command::Nothing && self.commands.last().is_none_or(|last| last != line) {
-            self.commands.push(line.to_owned());
-        }
         match command {
             Command::Nothing => {}
             Command::Quit => return Effects { quit: true, ..Effects::default() },

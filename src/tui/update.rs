@@ -319,18 +319,22 @@ impl App {
 
     fn typed(&mut self, key: KeyEvent) -> Effects {
         let Some(prompt) = &mut self.prompt else { return Effects::default() };
-        let before: &[String] = if prompt.kind == Kind::Command { &self.commands } else { &[] };
-        match prompt.press(key, before) {
+        match prompt.press(key, self.shared.habits.typed(prompt.kind)) {
             Typed::Edited => self.live(),
             Typed::Moved => {}
-            Typed::Complete => self.complete(),
+            Typed::Complete => {
+                self.complete();
+                self.live();
+            }
             Typed::Cancelled => {
                 if let Some(prompt) = self.prompt.take().filter(|prompt| prompt.kind == Kind::Filter) {
                     self.screen_mut().0.set_filter(&prompt.before);
                 }
             }
             Typed::Done => {
-                if let Some(prompt) = self.prompt.take().filter(|prompt| prompt.kind == Kind::Command) {
+                let Some(prompt) = self.prompt.take() else { return Effects::default() };
+                self.shared.habits.keep(prompt.kind, prompt.text());
+                if prompt.kind == Kind::Command {
                     return Effects { draw: Draw::Changes, ..self.run(prompt.text()) };
                 }
             }

@@ -57,6 +57,44 @@ fn tab_completes_keys_names_and_what_can_be_copied() {
 }
 
 #[test]
+fn tab_completes_the_keys_of_a_filter() {
+    let mut stage = stage();
+    stage.press("3 /");
+    stage.write("pow");
+    stage.press("tab");
+    assert_eq!(stage.app.prompt().map(|prompt| prompt.text().to_owned()).as_deref(), Some("power"));
+    stage.write(" > 1 and remap.p");
+    stage.press("tab");
+    stage.write("= 1");
+    stage.press("enter");
+    assert!(stage.screen().contains("· where power > 1 and remap.pending = 1"), "{}", stage.screen());
+}
+
+#[test]
+fn filters_and_commands_come_back_also_at_the_next_start() {
+    let mut stage = stage();
+    stage.press("3 /");
+    stage.write("xid != none");
+    stage.press("enter /");
+    stage.press("ctrl-u enter");
+    run(&mut stage, ":sort -power");
+    let recall = |stage: &mut Stage| {
+        stage.press("3 / up");
+        let filter = stage.app.prompt().map(|prompt| prompt.text().to_owned());
+        let rows = stage.screen().lines().skip(4).filter(|line| line.contains("gpu")).count();
+        stage.press("esc : up");
+        let command = stage.app.prompt().map(|prompt| prompt.text().to_owned());
+        stage.press("esc");
+        (filter, rows, command)
+    };
+    let expected = (Some("xid != none".to_owned()), 2, Some("sort -power".to_owned()));
+    assert_eq!(recall(&mut stage), expected, "it holds as it is recalled");
+    assert!(!stage.screen().contains("· where"), "and Esc takes it back: {}", stage.screen());
+    let habits = crate::tui::Habits::from_toml(&stage.app.shared().habits.to_toml()).expect("what was written");
+    assert_eq!(recall(&mut Stage::with(Settings { habits, ..settings() }, 256, 8, SIZE)), expected);
+}
+
+#[test]
 fn a_theme_is_put_on() {
     let mut stage = stage();
     run(&mut stage, ":theme nord");
