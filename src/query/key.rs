@@ -134,7 +134,10 @@ impl Keys<'_> {
         } else {
             let infos = self.infos();
             let names = infos.iter().flat_map(|info| info.short.iter().chain([&info.key])).map(String::as_str);
-            let near = hint(word, names);
+            // Who writes what stands above a column means that column.
+            let titled = infos.iter().find(|info| info.title.eq_ignore_ascii_case(word));
+            let titled = titled.map(|info| info.short.as_ref().unwrap_or(&info.key));
+            let near = titled.map_or_else(|| hint(word, names), |key| format!("; did you mean `{key}`?"));
             let blanks = if word.contains('/') || word.contains('-') { "; signs stand between blanks" } else { "" };
             format!("unknown key `{shown}` in {}{}", self.view, if near.is_empty() { blanks } else { &near })
         };

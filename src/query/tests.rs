@@ -389,6 +389,8 @@ fn what_means_nothing_is_pointed_at() {
     wrong("gpus sort -{powr}", "did you mean `power`?");
     wrong("gpus show node, {gpu.tmep}", "did you mean `gpu.temp`?");
     wrong("gpus by {modl}", "did you mean `model`?");
+    wrong("gpus show {gpu}", "did you mean `index`?");
+    wrong("nics sort -{err/h}", "did you mean `errors.hour`?");
     wrong("gpus where {incident} = 4711", "not one of gpus");
     wrong("gpus where util > median(util by {incident})", "not one of gpus");
     wrong("gpus where {core.util} > 5", "not one of gpus");
