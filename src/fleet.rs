@@ -295,7 +295,7 @@ impl Fleet {
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
-    /// (`node.age`, `node.samples`, `node.reboots`, `node.gpus.expected`, `node.held.hours`) is known of any node.
+    /// (`node.age`, `node.samples`, `node.reboots`, `node.incidents`, `node.gpus.expected`, `node.held.hours`) is known of any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
         if metric.scope == Scope::Node
             && let Some(raw) = self.derived(id, metric, slot, now)
@@ -339,6 +339,7 @@ impl Fleet {
             metric::CLOCK_SKEW => self.skew(id).map(|seconds| Raw::new(seconds, quantum)),
             metric::SAMPLES => Some(Raw::new(presence.samples as f64, quantum)),
             metric::REBOOTS => Some(Raw::new(f64::from(self.nodes[id.index()].reboots), quantum)),
+            metric::INCIDENTS => self.incidents_of(id).map(|open| Raw::new(f64::from(open), quantum)),
             metric::WELL | metric::HELD_HOURS => return Some(self.held(id, metric, now)),
             metric::GPUS_EXPECTED => Some(Raw::new(f64::from(self.briefs[id.index()].gpus_expected), quantum)),
             _ => return None,

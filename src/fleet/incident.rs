@@ -1,10 +1,10 @@
 //! Incidents and the rules that raised them, as the hub's health engine has them; queries read them here.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::{Fleet, jobs::Share, node::NodeId};
 use crate::model::{
-    incident::{Incident, Record, Rule, Subject},
+    incident::{Incident, Record, Rule, Severity, Stage, Subject},
     verdict::Verdict,
 };
 
@@ -34,6 +34,13 @@ impl Trouble {
         self.nodes.iter().map(|node| (*node, slots(*node))).collect()
     }
 
+    /// Whether it is open, matters, and is about its nodes rather than about a job that has them, or about the hub.
+    fn is_of_nodes(&self) -> bool {
+        let Incident { stage, severity, subject, .. } = &self.incident;
+        let is_of_nodes = !matches!(subject, Subject::Job { .. } | Subject::Fleet);
+        is_of_nodes && *stage == Stage::Open && *severity != Severity::Info
+    }
+
     /// The jobs that have something of it.
     pub fn jobs(&self, fleet: &Fleet) -> Vec<u32> {
         if let Some(job) = self.job {
@@ -55,6 +62,8 @@ impl Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Health {
     troubles: Vec<Trouble>,
+    /// How many of them are open, matter and are about a node; nothing before the engine has looked.
+    of_nodes: Option<HashMap<NodeId, u32>>,
     /// Of GPUs that are not fine to their jobs, in order.
     verdicts: Vec<((NodeId, u16), Verdict)>,
     rules: Vec<Rule>,
@@ -75,8 +84,19 @@ impl Fleet {
 
     /// Takes the incidents as they are now.
     pub fn set_incidents(&mut self, incidents: Vec<Incident>) {
-        let troubles = incidents.into_iter().map(|incident| self.trouble(incident)).collect();
+        let troubles: Vec<Trouble> = incidents.into_iter().map(|incident| self.trouble(incident)).collect();
+        let mut of_nodes = HashMap::new();
+        for node in troubles.iter().filter(|trouble| trouble.is_of_nodes()).flat_map(|trouble| &trouble.nodes) {
+            *of_nodes.entry(*node).or_default() += 1;
+        }
+        self.health.of_nodes = Some(of_nodes);
         self.health.troubles = troubles;
+    }
+
+    /// How many incidents are open, matter and are about a node, a part of it, or a place that it is in. Nothing where
+    /// nobody has looked yet.
+    pub fn incidents_of(&self, id: NodeId) -> Option<u32> {
+        self.health.of_nodes.as_ref().map(|all| all.get(&id).copied().unwrap_or(0))
     }
 
     /// Takes what GPUs are to jobs that hang or are slow: those that are not fine. Where two jobs share one, the graver

@@ -85,6 +85,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("node.mem.util", 92.0, 98.0),
     ("node.disk.used", 90.0, 97.0),
     ("node.mounts.bad", 1.0, f64::INFINITY),
+    ("node.incidents", 1.0, f64::INFINITY),
     ("node.psi.mem", 10.0, 40.0),
     ("node.psi.io", 40.0, 80.0),
     ("node.edac.ue", 1.0, 1.0),
@@ -191,6 +192,11 @@ pub(crate) fn verdict(table: &Table, row: &Row) -> Verdict {
         }
         worst.why.push_str(if worst.why.is_empty() { "" } else { " · " });
         worst.why.push_str(&why);
+    }
+    // What else is found wrong has no column here.
+    if worst.health == Health::Fine {
+        let words = |n: f64| if n < 1.5 { "an incident is open".into() } else { format!("{n:.0} incidents are open") };
+        (worst.health, worst.why) = seen.over("node.incidents", words).unwrap_or_default();
     }
     worst
 }
@@ -312,6 +318,10 @@ mod tests {
         let flags = Cell::Flags(vec!["power_cap".into(), "hw_thermal".into()]);
         check(State::Up, &[("gpu.throttle", flags)], Health::Crit, "throttled: hw thermal");
         check(State::Up, &[("fault", Cell::Text("lost".into()))], Health::Crit, "GPU lost");
+        let found = [("node.incidents", n(2.0)), ("gpu.temp", n(93.0))];
+        check(State::Up, &found, Health::Crit, "GPU at 93 °C");
+        check(State::Up, &found[..1], Health::Warn, "2 incidents are open");
+        check(State::Up, &[("node.incidents", n(1.0))], Health::Warn, "an incident is open");
     }
 
     #[test]

@@ -102,10 +102,11 @@ pub(crate) static VIEWS: &[View] = &[
             hidden("gpu.remap.failed"),
             hidden("gpu.ecc.dbe"),
             hidden("node.mounts.bad"),
+            hidden("node.incidents"),
         ],
         sort: "-state,node",
         faults: "(state != up or gpus < gpus.expected or gpu.xid != none or gpu.remap.failed > 0 or gpu.remap.pending > 0 \
-                 or gpu.ecc.dbe > 0 or gpu.temp >= 85 or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92) \
+                 or gpu.ecc.dbe > 0 or gpu.temp >= 85 or mounts.bad > 0 or disk.used >= 90 or mem.util >= 92 or incidents > 0) \
                  and bench != planned",
     },
     View {
@@ -172,9 +173,11 @@ pub(crate) static VIEWS: &[View] = &[
             hidden("gpu.remap.failed"),
             hidden("gpu.ecc.dbe"),
             hidden("node.mounts.bad"),
+            hidden("node.incidents"),
         ],
         sort: "{level}",
-        faults: "gpus < gpus.expected or gpu.xid != none or gpu.remap.failed > 0 or gpu.ecc.dbe > 0 or mounts.bad > 0",
+        faults: "gpus < gpus.expected or gpu.xid != none or gpu.remap.failed > 0 or gpu.ecc.dbe > 0 or mounts.bad > 0 \
+                 or incidents > 0",
     },
     View {
         name: "jobs",

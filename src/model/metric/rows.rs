@@ -288,6 +288,8 @@ pub mod node {
             "How long nothing has been wrong with a node that the scheduler holds back, as far as the hub has seen.", "the hub and the scheduler";
         HELD_HOURS "node.held.hours" "GPUHOURS" One 8 / 0.1, Sum Neutral Gauge,
             "GPU hours that the scheduler has held back with the node: its GPUs times how long that is.", "scheduler";
+        INCIDENTS "node.incidents" "INCID" One 5 / 1.0, Sum HighIsBad Gauge,
+            "Incidents that are open, matter and are about the node, a part of it, or a place that it is in.", "the hub's rules";
         AGE "node.age" "AGE" Seconds 6 / 0.1, Max HighIsBad Gauge,
             "Time since the last sample was received.", "the hub's clock";
         CLOCK_SKEW "node.clock.skew" "SKEW" Seconds 6 / 0.001, Max HighIsBad Gauge,
@@ -296,8 +298,8 @@ pub mod node {
             "Samples that were received whole and in order since the hub started.", "the hub";
     }
 
-    /// What a node cannot know of itself: how its reports arrive, and how the scheduler stands to it.
-    pub const OF_THE_HUB: [MetricId; 6] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_HOURS, REBOOTS];
+    /// What a node cannot know of itself: how its reports arrive, how the scheduler stands to it, and what is found wrong.
+    pub const OF_THE_HUB: [MetricId; 7] = [AGE, CLOCK_SKEW, SAMPLES, WELL, HELD_HOURS, REBOOTS, INCIDENTS];
 }
 
 /// Metrics of a network port.

@@ -1,9 +1,12 @@
 //! Questions about another time than now, on the small fleet.
 
-use crate::model::{
-    incident::{Incident, Severity, Stage, Subject},
-    question::Answer,
-    table::Cell,
+use crate::{
+    fleet::Fleet,
+    model::{
+        incident::{Incident, Severity, Stage, Subject},
+        question::Answer,
+        table::Cell,
+    },
 };
 
 use super::{
@@ -63,14 +66,8 @@ fn what_is_only_known_of_now_is_unknown_of_then() {
     assert!(matches!(then.rows[0].cells[5], Cell::Gap(crate::model::raw::Gap::Unknown)), "not: none");
 }
 
-#[test]
-fn events_and_incidents_of_then_are_those_that_had_begun() {
-    let now = table("events");
-    let before = table("events at -97s");
-    assert!(before.rows.len() < now.rows.len(), "{before:?}");
-    assert_eq!(table("events at -1s").rows.len(), now.rows.len());
-    let mut fleet = fleet();
-    let incident = |id, since, cleared: Option<i64>| Incident {
+fn incident(id: u64, since: i64, cleared: Option<i64>) -> Incident {
+    Incident {
         id,
         rule: "hot".into(),
         severity: Severity::Warn,
@@ -86,7 +83,16 @@ fn events_and_incidents_of_then_are_those_that_had_begun() {
         action: String::new(),
         commands: Vec::new(),
         note: None,
-    };
+    }
+}
+
+#[test]
+fn events_and_incidents_of_then_are_those_that_had_begun() {
+    let now = table("events");
+    let before = table("events at -97s");
+    assert!(before.rows.len() < now.rows.len(), "{before:?}");
+    assert_eq!(table("events at -1s").rows.len(), now.rows.len());
+    let mut fleet = fleet();
     fleet.set_incidents(vec![incident(1, 20, Some(60)), incident(2, 70, None), incident(3, 99, None)]);
     let check = |text: &str, expected: &str| {
         let Ok(Answer::Table(table)) = ask(&fleet, text) else { panic!("{text}") };
@@ -96,4 +102,28 @@ fn events_and_incidents_of_then_are_those_that_had_begun() {
     check("incidents show incident, stage at -50s", "1 open");
     check("incidents where stage = open show incident, stage at -10s", "2 open");
     check("incidents where stage = open show incident", "2, 3");
+}
+
+#[test]
+fn a_node_has_the_incidents_that_are_open_and_matter() {
+    let mut fleet = fleet();
+    let count = |fleet: &Fleet, text: &str| match ask(fleet, text) {
+        Ok(Answer::Table(table)) => shown(&table).map(|cells| cells.join(" ")).collect::<Vec<_>>().join(", "),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(
+        count(&fleet, "nodes where incidents is unknown and node = gpu001 show node"),
+        "gpu001",
+        "nobody looked"
+    );
+    fleet.set_incidents(vec![
+        incident(1, 20, Some(60)),
+        incident(2, 70, None),
+        incident(3, 99, None),
+        Incident { severity: Severity::Info, ..incident(4, 99, None) },
+        Incident { stage: Stage::Acknowledged, ..incident(5, 99, None) },
+        Incident { subject: Subject::Job { job: "4711".into() }, ..incident(6, 99, None) },
+    ]);
+    assert_eq!(count(&fleet, "nodes where incidents > 0 show node, incidents"), "gpu001 2");
+    assert_eq!(count(&fleet, "nodes where incidents = 0 and node = gpu002 show node"), "gpu002");
 }
