@@ -295,7 +295,8 @@ impl Fleet {
     }
 
     /// One value, as queries see it: unknown unless the node is up. What the hub itself knows
-    /// (`node.age`, `node.samples`, `node.reboots`, `node.incidents`, `node.gpus.expected`, `node.held.hours`) is known of any node.
+    /// (`node.age`, `node.samples`, `node.reboots`, `node.incidents`, `node.gpus.expected`, `node.held.hours`) is known of
+    /// any node.
     pub fn value(&self, id: NodeId, metric: MetricId, slot: usize, now: Time) -> Raw {
         if metric.scope == Scope::Node
             && let Some(raw) = self.derived(id, metric, slot, now)
