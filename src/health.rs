@@ -43,7 +43,7 @@ use crate::{
         time::Time,
         verdict::Verdict,
     },
-    query::{self, Access},
+    query::{self, Access, Round},
 };
 
 pub use self::{
@@ -167,13 +167,14 @@ impl Health {
     /// Looks at the fleet once. Says whether the incidents were brought up to date.
     pub async fn look(&mut self, access: &impl Access, now: Time) -> bool {
         let due: Vec<usize> = (0..self.watches.len()).filter(|at| self.watches[*at].next <= now).collect();
-        let tables = self.ask(access, &due, now).await;
+        let mut round = Round::at(now);
+        let tables = self.ask(access, &due, &mut round).await;
         for (at, table) in due.into_iter().zip(tables) {
             let watch = &mut self.watches[at];
             let Some(rule) = self.rules.get_mut(watch.rule) else { continue };
             let hold = if self.is_impatient && rule.hold < SHORT { Duration::ZERO } else { rule.hold };
             let asked = match table {
-                Ok(table) => watch.take(access, rule, hold, &table, now).await,
+                Ok(table) => watch.take(access, rule, hold, &table, &mut round).await,
                 Err(complaint) => Err(complaint),
             };
             let pause = match asked {
@@ -232,10 +233,10 @@ impl Health {
     }
 
     /// What some watches find, all asked together; those with a gate only once it is known to be open.
-    async fn ask(&self, access: &impl Access, due: &[usize], now: Time) -> Vec<Result<Table, Complaint>> {
+    async fn ask(&self, access: &impl Access, due: &[usize], round: &mut Round) -> Vec<Result<Table, Complaint>> {
         let watches = || due.iter().map(|at| &self.watches[*at]);
         let first: Vec<&Query> = watches().map(|watch| watch.gate.as_ref().unwrap_or(&watch.question)).collect();
-        let mut tables = ask(access, &first, now).await;
+        let mut tables = ask(access, &first, round).await;
         let is_open = |(watch, table): (&Watch, &Result<Table, _>)| {
             watch.gate.is_some() && table.as_ref().is_ok_and(|table| table.total > 0)
         };
@@ -243,7 +244,7 @@ impl Health {
         let questions: Vec<&Query> =
             watches().zip(&open).filter(|(_, is_open)| **is_open).map(|(watch, _)| &watch.question).collect();
         let opened = tables.iter_mut().zip(open).filter(|(_, is_open)| *is_open).map(|(table, _)| table);
-        opened.zip(ask(access, &questions, now).await).for_each(|(table, asked)| *table = asked);
+        opened.zip(ask(access, &questions, round).await).for_each(|(table, asked)| *table = asked);
         tables
     }
 }
@@ -262,12 +263,13 @@ impl Watch {
         rule: &Rule,
         hold: Duration,
         table: &Table,
-        now: Time,
+        round: &mut Round,
     ) -> Result<(), Complaint> {
+        let now = round.now;
         let (words, more) = (placeholders(&rule.reason).count(), placeholders(&rule.action).count());
         let first = table.columns.len().saturating_sub(words + more);
         let common = match group(rule).zip(rule.rare) {
-            Some((group, share)) => common(access, rule, (&group, share), table, now).await?,
+            Some((group, share)) => common(access, rule, (&group, share), table, round).await?,
             None => HashSet::new(),
         };
         let (ordinary, rare): (Vec<&Row>, Vec<&Row>) = table.rows.iter().partition(|row| common.contains(&*row.id));
@@ -300,8 +302,8 @@ impl Watch {
         let queries = texts.map(|text| query::parse(&text)).collect::<Result<Vec<Query>, Complaint>>()?;
         // In turn, those of which it is over and those that are still there.
         let mut names = [HashSet::new(), HashSet::new()];
-        for (table, turn) in ask(access, &queries.iter().collect::<Vec<_>>(), now).await.into_iter().zip((0..2).cycle())
-        {
+        let tables = ask(access, &queries.iter().collect::<Vec<_>>(), round).await;
+        for (table, turn) in tables.into_iter().zip((0..2).cycle()) {
             let table = table?;
             names[turn].extend(table.rows.iter().map(|row| name(&subject(&rule.view, &table, row))));
         }
@@ -346,13 +348,13 @@ async fn common(
     rule: &Rule,
     (group, share): (&str, f64),
     table: &Table,
-    now: Time,
+    round: &mut Round,
 ) -> Result<HashSet<String>, Complaint> {
     if table.rows.is_empty() {
         return Ok(HashSet::new());
     }
     let peers = query::parse(&sizes(&rule.view, group))?;
-    let peers = ask(access, &[&peers], now).await.remove(0)?;
+    let peers = ask(access, &[&peers], round).await.remove(0)?;
     let text = |row: &Row, at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default().to_owned();
     let of_peers = |row: &Row| text(row, group_at(&rule.view));
     let mut found: HashMap<String, usize> = HashMap::new();
@@ -372,14 +374,14 @@ async fn common(
 }
 
 /// The answers to some questions, asked together.
-async fn ask(access: &impl Access, queries: &[&Query], now: Time) -> Vec<Result<Table, Complaint>> {
+async fn ask(access: &impl Access, queries: &[&Query], round: &mut Round) -> Vec<Result<Table, Complaint>> {
     let table = |answer| match answer {
         Answer::Table(table) => Ok(table),
         Answer::Series(_) => {
             Err(Complaint { message: "a rule asks for no values along time".into(), ..Complaint::default() })
         }
     };
-    let answers = query::answer_together(access, queries, now).await;
+    let answers = query::answer_together(access, queries, round).await;
     answers.into_iter().map(|answer| answer.and_then(table)).collect()
 }
 

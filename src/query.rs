@@ -42,7 +42,7 @@ use crate::{
     fleet::Fleet,
     model::{
         question::{Answer, Complaint},
-        syntax::Query,
+        syntax::{Query, When},
         time::Time,
     },
 };
@@ -51,6 +51,7 @@ pub use self::{
     key::{KeyInfo, keys},
     parse::{LONGEST, parse, parse_condition},
     parts::Access,
+    peers::Round,
     view::plural,
 };
 
@@ -69,19 +70,23 @@ pub fn answer(fleet: &Fleet, query: &Query, now: Time) -> Result<Answer, Complai
 /// finds then is some moments younger than what it found first; which nodes are up is seen once.
 pub async fn answer_in_parts(access: &impl Access, query: &Query, now: Time) -> Result<Answer, Complaint> {
     let seen = access.look(|fleet| Seen::new(fleet, now)).with(access, query).await;
-    let asked = Asked::new(access, query, seen).await?;
+    let asked = Asked::new(access, query, seen, &mut Round::at(now)).await?;
     let few = scan::few_nodes(access, &[(&asked.seen, &asked.plan)]).await.pop().flatten();
     answer::run(access, &asked, few).await
 }
 
 /// As [`answer_in_parts`], of several questions that are asked at the same time: what each looks for among all nodes is
-/// looked for in one walk over these.
-pub async fn answer_together(access: &impl Access, queries: &[&Query], now: Time) -> Vec<Result<Answer, Complaint>> {
-    let seen = access.look(|fleet| Seen::new(fleet, now));
+/// looked for in one walk over these, and what peers have in common is found once for all questions of that time.
+pub async fn answer_together(
+    access: &impl Access,
+    queries: &[&Query],
+    round: &mut Round,
+) -> Vec<Result<Answer, Complaint>> {
+    let seen = access.look(|fleet| Seen::new(fleet, round.now));
     let mut asked = Vec::with_capacity(queries.len());
     for query in queries {
         let seen = seen.with(access, query).await;
-        asked.push(Asked::new(access, query, seen).await);
+        asked.push(Asked::new(access, query, seen, round).await);
     }
     let sound: Vec<(&Seen, &Plan)> = asked.iter().flatten().map(|asked| (&asked.seen, &asked.plan)).collect();
     let mut few = scan::few_nodes(access, &sound).await.into_iter();
@@ -104,7 +109,12 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    async fn new(access: &impl Access, query: &'a Query, seen: Seen) -> Result<Asked<'a>, Complaint> {
+    async fn new(
+        access: &impl Access,
+        query: &'a Query,
+        seen: Seen,
+        round: &mut Round,
+    ) -> Result<Asked<'a>, Complaint> {
         let grouped = view::grouping(&query.view).filter(|_| query.by.is_empty());
         let query = match grouped {
             Some(key) => Cow::Owned(Query { by: vec![key.into()], ..query.clone() }),
@@ -112,8 +122,11 @@ impl<'a> Asked<'a> {
         };
         let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), &query))?;
         let job = plan.filter.as_ref().and_then(value::Condition::job);
+        // What is asked about another time is its own.
+        let mut of_then = Round::at(round.now);
+        let round = if query.when == When::Now { round } else { &mut of_then };
         for peers in wanted {
-            peers.find(access, &seen, job).await;
+            peers.find(access, &seen, job, round).await;
         }
         Ok(Asked { query, seen, plan })
     }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::{
-    fleet::{NodeId, Share},
+    fleet::{Gpu, Name, NodeId, Share},
     model::{identity::Field, metric::Scope, raw::Gap, syntax::Operation},
 };
 
@@ -15,7 +15,7 @@ use super::{
     stored::tell_pairs,
     text::holds_part,
     told::Told,
-    value::{Condition, Num, Number, Reach, Text},
+    value::{Condition, Num, Number, Reach, Test, Text},
     view::Kind,
 };
 
@@ -95,10 +95,14 @@ impl Text {
     /// Whether all things of a run share it.
     pub(super) fn is_shared(&self, snapshot: &Snapshot<'_>, run: &Run) -> bool {
         let (fleet, node) = (snapshot.fleet, run.node);
+        let gpus = || &fleet.node(node).inventory.gpus[..];
         match self {
             _ if !run.kind.has_a_node() => false,
             Text::All(texts) => texts.iter().all(|text| text.is_shared(snapshot, run)),
             Text::Field(Field::Model, Reach::Own) if run.kind == Kind::Gpu => fleet.model_of_all(node).is_some(),
+            Text::Field(Field::Vbios, Reach::Own) if run.kind == Kind::Gpu => are_alike(gpus(), |gpu| &gpu.vbios, run),
+            Text::Field(Field::Mig, Reach::Own) if run.kind == Kind::Gpu => are_alike(gpus(), |gpu| &gpu.mig, run),
+            Text::Field(Field::Gsp, Reach::Own) if run.kind == Kind::Gpu => are_alike(gpus(), |gpu| &gpu.gsp, run),
             Text::Field(Field::Fault, Reach::Own) if run.kind == Kind::Gpu => !fleet.has_faults(node),
             Text::Field(Field::Ran, _) => false,
             Text::Field(field, _) if run.kind == Kind::Gpu && field.row().scope == Scope::Job => {
@@ -122,6 +126,12 @@ impl Text {
     }
 }
 
+/// Whether all GPUs of a run have the same text.
+fn are_alike(gpus: &[Gpu], text: fn(&Gpu) -> &Name, run: &Run) -> bool {
+    let gpus = gpus.get(run.slots.start as usize..run.slots.end as usize);
+    gpus.is_some_and(|gpus| gpus.iter().map(text).is_sorted_by(|a, b| a == b))
+}
+
 /// Whether all things of a run are the same job's, or nobody's.
 fn is_one_jobs<'a>(mut jobs: impl Iterator<Item = (u32, &'a Share)>, run: &Run) -> bool {
     let has_all = |share: &Share| run.slots.clone().all(|slot| share.slots.contains(slot as u16));
@@ -139,6 +149,17 @@ impl Operation {
             Operation::Divide => a / b,
         };
         if result.is_finite() { Ok(result) } else { Err(Gap::Unknown) }
+    }
+}
+
+impl Test {
+    /// Whether all things of a run are compared with the same.
+    fn is_shared(&self, snapshot: &Snapshot<'_>, run: &Run) -> bool {
+        if let Test::Majority(peers) = self { peers.is_shared(snapshot, run) } else { true }
+    }
+
+    fn is_of_node(&self) -> bool {
+        !matches!(self, Test::Majority(_))
     }
 }
 
@@ -174,9 +195,10 @@ impl Condition {
             Condition::Flags(num, bits) => each(num, &|number| has_flags(number, *bits)),
             Condition::UnknownNumber(num) => each(num, &|number| Some(is_unknown(number))),
             Condition::Name(part) if run.kind == Kind::Gpu => tell_names(part, snapshot, run),
-            Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text)
-                if text.is_shared(snapshot, run) =>
-            {
+            Condition::Text(text, test) if text.is_shared(snapshot, run) && test.is_shared(snapshot, run) => {
+                Told::all(self.holds(snapshot, run.first()))
+            }
+            Condition::NoText(text) | Condition::UnknownText(text) if text.is_shared(snapshot, run) => {
                 Told::all(self.holds(snapshot, run.first()))
             }
             _ => Told::each(run.rows().map(|row| self.holds(snapshot, row))),
@@ -191,7 +213,8 @@ impl Condition {
             | Condition::Listed(num, _)
             | Condition::Absent(num)
             | Condition::UnknownNumber(num) => num.is_of_node(),
-            Condition::Text(text, _) | Condition::NoText(text) | Condition::UnknownText(text) => text.is_of_node(),
+            Condition::Text(text, test) => text.is_of_node() && test.is_of_node(),
+            Condition::NoText(text) | Condition::UnknownText(text) => text.is_of_node(),
             Condition::Quantified(..) => true,
             _ => false,
         }

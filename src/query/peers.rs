@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     fleet::NodeId,
-    model::{identity::Field, metric::MetricId, syntax::PeerFunction},
+    model::{identity::Field, metric::MetricId, syntax::PeerFunction, time::Time},
 };
 
 use super::{
@@ -25,23 +25,47 @@ use super::{
 };
 
 /// What each group of peers has in common, by the text that makes them peers.
+type Common<T> = Rc<[(String, T)]>;
+
+/// What a row's peers have in common, once it is found.
 pub(super) struct Peers<T> {
     /// What makes a row's peers.
     by: Text,
-    /// By name, once it is found.
-    of: OnceCell<Vec<(String, T)>>,
+    /// In the order of names.
+    of: OnceCell<Common<T>>,
     /// The group that was asked for last.
     last: Cell<usize>,
 }
 
-/// What is to be looked up before a plan can be run.
-pub(super) enum Wanted {
-    /// Of things of this kind, a number by a text.
-    Number { kind: Kind, function: PeerFunction, num: Num, by: Text, peers: Rc<Peers<f64>> },
-    /// The middle of a number, and how far from it they are in the middle.
-    Spread { kind: Kind, num: Num, by: Text, peers: Rc<Peers<(f64, f64)>> },
+/// What is to be looked up before a plan can be run: of things of one kind, by a text.
+pub(super) struct Wanted {
+    pub(super) kind: Kind,
+    /// Of what, by what, as it was asked.
+    pub(super) name: String,
+    pub(super) by: Text,
+    pub(super) what: What,
+}
+
+/// What peers may have in common, and who wants to know it.
+pub(super) enum What {
+    /// A number of theirs in the middle, or how far from it they are.
+    Middle(PeerFunction, Num, Rc<Peers<f64>>),
+    /// Both.
+    Spread(Num, Rc<Peers<(f64, f64)>>),
+    /// The number that most of them have.
+    Number(Num, Rc<Peers<f64>>),
     /// The text that most of them have.
-    Text { kind: Kind, text: Text, by: Text, peers: Rc<Peers<String>> },
+    Text(Text, Rc<Peers<String>>),
+}
+
+/// Questions that are asked at the same time: what their rows' peers have in common is looked up once, by its name.
+#[derive(Default)]
+pub struct Round {
+    /// When.
+    pub now: Time,
+    spreads: HashMap<String, Common<(f64, f64)>>,
+    numbers: HashMap<String, Common<f64>>,
+    texts: HashMap<String, Common<String>>,
 }
 
 impl<T> Peers<T> {
@@ -50,8 +74,7 @@ impl<T> Peers<T> {
         Rc::new(Peers { by, of: OnceCell::new(), last: Cell::new(0) })
     }
 
-    fn found(&self, mut of: Vec<(String, T)>) {
-        of.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    fn found(&self, of: Common<T>) {
         self.of.get_or_init(|| of);
     }
 
@@ -73,12 +96,11 @@ impl<T> Peers<T> {
     }
 
     fn position(&self, of: &[(String, T)], text: &str) -> Option<usize> {
-        // The row before often has the same peers.
+        // The row before often has the same peers, or a node's things have the groups' in turn.
         let last = self.last.get();
-        if of.get(last).is_some_and(|(name, _)| name == text) {
-            return Some(last);
-        }
-        let at = of.binary_search_by(|(name, _)| name.as_str().cmp(text)).ok()?;
+        let is_it = |at: &usize| of.get(*at).is_some_and(|(name, _)| name == text);
+        let at = [last, last + 1, 0].into_iter().find(is_it);
+        let at = at.or_else(|| of.binary_search_by(|(name, _)| name.as_str().cmp(text)).ok())?;
         self.last.set(at);
         Some(at)
     }
@@ -86,45 +108,96 @@ impl<T> Peers<T> {
 
 impl Wanted {
     fn is_by_job(&self) -> bool {
-        let (Wanted::Number { by, .. } | Wanted::Spread { by, .. } | Wanted::Text { by, .. }) = self;
         let is_job = |text: &Text| matches!(text, Text::Field(Field::Job, _));
-        is_job(by) || matches!(by, Text::All(texts) if texts.iter().any(is_job))
+        is_job(&self.by) || matches!(&self.by, Text::All(texts) if texts.iter().any(is_job))
     }
 
-    /// Looks it up. Of rows that are all of one job, peers by job are on its nodes only.
-    pub(super) async fn find(self, access: &impl Access, seen: &Seen, job: Option<&str>) {
-        let all = access.look(|fleet| match job.filter(|_| self.is_by_job()) {
+    /// Looks it up, unless it is known. Of rows that are all of one job, peers by job are on its nodes only.
+    pub(super) async fn find(self, access: &impl Access, seen: &Seen, job: Option<&str>, round: &mut Round) {
+        let job = job.filter(|_| self.is_by_job());
+        let Wanted { kind, name, by, what } = self;
+        let name = job.map_or_else(|| name.clone(), |job| format!("{name} of {job}"));
+        let all = access.look(|fleet| match job {
             Some(job) => nodes_of(fleet, job),
             None => fleet.by_name().to_vec(),
         });
         let nodes = all.as_slice();
-        match self {
-            Wanted::Number { kind, function, num, by, peers } => {
-                peers.found(of_numbers(access, seen, nodes, (kind, &num, &by), |it| common(function, it)).await);
+        match what {
+            What::Middle(function, num, peers) => {
+                let spreads = round.spread(access, seen, nodes, (kind, &num, &by), name).await;
+                let common = |(name, (middle, distance)): &(String, (f64, f64))| {
+                    (name.clone(), if function == PeerFunction::Mad { *distance } else { *middle })
+                };
+                peers.found(spreads.iter().map(common).collect());
             }
-            Wanted::Spread { kind, num, by, peers } => {
-                peers.found(of_numbers(access, seen, nodes, (kind, &num, &by), spread).await);
+            What::Spread(num, peers) => {
+                peers.found(round.spread(access, seen, nodes, (kind, &num, &by), name).await);
             }
-            Wanted::Text { kind, text, by, peers } => {
-                let mut groups: Groups<HashMap<String, u32>> = Groups::default();
-                each(access, seen, nodes, (kind, &[]), |snapshot, run| {
-                    for row in run.rows() {
-                        by.each(snapshot, row, &mut |name| {
-                            let counts = groups.of(name);
-                            text.each(snapshot, row, &mut |text| match counts.get_mut(text) {
-                                Some(count) => *count += 1,
-                                None => drop(counts.insert(text.to_owned(), 1)),
-                            });
-                        });
-                    }
-                })
-                .await;
-                peers.found(
-                    groups.all.into_iter().filter_map(|(name, counts)| Some((name, majority(&counts)?))).collect(),
-                );
+            What::Number(num, peers) => {
+                if !round.numbers.contains_key(&name) {
+                    let common = of_numbers(access, seen, nodes, (kind, &num, &by), most_frequent).await;
+                    round.numbers.insert(name.clone(), common);
+                }
+                peers.found(round.numbers[&name].clone());
+            }
+            What::Text(text, peers) => {
+                if !round.texts.contains_key(&name) {
+                    round.texts.insert(name.clone(), of_texts(access, seen, nodes, (kind, &text, &by)).await);
+                }
+                peers.found(round.texts[&name].clone());
             }
         }
     }
+}
+
+impl Round {
+    /// Questions that are asked at this time.
+    pub fn at(now: Time) -> Round {
+        Round { now, ..Round::default() }
+    }
+
+    async fn spread(
+        &mut self,
+        access: &impl Access,
+        seen: &Seen,
+        nodes: &[NodeId],
+        of: (Kind, &Num, &Text),
+        name: String,
+    ) -> Common<(f64, f64)> {
+        if let Some(known) = self.spreads.get(&name) {
+            return known.clone();
+        }
+        let found = of_numbers(access, seen, nodes, of, spread).await;
+        self.spreads.insert(name, found.clone());
+        found
+    }
+}
+
+/// The text that most of each group have.
+async fn of_texts(
+    access: &impl Access,
+    seen: &Seen,
+    nodes: &[NodeId],
+    (kind, text, by): (Kind, &Text, &Text),
+) -> Common<String> {
+    let mut groups: Groups<HashMap<String, u32>> = Groups::default();
+    let mut count = |snapshot: &Snapshot<'_>, row: Row<'_>, things: u32| {
+        by.each(snapshot, row, &mut |name| {
+            let counts = groups.of(name);
+            text.each(snapshot, row, &mut |text| match counts.get_mut(text) {
+                Some(count) => *count += things,
+                None => drop(counts.insert(text.to_owned(), things)),
+            });
+        });
+    };
+    each(access, seen, nodes, (kind, &[]), |snapshot, run| {
+        if by.is_shared(snapshot, &run) && text.is_shared(snapshot, &run) {
+            return count(snapshot, run.first(), run.slots.len() as u32);
+        }
+        run.rows().for_each(|row| count(snapshot, row, 1));
+    })
+    .await;
+    by_name(groups.all.into_iter().filter_map(|(name, counts)| Some((name, majority(&counts)?))).collect())
 }
 
 /// What the numbers of each group come to.
@@ -134,7 +207,7 @@ async fn of_numbers<T>(
     nodes: &[NodeId],
     (kind, num, by): (Kind, &Num, &Text),
     come_to: impl Fn(&mut [f64]) -> Option<T>,
-) -> Vec<(String, T)> {
+) -> Common<T> {
     let mut groups: Groups<Vec<f64>> = Groups::default();
     let metrics = num.metrics();
     each(access, seen, nodes, (kind, &metrics), |snapshot, run| {
@@ -152,7 +225,12 @@ async fn of_numbers<T>(
         all.extend(come_to(&mut values).map(|it| (name, it)));
         access.pause().await;
     }
-    all
+    by_name(all)
+}
+
+fn by_name<T>(mut all: Vec<(String, T)>) -> Common<T> {
+    all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    all.into()
 }
 
 /// Calls `take` with all things of a kind of some nodes, whose metrics are about to be read.
@@ -178,24 +256,31 @@ async fn each(
     }
 }
 
-/// What is gathered by name. The one before is often the next one, too.
+/// What is gathered by name. The one before is often the next one, too, or a node's things have names in turn.
 #[derive(Default)]
 struct Groups<T> {
     all: Vec<(String, T)>,
     known: HashMap<String, usize>,
+    /// Which came after each.
+    next: Vec<usize>,
     last: usize,
 }
 
 impl<T: Default> Groups<T> {
     fn of(&mut self, name: &str) -> &mut T {
-        if self.all.get(self.last).is_none_or(|(last, _)| last != name) {
-            self.last = self.known.get(name).copied().unwrap_or_else(|| {
-                self.all.push((name.to_owned(), T::default()));
-                self.known.insert(name.to_owned(), self.all.len() - 1);
-                self.all.len() - 1
-            });
+        let is_it = |at: &usize| self.all.get(*at).is_some_and(|(known, _)| known == name);
+        let expected = [self.last, self.next.get(self.last).copied().unwrap_or_default()].into_iter().find(is_it);
+        let at = expected.or_else(|| self.known.get(name).copied()).unwrap_or_else(|| {
+            self.all.push((name.to_owned(), T::default()));
+            self.known.insert(name.to_owned(), self.all.len() - 1);
+            self.next.push(0);
+            self.all.len() - 1
+        });
+        if at != self.last {
+            self.next[self.last] = at;
+            self.last = at;
         }
-        &mut self.all[self.last].1
+        &mut self.all[at].1
     }
 }
 
@@ -208,16 +293,10 @@ pub(super) fn spread(values: &mut [f64]) -> Option<(f64, f64)> {
     Some((middle, median(values)?))
 }
 
-fn common(function: PeerFunction, values: &mut [f64]) -> Option<f64> {
-    match function {
-        // How far a row is from the middle is its own.
-        PeerFunction::Median | PeerFunction::Apart => median(values),
-        PeerFunction::Mad => spread(values).map(|(_, distance)| distance),
-        PeerFunction::Majority => {
-            values.sort_unstable_by(f64::total_cmp);
-            let runs = values.chunk_by(|a, b| a.total_cmp(b).is_eq());
-            // Of several that are as frequent, the smallest: the last maximum wins, so they are looked at backwards.
-            runs.rev().max_by_key(|run| run.len()).and_then(|run| run.first().copied())
-        }
-    }
+/// The most frequent number; of several, the smallest.
+fn most_frequent(values: &mut [f64]) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let runs = values.chunk_by(|a, b| a.total_cmp(b).is_eq());
+    // The last maximum wins, so they are looked at backwards.
+    runs.rev().max_by_key(|run| run.len()).and_then(|run| run.first().copied())
 }

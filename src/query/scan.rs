@@ -169,11 +169,11 @@ pub(super) async fn few_nodes(access: &impl Access, asked: &[(&Seen, &Plan)]) ->
     few
 }
 
-/// The nodes of the one host or job that a plan's filter names.
+/// The nodes of the few hosts or of the one job that a plan's filter names.
 fn named_nodes(fleet: &Fleet, plan: &Plan) -> Option<Vec<NodeId>> {
     let filter = plan.filter.as_ref().filter(|_| plan.is_of_few())?;
-    if let Some(name) = filter.host() {
-        return Some(fleet.alike(name));
+    if let Some(names) = filter.hosts(fleet.nodes().len() / FEW) {
+        return Some(in_order(fleet, names.iter().flat_map(|name| fleet.alike(name))));
     }
     let job = filter.job().filter(|_| matches!(plan.view.kind, Kind::Gpu | Kind::Node))?;
     Some(nodes_of(fleet, job))
@@ -182,8 +182,13 @@ fn named_nodes(fleet: &Fleet, plan: &Plan) -> Option<Vec<NodeId>> {
 /// The nodes of which a job holds something or held something, in the order of their names.
 pub(super) fn nodes_of(fleet: &Fleet, job: &str) -> Vec<NodeId> {
     let job = fleet.find_job(job).and_then(|number| fleet.job(number as usize));
+    in_order(fleet, job.into_iter().flat_map(|job| &job.shares).map(|share| share.node))
+}
+
+/// Some nodes in the order of their names, each once.
+fn in_order(fleet: &Fleet, nodes: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
     let mut is_its = vec![false; fleet.nodes().len()];
-    job.into_iter().flat_map(|job| &job.shares).for_each(|share| is_its[share.node.index()] = true);
+    nodes.for_each(|node| is_its[node.index()] = true);
     fleet.by_name().iter().copied().filter(|node| is_its[node.index()]).collect()
 }
 

@@ -208,11 +208,15 @@ impl Condition {
         several(self.leaves())
     }
 
-    /// The one host that a thing must be of for it to be true, where there is one.
-    pub(super) fn host(&self) -> Option<&str> {
+    /// The hosts of which a thing must be for it to be true, where they are named and no more than so many.
+    pub(super) fn hosts(&self, most: usize) -> Option<Vec<String>> {
         match self {
-            Condition::And(parts) => parts.iter().find_map(Condition::host),
-            Condition::Text(Text::Field(Field::Node, _), Test::Host(name)) => Some(name),
+            Condition::And(parts) => parts.iter().find_map(|part| part.hosts(most)),
+            Condition::Text(Text::Field(Field::Node, _), Test::Host(name)) => Some(vec![name.clone()]),
+            Condition::Text(Text::Field(Field::Node, _), Test::Among(plain, list)) => {
+                let listed = list.expand(most.checked_sub(plain.len())?).ok()?;
+                Some(plain.iter().cloned().chain(listed).collect())
+            }
             _ => None,
         }
     }

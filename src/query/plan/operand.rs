@@ -15,7 +15,7 @@ use super::{
     super::{
         key::{About, Key, Tally, row},
         measure::{Measure, arithmetic},
-        peers::{Peers, Wanted},
+        peers::{Peers, Wanted, What},
         value::{Leaf, Num, Numeric, Reach, Shown, Text, Value},
         view::Kind,
     },
@@ -132,13 +132,15 @@ impl Planner<'_> {
             let own = self.numeric(&Operand::Key(key.clone()))?.num;
             let peers = Peers::new(self.shared(by)?);
             let quantum = self.leaf(key)?.quantum;
-            let by = things.shared(by)?;
-            self.wanted.borrow_mut().push(Wanted::Spread { kind, num, by, peers: peers.clone() });
+            self.want(kind, (key, by), What::Spread(num, peers.clone()))?;
             return Ok(Value::Number(counted(Num::Apart(Box::new(own), peers, quantum))));
         }
         let peers = Peers::new(self.shared(by)?);
-        let by = things.shared(by)?;
-        self.wanted.borrow_mut().push(Wanted::Number { kind, function, num, by, peers: peers.clone() });
+        let what = match function {
+            PeerFunction::Majority => What::Number(num, peers.clone()),
+            _ => What::Middle(function, num, peers.clone()),
+        };
+        self.want(kind, (key, by), what)?;
         Ok(Value::Number(Numeric { num: Num::Peers(peers), measure, reading }))
     }
 
@@ -160,9 +162,16 @@ impl Planner<'_> {
         let things = self.of_kind(kind);
         let text = things.group_key(key)?.1;
         let peers = Peers::new(self.shared(by)?);
-        let by = things.shared(by)?;
-        self.wanted.borrow_mut().push(Wanted::Text { kind, text, by, peers: peers.clone() });
+        self.want(kind, (key, by), What::Text(text, peers.clone()))?;
         Ok(peers)
+    }
+
+    /// Has something looked up before the plan is run, of all things of a kind.
+    fn want(&self, kind: Kind, (key, by): (&Word, &[Word]), what: What) -> Result<(), Complaint> {
+        let name = format!("{kind:?} {key} by {}", by.iter().map(|word| &*word.text).collect::<Vec<_>>().join(","));
+        let by = self.of_kind(kind).shared(by)?;
+        self.wanted.borrow_mut().push(Wanted { kind, name, by, what });
+        Ok(())
     }
 
     fn of_metric(&self, num: Num, id: MetricId) -> Numeric {
