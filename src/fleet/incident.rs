@@ -66,6 +66,8 @@ pub(super) struct Health {
     of_nodes: Option<HashMap<NodeId, u32>>,
     /// Of GPUs that are not fine to their jobs, in order.
     verdicts: Vec<((NodeId, u16), Verdict)>,
+    /// Whether a node, by its index, has such GPUs.
+    judged: Vec<bool>,
     rules: Vec<Rule>,
     /// What the hub before this one had, until the engine takes it.
     kept: Vec<Record>,
@@ -105,6 +107,16 @@ impl Fleet {
         self.health.verdicts = verdicts.to_vec();
         self.health.verdicts.sort_unstable_by_key(|(gpu, verdict)| (*gpu, std::cmp::Reverse(*verdict)));
         self.health.verdicts.dedup_by_key(|(gpu, _)| *gpu);
+        self.health.judged.clear();
+        self.health.judged.resize(self.nodes.len(), false);
+        for ((node, _), _) in verdicts {
+            self.health.judged[node.index()] = true;
+        }
+    }
+
+    /// Whether anything but fine is said of some of a node's GPUs.
+    pub fn has_verdicts(&self, node: NodeId) -> bool {
+        self.health.judged.get(node.index()).is_some_and(|judged| *judged)
     }
 
     /// What a GPU is to its job, as far as anything is known against it.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::{
     fleet::{Gpu, Name, NodeId, Share},
-    model::{identity::Field, metric::Scope, raw::Gap, syntax::Operation},
+    model::{identity::Field, metric::Scope, raw::Gap, syntax::Operation, verdict::Verdict},
 };
 
 use super::{
@@ -195,6 +195,16 @@ impl Condition {
             Condition::Flags(num, bits) => each(num, &|number| has_flags(number, *bits)),
             Condition::UnknownNumber(num) => each(num, &|number| Some(is_unknown(number))),
             Condition::Name(part) if run.kind == Kind::Gpu => tell_names(part, snapshot, run),
+            // Who looks for a bad word finds none where nothing is said.
+            Condition::Text(Text::Field(Field::Verdict, Reach::Own), Test::Is(word))
+                if run.kind == Kind::Gpu
+                    && !word.eq_ignore_ascii_case(Verdict::Fine.word())
+                    && !snapshot.is_then
+                    && snapshot.is_up(run.node)
+                    && !snapshot.fleet.has_verdicts(run.node) =>
+            {
+                Told::all(Some(false))
+            }
             Condition::Text(text, test) if text.is_shared(snapshot, run) && test.is_shared(snapshot, run) => {
                 Told::all(self.holds(snapshot, run.first()))
             }

@@ -332,7 +332,8 @@ pub(crate) static VIEWS: &[View] = &[
 /// The condition of faulty GPUs.
 pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') or xid != none or remap.failed > 0 or remap.pending > 0 or ecc.dbe > 0 \
                                      or ecc.sram > 0 or temp >= 85 or throttle = hw_thermal or throttle = hw_slowdown \
-                                     or throttle = power_brake";
+                                     or throttle = power_brake \
+                                     or verdict = slow or verdict = link or verdict = host or verdict = gone";
 
 /// The names of all views, those included that show what the hub chooses, or nothing yet.
 pub(crate) fn names(levels: &[String]) -> Vec<String> {

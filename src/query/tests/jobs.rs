@@ -329,7 +329,14 @@ fn a_gpu_has_a_verdict_where_it_works_for_a_job() {
     };
     assert_eq!(shown("gpus where gpu001 show index,verdict"), "0 slow / 1 waiting / 2 fine / 3 none");
     assert_eq!(shown("gpus where verdict = slow show node,index"), "gpu001 0");
+    assert_eq!(shown("gpus where verdict in slow,gone show node,index"), "gpu001 0");
     assert_eq!(shown("gpus where gpu001 and verdict = none show index"), "3", "nobody's job waits for it");
+    assert_eq!(
+        shown("gpus where not verdict = slow and (gpu001 or gpu002) show index,verdict"),
+        "1 waiting / 2 fine / 3 none / 0 fine / 1 fine / 2 fine / 3 fine"
+    );
+    assert_eq!(shown("gpus where gpu003 and (verdict = slow or verdict != slow)"), "", "it is silent");
+    assert_eq!(shown("gpus where gpu002 and not verdict = slow by verdict show verdict,count"), "fine 4");
     assert_eq!(shown("gpus where gpu001 by verdict show verdict,count"), "fine 1 / slow 1 / waiting 1 / none 1");
 }
 
