@@ -58,7 +58,7 @@ pub(crate) struct Seen {
 }
 
 impl System {
-    pub(crate) fn start(binary: &Path, nodes: u32, connections: u32, how: Option<&str>) -> System {
+    pub(crate) fn start(binary: &Path, nodes: u32, connections: u32, how: &[&str]) -> System {
         let dir = tempfile::tempdir().unwrap();
         let (hub, agents) = hub(binary, "127.0.0.1:0", dir.path());
         let counts = ["--nodes", &nodes.to_string(), "--connections", &connections.to_string()];
