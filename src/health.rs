@@ -62,8 +62,7 @@ const OF_PEERS: Duration = Duration::from_secs(5);
 const ANEW: Duration = Duration::from_secs(5);
 /// How long a rule that could not be asked is left alone.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
-/// Nodes of which each is asked by itself, which takes no look at any other; and jobs of which one question asks.
-const ONE_BY_ONE: usize = 16;
+/// Jobs of which one question asks.
 const JOBS: usize = 64;
 
 /// The engine of one hub.
@@ -398,13 +397,8 @@ fn among<'a>(rule: &Rule, subjects: impl Iterator<Item = &'a Subject>) -> Vec<St
             // In a list only plain names mean what they say.
             let is_plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
             let (plain, odd): (Vec<&str>, Vec<&str>) = nodes.into_iter().partition(|name| is_plain(name));
-            // Each question would look for what the whole fleet has in common.
-            let is_few = plain.len() <= ONE_BY_ONE && !compares(rule);
-            let is_listed = !is_few && !plain.is_empty();
-            let list = is_listed.then(|| format!("node in {}", Hostlist::fold(plain.iter().copied())));
-            let each = if is_few { plain } else { Vec::new() };
-            let each = each.into_iter().chain(odd).map(|node| format!("node = {}", quoted(node)));
-            each.chain(list).collect()
+            let list = (!plain.is_empty()).then(|| format!("node in {}", Hostlist::fold(plain)));
+            odd.into_iter().map(|node| format!("node = {}", quoted(node))).chain(list).collect()
         }
         // Of places, fleets and kinds there are few.
         _ => vec![String::new()],

@@ -121,7 +121,7 @@ impl<'a> Asked<'a> {
             None => Cow::Borrowed(query),
         };
         let (plan, wanted) = access.look(|fleet| plan::plan(&seen.of(fleet), &query))?;
-        let job = plan.filter.as_ref().and_then(value::Condition::job);
+        let job = plan.filter.as_ref().and_then(|filter| filter.job(false));
         // What is asked about another time is its own.
         let mut of_then = Round::at(round.now);
         let round = if query.when == When::Now { round } else { &mut of_then };

@@ -105,6 +105,11 @@ impl Hostlist {
         self.patterns.iter().fold(0, |sum, pattern| sum.saturating_add(pattern.len()))
     }
 
+    /// Bytes that none of its names exceeds.
+    pub fn width(&self) -> usize {
+        self.patterns.iter().map(Pattern::width).max().unwrap_or(0)
+    }
+
     /// Whether the list is empty: that of no names is.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
@@ -314,6 +319,11 @@ impl Pattern {
             *text = short(text).to_owned();
         }
         Pattern { pieces }
+    }
+
+    fn width(&self) -> usize {
+        let piece = |piece: &Piece| if let Piece::Text(text) = piece { text.len() } else { DIGITS };
+        self.pieces.iter().map(piece).sum()
     }
 
     fn len(&self) -> u64 {

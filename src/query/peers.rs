@@ -4,13 +4,11 @@
 use std::{
     cell::{Cell, OnceCell},
     collections::HashMap,
+    future::Future,
     rc::Rc,
 };
 
-use crate::{
-    fleet::NodeId,
-    model::{identity::Field, metric::MetricId, syntax::PeerFunction, time::Time},
-};
+use crate::model::{identity::Field, metric::MetricId, syntax::PeerFunction, time::Time};
 
 use super::{
     batch::Run,
@@ -96,7 +94,7 @@ impl<T> Peers<T> {
     }
 
     fn position(&self, of: &[(String, T)], text: &str) -> Option<usize> {
-        // The row before often has the same peers, or a node's things have the groups' in turn.
+        // The row before often has the same peers, or a node's things are of all groups in turn.
         let last = self.last.get();
         let is_it = |at: &usize| of.get(*at).is_some_and(|(name, _)| name == text);
         let at = [last, last + 1, 0].into_iter().find(is_it);
@@ -117,34 +115,24 @@ impl Wanted {
         let job = job.filter(|_| self.is_by_job());
         let Wanted { kind, name, by, what } = self;
         let name = job.map_or_else(|| name.clone(), |job| format!("{name} of {job}"));
-        let all = access.look(|fleet| match job {
-            Some(job) => nodes_of(fleet, job),
-            None => fleet.by_name().to_vec(),
-        });
-        let nodes = all.as_slice();
+        let Round { spreads, numbers, texts, .. } = round;
         match what {
             What::Middle(function, num, peers) => {
-                let spreads = round.spread(access, seen, nodes, (kind, &num, &by), name).await;
+                let find = of_numbers(access, seen, job, (kind, &num, &by), spread);
                 let common = |(name, (middle, distance)): &(String, (f64, f64))| {
                     (name.clone(), if function == PeerFunction::Mad { *distance } else { *middle })
                 };
-                peers.found(spreads.iter().map(common).collect());
+                peers.found(known(spreads, name, find).await.iter().map(common).collect());
             }
             What::Spread(num, peers) => {
-                peers.found(round.spread(access, seen, nodes, (kind, &num, &by), name).await);
+                peers.found(known(spreads, name, of_numbers(access, seen, job, (kind, &num, &by), spread)).await);
             }
             What::Number(num, peers) => {
-                if !round.numbers.contains_key(&name) {
-                    let common = of_numbers(access, seen, nodes, (kind, &num, &by), most_frequent).await;
-                    round.numbers.insert(name.clone(), common);
-                }
-                peers.found(round.numbers[&name].clone());
+                let find = of_numbers(access, seen, job, (kind, &num, &by), most_frequent);
+                peers.found(known(numbers, name, find).await);
             }
             What::Text(text, peers) => {
-                if !round.texts.contains_key(&name) {
-                    round.texts.insert(name.clone(), of_texts(access, seen, nodes, (kind, &text, &by)).await);
-                }
-                peers.found(round.texts[&name].clone());
+                peers.found(known(texts, name, of_texts(access, seen, job, (kind, &text, &by))).await);
             }
         }
     }
@@ -155,29 +143,27 @@ impl Round {
     pub fn at(now: Time) -> Round {
         Round { now, ..Round::default() }
     }
+}
 
-    async fn spread(
-        &mut self,
-        access: &impl Access,
-        seen: &Seen,
-        nodes: &[NodeId],
-        of: (Kind, &Num, &Text),
-        name: String,
-    ) -> Common<(f64, f64)> {
-        if let Some(known) = self.spreads.get(&name) {
-            return known.clone();
-        }
-        let found = of_numbers(access, seen, nodes, of, spread).await;
-        self.spreads.insert(name, found.clone());
-        found
+/// What is known by this name, or else what `find` does find.
+async fn known<T>(
+    known: &mut HashMap<String, Common<T>>,
+    name: String,
+    find: impl Future<Output = Common<T>>,
+) -> Common<T> {
+    if let Some(common) = known.get(&name) {
+        return common.clone();
     }
+    let common = find.await;
+    known.insert(name, common.clone());
+    common
 }
 
 /// The text that most of each group have.
 async fn of_texts(
     access: &impl Access,
     seen: &Seen,
-    nodes: &[NodeId],
+    job: Option<&str>,
     (kind, text, by): (Kind, &Text, &Text),
 ) -> Common<String> {
     let mut groups: Groups<HashMap<String, u32>> = Groups::default();
@@ -190,7 +176,7 @@ async fn of_texts(
             });
         });
     };
-    each(access, seen, nodes, (kind, &[]), |snapshot, run| {
+    each(access, seen, job, (kind, &[]), |snapshot, run| {
         if by.is_shared(snapshot, &run) && text.is_shared(snapshot, &run) {
             return count(snapshot, run.first(), run.slots.len() as u32);
         }
@@ -204,13 +190,13 @@ async fn of_texts(
 async fn of_numbers<T>(
     access: &impl Access,
     seen: &Seen,
-    nodes: &[NodeId],
+    job: Option<&str>,
     (kind, num, by): (Kind, &Num, &Text),
     come_to: impl Fn(&mut [f64]) -> Option<T>,
 ) -> Common<T> {
     let mut groups: Groups<Vec<f64>> = Groups::default();
     let metrics = num.metrics();
-    each(access, seen, nodes, (kind, &metrics), |snapshot, run| {
+    each(access, seen, job, (kind, &metrics), |snapshot, run| {
         let numbers = num.numbers(snapshot, &run);
         if by.is_shared(snapshot, &run) {
             let known = || numbers.iter().filter_map(|number| number.ok());
@@ -233,14 +219,18 @@ fn by_name<T>(mut all: Vec<(String, T)>) -> Common<T> {
     all.into()
 }
 
-/// Calls `take` with all things of a kind of some nodes, whose metrics are about to be read.
+/// Calls `take` with all things of a kind, or with those on one job's nodes, whose metrics are about to be read.
 async fn each(
     access: &impl Access,
     seen: &Seen,
-    nodes: &[NodeId],
+    job: Option<&str>,
     (kind, metrics): (Kind, &[MetricId]),
     mut take: impl FnMut(&Snapshot<'_>, Run),
 ) {
+    let nodes = access.look(|fleet| match job {
+        Some(job) => nodes_of(fleet, job),
+        None => fleet.by_name().to_vec(),
+    });
     for nodes in nodes.chunks(NODES) {
         access.look(|fleet| {
             let snapshot = seen.of(fleet);

@@ -173,9 +173,12 @@ pub(super) async fn few_nodes(access: &impl Access, asked: &[(&Seen, &Plan)]) ->
 fn named_nodes(fleet: &Fleet, plan: &Plan) -> Option<Vec<NodeId>> {
     let filter = plan.filter.as_ref().filter(|_| plan.is_of_few())?;
     if let Some(names) = filter.hosts(fleet.nodes().len() / FEW) {
-        return Some(in_order(fleet, names.iter().flat_map(|name| fleet.alike(name))));
+        return Some(match names.as_slice() {
+            [name] => fleet.alike(name),
+            names => in_order(fleet, names.iter().flat_map(|name| fleet.alike(name))),
+        });
     }
-    let job = filter.job().filter(|_| matches!(plan.view.kind, Kind::Gpu | Kind::Node))?;
+    let job = filter.job(true).filter(|_| matches!(plan.view.kind, Kind::Gpu | Kind::Node))?;
     Some(nodes_of(fleet, job))
 }
 

@@ -4,6 +4,7 @@ mod energy;
 mod fixture;
 mod jobs;
 mod large;
+mod peers;
 mod then;
 mod windows;
 

@@ -20,6 +20,9 @@ use super::{
     stored::Stored,
 };
 
+/// Bytes of a name in a list from which on it is not worth writing out: hosts' are shorter.
+const WIDEST: usize = 256;
+
 /// A number, or why there is none.
 pub(super) type Number = Result<f64, Gap>;
 
@@ -208,26 +211,28 @@ impl Condition {
         several(self.leaves())
     }
 
-    /// The hosts of which a thing must be for it to be true, where they are named and no more than so many.
+    /// The hosts of which a thing must be for it to be true, where it names one, or a list of no more than so many.
     pub(super) fn hosts(&self, most: usize) -> Option<Vec<String>> {
         match self {
             Condition::And(parts) => parts.iter().find_map(|part| part.hosts(most)),
             Condition::Text(Text::Field(Field::Node, _), Test::Host(name)) => Some(vec![name.clone()]),
             Condition::Text(Text::Field(Field::Node, _), Test::Among(plain, list)) => {
-                let listed = list.expand(most.checked_sub(plain.len())?).ok()?;
+                let most = most.checked_sub(plain.len()).filter(|_| list.width() <= WIDEST)?;
+                let listed = list.expand(most).ok()?;
                 Some(plain.iter().cloned().chain(listed).collect())
             }
             _ => None,
         }
     }
 
-    /// The one job that a thing must be of, or have been of, for it to be true, where there is one.
-    pub(super) fn job(&self) -> Option<&str> {
+    /// The one job that a thing must be of for it to be true, or have been of if that is enough, where there is one.
+    pub(super) fn job(&self, once: bool) -> Option<&str> {
         match self {
-            Condition::And(parts) => parts.iter().find_map(Condition::job),
+            Condition::And(parts) => parts.iter().find_map(|part| part.job(once)),
             // Ids that are numbers are the same in either case.
-            Condition::Text(Text::Field(Field::Job | Field::Ran, _), Test::Is(id))
-                if id.bytes().all(|c| c.is_ascii_digit()) =>
+            Condition::Text(Text::Field(field, _), Test::Is(id))
+                if (*field == Field::Job || (once && *field == Field::Ran))
+                    && id.bytes().all(|c| c.is_ascii_digit()) =>
             {
                 Some(id)
             }

@@ -95,7 +95,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
 ];
 
 /// What the verdict on a row reads beside the numbers of [`LIMITS`].
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "bench",
     "fault",
     "gpu.pcie.width",
@@ -109,6 +109,7 @@ const OTHERS: [&str; 13] = [
     "node.age",
     "node.gpus",
     "node.gpus.expected",
+    "verdict",
 ];
 
 /// Whether the verdict on a row reads the column with this full key, if there is one.
@@ -196,7 +197,7 @@ pub(crate) fn verdict(table: &Table, row: &Row) -> Verdict {
     // What else is found wrong has no column here.
     if worst.health == Health::Fine {
         let words = |n: f64| if n < 1.5 { "an incident is open".into() } else { format!("{n:.0} incidents are open") };
-        (worst.health, worst.why) = seen.over("node.incidents", words).unwrap_or_default();
+        (worst.health, worst.why) = seen.over("node.incidents", words).or_else(|| seen.holds_up()).unwrap_or_default();
     }
     worst
 }
@@ -242,6 +243,17 @@ impl Seen<'_> {
         let word = self.cell(key)?.1.text()?;
         let health = grade_word(key, word);
         (health > Health::Fine).then(|| (health, word.to_owned()))
+    }
+
+    fn holds_up(&self) -> Finding {
+        let (health, word) = self.word("verdict")?;
+        let words = match &*word {
+            "slow" => "its job waits for it",
+            "link" => "badly linked, and its job waits for it",
+            "host" => "its host holds its job up",
+            _ => "its job misses it",
+        };
+        Some((health, words.into()))
     }
 
     fn fault(&self) -> Finding {

@@ -144,6 +144,7 @@ pub(crate) static VIEWS: &[View] = &[
             hidden("gpu.pcie.width"),
             hidden("gpu.pcie.width.max"),
             hidden("fault"),
+            hidden("verdict"),
         ],
         sort: "-util,node,index",
         faults: GPU_FAULTS,

@@ -24,7 +24,7 @@ use crate::{
 
 /// The small fleet, whose scheduler has given GPUs to two jobs, one of which uses none of them; a third waits, and a
 /// fourth has ended.
-fn fleet() -> Fleet {
+pub(super) fn fleet() -> Fleet {
     let mut fleet = super::fleet();
     let job = |id: &str, user: &str, phase, shares: &[(&str, &[u16])]| Job {
         id: id.into(),
@@ -335,6 +335,8 @@ fn a_gpu_has_a_verdict_where_it_works_for_a_job() {
         shown("gpus where not verdict = slow and (gpu001 or gpu002) show index,verdict"),
         "1 waiting / 2 fine / 3 none / 0 fine / 1 fine / 2 fine / 3 fine"
     );
+    assert_eq!(shown("gpus where gpu002 and verdict = FINE show index"), "0 / 1 / 2 / 3");
+    assert_eq!(shown("gpus at last where gpu003 and verdict != slow"), "", "what it was last is not known");
     assert_eq!(shown("gpus where gpu003 and (verdict = slow or verdict != slow)"), "", "it is silent");
     assert_eq!(shown("gpus where gpu002 and not verdict = slow by verdict show verdict,count"), "fine 4");
     assert_eq!(shown("gpus where gpu001 by verdict show verdict,count"), "fine 1 / slow 1 / waiting 1 / none 1");

@@ -9,6 +9,7 @@ fn a_table_narrows_to_faults_and_shows_all_again() {
     stage.press("3 !");
     assert!(stage.screen().contains("faulty only"));
     assert!(stage.screen().contains("XID 79") && stage.screen().contains("hw thermal"));
+    assert!(stage.screen().contains("its job waits for it"), "{}", stage.screen());
     stage.press("!");
     assert!(stage.screen().contains("of 2,048"));
     stage.press("1 !");

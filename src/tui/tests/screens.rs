@@ -146,7 +146,7 @@ fn columns() {
 
 #[test]
 fn comparison() {
-    check("compare", 256, 8, "3 ! space space space c");
+    check("compare", 256, 8, "3 ! space space space space c");
 }
 
 #[test]

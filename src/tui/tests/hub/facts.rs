@@ -120,7 +120,14 @@ impl Hub {
         let of_job = |it: String| if idle { Cell::Gap(Gap::Absent) } else { text(it) };
         put("job", of_job((4711 + job).to_string()));
         put("job.user", of_job(user(job)));
-        put("verdict", of_job(if lost { "gone" } else { "fine" }.into()));
+        let verdict = if lost {
+            "gone"
+        } else if (node, index) == (220, 6) {
+            "slow"
+        } else {
+            "fine"
+        };
+        put("verdict", of_job(verdict.into()));
         put("ran", if idle { text(ENDED) } else { Cell::Gap(Gap::Absent) });
         put("index", text(index.to_string()));
         put("model", text("NVIDIA H100 80GB HBM3"));
