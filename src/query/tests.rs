@@ -26,6 +26,13 @@ fn ask(fleet: &Fleet, text: &str) -> Result<Answer, Complaint> {
     answer(fleet, &parse(text)?, at(NOW))
 }
 
+fn table_of(fleet: &Fleet, text: &str) -> Table {
+    match ask(fleet, text) {
+        Ok(Answer::Table(table)) => table,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
 thread_local! {
     /// Made once for each test.
     static FLEET: Fleet = fleet();
@@ -36,10 +43,7 @@ fn of_small_fleet(text: &str) -> Result<Answer, Complaint> {
 }
 
 fn table(text: &str) -> Table {
-    match of_small_fleet(text) {
-        Ok(Answer::Table(table)) => table,
-        other => panic!("{text}: {other:?}"),
-    }
+    FLEET.with(|fleet| table_of(fleet, text))
 }
 
 fn series(text: &str) -> Series {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     ask, at,
     fixture::{NOW, inventory, join, send},
-    ids, lines,
+    ids, lines, table_of,
 };
 use crate::{
     fleet::{Fleet, Settings},
@@ -54,10 +54,7 @@ pub(super) fn fleet() -> Fleet {
 }
 
 fn table(text: &str) -> Table {
-    match ask(&fleet(), text) {
-        Ok(Answer::Table(table)) => table,
-        other => panic!("{text}: {other:?}"),
-    }
+    table_of(&fleet(), text)
 }
 
 fn check(text: &str, expected: &str) {

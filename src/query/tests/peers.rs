@@ -5,11 +5,11 @@ use futures_util::FutureExt as _;
 use super::{
     ask, at,
     fixture::{NOW, inventory, join, send},
-    ids, jobs, lines,
+    ids, jobs, lines, table_of,
 };
 use crate::{
     fleet::{Fleet, Settings},
-    model::{metric::gpu, question::Answer, report::Gpu, table::Table},
+    model::{metric::gpu, question::Answer, report::Gpu},
     query::{Round, answer_together, parse},
 };
 
@@ -47,15 +47,8 @@ fn fleet() -> Fleet {
     fleet
 }
 
-fn table(text: &str) -> Table {
-    match ask(&fleet(), text) {
-        Ok(Answer::Table(table)) => table,
-        other => panic!("{text}: {other:?}"),
-    }
-}
-
 fn check(text: &str, expected: &str) {
-    assert_eq!(ids(&table(text)), expected, "{text}");
+    assert_eq!(ids(&table_of(&fleet(), text)), expected, "{text}");
 }
 
 #[test]
@@ -69,7 +62,7 @@ fn what_is_the_nodes_is_compared_with_each_gpus_own_peers() {
 fn one_odd_gpu_of_a_node_is_found() {
     check("gpus where vbios != majority(vbios by model)", "gpu1:1");
     check("gpus where vbios = 95", "gpu1:1");
-    assert_eq!(lines(&table("gpus by vbios show vbios,count")), "95 1 / 96 9");
+    assert_eq!(lines(&table_of(&fleet(), "gpus by vbios show vbios,count")), "95 1 / 96 9");
     check("gpus where (mig = on or mig = off) and mig != majority(mig by model)", "gpu0:1");
     check("gpus where mig = 1g.10gb", "gpu0:1.0");
     check("gpus where gsp != majority(gsp by model)", "");
@@ -92,4 +85,16 @@ fn peers_of_one_job_are_not_taken_for_those_of_another() {
     assert_eq!(together, texts.map(|text| ask(&fleet, text)));
     let Ok(Answer::Table(seven)) = &together[0] else { panic!("{together:?}") };
     assert_eq!(lines(seven), "gpu001 0 20% / gpu001 1 20% / gpu002 0 20% / gpu002 1 20% / gpu002 2 20% / gpu002 3 20%");
+}
+
+#[test]
+fn peers_of_now_are_not_taken_for_those_that_were_last() {
+    // One node of r2 has fallen silent; of its last values only those know who ask for them.
+    let texts = ["gpus where gpu010 show mad(util by rack)", "gpus at last where gpu010 show mad(util by rack)"];
+    let (fleet, mut round) = (super::fleet(), Round::at(at(NOW)));
+    let queries = texts.map(|text| parse(text).expect(text));
+    let together =
+        answer_together(&&fleet, &queries.each_ref(), &mut round).now_or_never().expect("it is always ready");
+    assert_eq!(together, texts.map(|text| ask(&fleet, text)));
+    assert_ne!(lines(&table_of(&fleet, texts[0])), lines(&table_of(&fleet, texts[1])));
 }
