@@ -1,5 +1,5 @@
-//! The hub's memory: every node's values in a tile of its own, those that are scanned most in columns, who the nodes are,
-//! what happened, and a short history.
+//! The hub's memory: GPUs' values in columns, every node's other values in a tile of its own, who the nodes are, what
+//! happened, and a short history.
 //! One owner, no locks, no I/O, no clock: `now` is an argument. Taking a known node's sample allocates nothing.
 
 mod block;
@@ -34,7 +34,6 @@ mod writer;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
-    column::Columns,
     directory::Directory,
     energy::Energy,
     event::Events,
@@ -270,7 +269,7 @@ impl Fleet {
 
     /// Whether all nodes' values of a metric lie close together, so that a scan need not fetch them ahead.
     pub fn is_near(metric: MetricId) -> bool {
-        Columns::find(metric).is_some()
+        metric.scope == Scope::Gpu
     }
 
     /// The model of the GPU in a slot.

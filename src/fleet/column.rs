@@ -1,15 +1,17 @@
-//! The GPU metrics that fleets are mostly sorted and filtered by: columns over all nodes' GPUs, close together, so that a
-//! scan over half a million of them reads little memory. All other metrics of a node lie in its tile.
+//! The last values of all GPUs: a column for each metric, and the columns in bands that lie apart. A scan of one metric over
+//! half a million GPUs goes through its band in small, even steps; a node's sample touches a few spans of memory.
 
 use std::{collections::HashMap, ops::Range};
 
 use super::node::NodeId;
 use crate::model::{
-    metric::{MetricId, Scope, gpu},
+    metric::{MetricId, gpu},
     raw::Raw,
 };
 
-/// Metrics that have a column.
+/// Columns of a band. Measured: a scan that goes from node to node in steps of half a kilobyte takes twice as long.
+const BAND: usize = 12;
+/// The metrics that fleets are mostly sorted and filtered by, and which share the first band: so do a question's values.
 const KEYS: [MetricId; 12] = [
     gpu::UTIL,
     gpu::SM_ACTIVE,
@@ -24,57 +26,59 @@ const KEYS: [MetricId; 12] = [
     gpu::REMAP_FAILED,
     gpu::XID,
 ];
-/// How many there are.
-pub(super) const COLUMNS: usize = KEYS.len();
-/// GPU metrics of the catalogue among which they are, at most.
+/// Rows of the catalogue among which they are, at most.
 const ROWS: usize = 64;
 
-/// Where a GPU metric's values are.
+/// Where a GPU metric's values are: in this column of this band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Home {
-    /// In the column at this position.
-    Column(usize),
-    /// In this row of a tile's GPU rows.
-    Tile(usize),
+struct Home {
+    band: u16,
+    column: u16,
 }
 
-/// Where the values of the GPU metric in this row of the catalogue are.
-pub(super) fn home(row: u16) -> Home {
-    match HOMES.get(usize::from(row)) {
-        Some(home) => *home,
-        None => Home::Tile(usize::from(row) - COLUMNS),
+impl Home {
+    const fn at(position: usize) -> Self {
+        Home { band: (position / BAND) as u16, column: (position % BAND) as u16 }
+    }
+
+    /// Of the GPU metric in this row of the catalogue.
+    fn of(row: u16) -> Self {
+        HOMES.get(usize::from(row)).copied().unwrap_or_else(|| Home::at(row.into()))
     }
 }
 
+/// The key metrics come first, and all others follow in the order of the catalogue.
 static HOMES: [Home; ROWS] = {
-    let mut homes = [Home::Tile(0); ROWS];
-    let (mut row, mut in_tile) = (0, 0);
+    let mut homes = [Home::at(0); ROWS];
+    let (mut row, mut others) = (0, KEYS.len());
     while row < ROWS {
-        homes[row] = Home::Tile(in_tile);
+        homes[row] = Home::at(others);
+        others += 1;
         let mut at = 0;
-        while at < COLUMNS {
+        while at < KEYS.len() {
             if KEYS[at].row as usize == row {
-                homes[row] = Home::Column(at);
+                homes[row] = Home::at(at);
+                others -= 1;
             }
             at += 1;
         }
-        in_tile += matches!(homes[row], Home::Tile(_)) as usize;
         row += 1;
     }
     homes
 };
 
-/// The columns. Each node has a span, in which its values of one column follow those of another: a scan in the order of
-/// spans goes through memory in even steps, and a sample touches few cache lines.
+/// The columns. Each node has a span of every band, in which its values of one column follow those of another.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    cells: Vec<Raw>,
+    bands: Vec<Vec<Raw>>,
+    /// Values of each band.
+    len: usize,
     spans: Vec<Span>,
     /// Room that nodes have left, by its length.
     free: HashMap<usize, Vec<u32>>,
 }
 
-/// Where a node's values are.
+/// Where a node's values are, in every band.
 #[derive(Clone, Copy, Debug, Default)]
 struct Span {
     first: u32,
@@ -83,27 +87,26 @@ struct Span {
 
 impl Span {
     /// Where its values of one column are.
-    fn of(self, column: usize) -> Range<usize> {
+    fn of(self, column: u16) -> Range<usize> {
         let slots = usize::from(self.slots);
-        let first = self.first as usize + column * room(slots);
+        let first = self.first as usize + usize::from(column) * room(slots);
         first..first + slots
     }
 
     fn all(self) -> Range<usize> {
         let first = self.first as usize;
-        first..first + COLUMNS * room(self.slots.into())
+        first..first + BAND * room(self.slots.into())
     }
 }
 
 impl Columns {
-    /// Values with which every node's part of a column begins: half a cache line, and eight GPUs.
-    const EIGHT: usize = 8;
+    /// Values with which every node's part of a column begins: those of eight GPUs are half a cache line.
+    const FOUR: usize = 4;
 
-    /// The column of a metric, for those that have one.
-    pub(super) fn find(id: MetricId) -> Option<usize> {
-        match (id.scope, home(id.row)) {
-            (Scope::Gpu, Home::Column(column)) => Some(column),
-            _ => None,
+    /// Makes room for so many metrics: those of the catalogue, and what was learnt.
+    pub(super) fn fit(&mut self, metrics: usize) {
+        while self.bands.len() < metrics.div_ceil(BAND) {
+            self.bands.push(vec![Raw::UNKNOWN; self.len]);
         }
     }
 
@@ -120,44 +123,54 @@ impl Columns {
         self.spans[node] = self.allot(slots);
     }
 
-    /// A node's values of one column.
-    pub(super) fn get(&self, node: usize, column: usize) -> &[Raw] {
-        self.cells.get(self.spans[node].of(column)).unwrap_or(&[])
+    /// A node's values of the metric in this row of the catalogue; none of one without room.
+    pub(super) fn get(&self, node: usize, row: u16) -> &[Raw] {
+        let Home { band, column } = Home::of(row);
+        let band = self.bands.get(usize::from(band)).map_or(&[][..], Vec::as_slice);
+        band.get(self.spans[node].of(column)).unwrap_or(&[])
     }
 
     /// As [`Columns::get`], to be written.
-    pub(super) fn get_mut(&mut self, node: usize, column: usize) -> &mut [Raw] {
-        self.cells.get_mut(self.spans[node].of(column)).unwrap_or(&mut [])
+    pub(super) fn get_mut(&mut self, node: usize, row: u16) -> &mut [Raw] {
+        let Home { band, column } = Home::of(row);
+        let band = self.bands.get_mut(usize::from(band)).map_or(&mut [][..], Vec::as_mut_slice);
+        band.get_mut(self.spans[node].of(column)).unwrap_or(&mut [])
     }
 
     /// Puts nodes into the order in which they are scanned: memory that is read in a row is there before it is asked for.
     pub(super) fn settle(&mut self, order: &[NodeId]) {
         self.free.clear();
-        let mut cells = Vec::with_capacity(order.iter().map(|node| self.spans[node.index()].all().len()).sum());
+        for band in &mut self.bands {
+            let mut cells = Vec::with_capacity(order.iter().map(|node| self.spans[node.index()].all().len()).sum());
+            for node in order {
+                cells.extend_from_slice(&band[self.spans[node.index()].all()]);
+            }
+            *band = cells;
+        }
+        self.len = 0;
         for node in order {
             let span = &mut self.spans[node.index()];
-            let first = cells.len() as u32;
-            cells.extend_from_slice(&self.cells[span.all()]);
-            span.first = first;
+            span.first = self.len as u32;
+            self.len = span.all().end;
         }
-        self.cells = cells;
     }
 
     fn allot(&mut self, slots: usize) -> Span {
         let span = |first: usize| Span { first: first as u32, slots: slots as u16 };
         let Some(first) = self.free.get_mut(&room(slots)).and_then(Vec::pop) else {
-            let span = span(self.cells.len());
-            self.cells.resize(span.all().end, Raw::UNKNOWN);
+            let span = span(self.len);
+            self.len = span.all().end;
+            self.bands.iter_mut().for_each(|band| band.resize(self.len, Raw::UNKNOWN));
             return span;
         };
         let span = span(first as usize);
-        self.cells[span.all()].fill(Raw::UNKNOWN);
+        self.bands.iter_mut().for_each(|band| band[span.all()].fill(Raw::UNKNOWN));
         span
     }
 }
 
 fn room(slots: usize) -> usize {
-    slots.next_multiple_of(Columns::EIGHT)
+    slots.next_multiple_of(Columns::FOUR)
 }
 
 #[cfg(test)]
@@ -169,27 +182,25 @@ mod tests {
     #[test]
     fn every_metric_has_one_home() {
         let rows = gpu::METRICS.len();
-        assert!(rows <= ROWS && KEYS.iter().all(|key| key.scope == Scope::Gpu && usize::from(key.row) < rows));
-        let homes: Vec<Home> = (0..rows as u16 + 70).map(home).collect();
-        let in_columns = homes.iter().filter(|home| matches!(home, Home::Column(_)));
-        assert_eq!(in_columns.count(), COLUMNS);
-        let in_tiles: Vec<usize> =
-            homes.iter().filter_map(|home| if let Home::Tile(at) = home { Some(*at) } else { None }).collect();
-        assert_eq!(in_tiles, (0..in_tiles.len()).collect::<Vec<_>>(), "tiles have no gaps");
-        for (at, key) in KEYS.into_iter().enumerate() {
-            assert_eq!(Columns::find(key), Some(at));
-        }
+        assert!(rows <= ROWS && KEYS.iter().all(|key| usize::from(key.row) < rows));
+        let mut homes: Vec<Home> = (0..rows as u16 + 70).map(Home::of).collect();
+        let keys: Vec<Home> = KEYS.iter().map(|key| Home::of(key.row)).collect();
+        assert_eq!(keys, (0..KEYS.len()).map(Home::at).collect::<Vec<_>>(), "they share the first band");
+        homes.sort_by_key(|home| (home.band, home.column));
+        assert_eq!(homes, (0..homes.len()).map(Home::at).collect::<Vec<_>>(), "bands have no gaps");
     }
 
     proptest! {
         /// However nodes come, grow and settle, each keeps its own values.
         #[test]
-        fn nodes_never_share_a_cell(steps in prop::collection::vec((0..3_u8, 0..6_usize, 0..20_usize), 1..40)) {
+        fn nodes_never_share_a_cell(steps in prop::collection::vec((0..4_u8, 0..6_usize, 0..20_usize), 1..40)) {
             let mut columns = Columns::default();
-            let mark = |columns: &mut Columns, node: usize| {
-                for column in 0..COLUMNS {
-                    let value = Raw::from_bits((node * 100 + column) as i32);
-                    columns.get_mut(node, column).fill(value);
+            let mut rows = gpu::METRICS.len() as u16;
+            columns.fit(rows.into());
+            let mark = |columns: &mut Columns, node: usize, rows: u16| {
+                for row in 0..rows {
+                    let value = Raw::from_bits((node * 1000) as i32 + i32::from(row));
+                    columns.get_mut(node, row).fill(value);
                 }
             };
             let mut sizes: Vec<usize> = Vec::new();
@@ -198,13 +209,18 @@ mod tests {
                     0 => {
                         columns.add(slots);
                         sizes.push(slots);
-                        mark(&mut columns, sizes.len() - 1);
+                        mark(&mut columns, sizes.len() - 1, rows);
                     }
                     1 if at < sizes.len() => {
                         columns.reshape(at, slots);
                         sizes[at] = slots;
                         prop_assert!(columns.get(at, 0).iter().all(|raw| *raw == Raw::UNKNOWN));
-                        mark(&mut columns, at);
+                        mark(&mut columns, at, rows);
+                    }
+                    2 => {
+                        rows += at as u16;
+                        columns.fit(rows.into());
+                        (0..sizes.len()).for_each(|node| mark(&mut columns, node, rows));
                     }
                     _ => {
                         let order: Vec<NodeId> = (0..sizes.len()).rev().map(NodeId::at).collect();
@@ -214,10 +230,10 @@ mod tests {
                     }
                 }
                 for (node, slots) in sizes.iter().enumerate() {
-                    for column in 0..COLUMNS {
-                        let values = columns.get(node, column);
+                    for row in 0..rows {
+                        let values = columns.get(node, row);
                         prop_assert_eq!(values.len(), *slots);
-                        prop_assert!(values.iter().all(|raw| raw.bits() == (node * 100 + column) as i32));
+                        prop_assert!(values.iter().all(|raw| raw.bits() == (node * 1000) as i32 + i32::from(row)));
                     }
                 }
             }
@@ -227,10 +243,11 @@ mod tests {
     #[test]
     fn room_is_used_again() {
         let mut columns = Columns::default();
+        columns.fit(gpu::METRICS.len());
         columns.add(8);
         for n in 0..10_000 {
             columns.reshape(0, [8, 12, 0, 100][n % 4]);
         }
-        assert!(columns.cells.len() < 512 * COLUMNS, "{}", columns.cells.len());
+        assert!(columns.len < 512 * BAND, "{}", columns.len);
     }
 }

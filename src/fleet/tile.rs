@@ -1,12 +1,9 @@
 //! The last values of every node: one contiguous tile for each, and the tiles side by side in large pieces of memory.
-//! A node's sample touches few cache lines. The GPU metrics that are scanned most are not in tiles, but in columns.
+//! A node's sample touches few cache lines. What there is of every GPU is not in tiles, but in columns.
 
 use std::{collections::HashMap, ops::Range};
 
-use super::{
-    column::{COLUMNS, Columns, Home, home},
-    node::NodeId,
-};
+use super::{column::Columns, node::NodeId};
 use crate::model::{
     metric::{MetricId, Scope},
     raw::Raw,
@@ -17,15 +14,15 @@ use crate::model::{
 pub(super) struct Shape {
     metrics: [u16; Scope::SAMPLED.len()],
     slots: [u16; Scope::SAMPLED.len()],
-    /// Where each scope's rows begin. Worked out once, since scans ask for it for every node.
-    starts: [u32; Scope::SAMPLED.len()],
+    /// Where the rows of NICs begin: after those of the node.
+    nics_at: u32,
     cells: u32,
 }
 
 /// Where the values of one metric of a node are.
 enum Place {
     Tile(Range<usize>),
-    Column(usize),
+    Column(u16),
 }
 
 /// The last values of one node, metric by metric, in each slot by slot.
@@ -73,11 +70,8 @@ impl Shape {
     /// For so many metrics of each sampled scope on a node with so many GPUs and NICs.
     pub(super) fn new(metrics: [u16; Scope::SAMPLED.len()], gpus: usize, nics: usize) -> Self {
         let slots = [1, gpus as u16, nics as u16];
-        let [nodes, gpus, nics] = metrics.map(u32::from);
-        let [node, gpu, nic] =
-            [nodes, gpus.saturating_sub(COLUMNS as u32) * u32::from(slots[1]), nics * u32::from(slots[2])];
-        // GPUs come first: the rows of eight then begin on even parts of a cache line.
-        Shape { metrics, slots, starts: [gpu + nic, 0, gpu], cells: node + gpu + nic }
+        let [node, _, nic] = std::array::from_fn(|at| u32::from(metrics[at]) * u32::from(slots[at]));
+        Shape { metrics, slots, nics_at: node, cells: node + nic }
     }
 
     /// How many metrics of each sampled scope there are.
@@ -101,15 +95,13 @@ impl Shape {
         if scope >= Scope::SAMPLED.len() || id.row >= self.metrics[scope] {
             return None;
         }
-        let row = match id.scope {
-            Scope::Gpu => match home(id.row) {
-                Home::Column(column) => return Some(Place::Column(column)),
-                Home::Tile(row) => row,
-            },
-            _ => usize::from(id.row),
+        let first = match id.scope {
+            Scope::Gpu => return Some(Place::Column(id.row)),
+            Scope::Nic => self.nics_at as usize,
+            _ => 0,
         };
         let slots = usize::from(self.slots[scope]);
-        let start = self.starts[scope] as usize + row * slots;
+        let start = first + usize::from(id.row) * slots;
         Some(Place::Tile(start..start + slots))
     }
 }
@@ -124,7 +116,7 @@ impl<'a> Tile<'a> {
     pub fn row(&self, id: MetricId) -> &'a [Raw] {
         match self.shape.place(id) {
             Some(Place::Tile(cells)) => self.cells.get(cells).unwrap_or(&[]),
-            Some(Place::Column(column)) => self.columns.get(self.node, column),
+            Some(Place::Column(row)) => self.columns.get(self.node, row),
             None => &[],
         }
     }
@@ -148,7 +140,7 @@ impl TileMut<'_> {
     pub(super) fn row(&mut self, id: MetricId) -> &mut [Raw] {
         match self.shape.place(id) {
             Some(Place::Tile(cells)) => self.cells.get_mut(cells).unwrap_or(&mut []),
-            Some(Place::Column(column)) => self.columns.get_mut(self.node, column),
+            Some(Place::Column(row)) => self.columns.get_mut(self.node, row),
             None => &mut [],
         }
     }
@@ -164,6 +156,7 @@ impl Tiles {
 
     /// Makes a tile for one more node, without values.
     pub(super) fn add(&mut self, shape: Shape) {
+        self.columns.fit(shape.metrics(Scope::Gpu));
         let position = self.allot(shape);
         self.order.push(NodeId::at(self.positions.len()));
         self.positions.push(position);
@@ -190,9 +183,9 @@ impl Tiles {
 
     /// One metric's values of the node at a position, as [`Tile::row`].
     pub(super) fn row(&self, node: usize, id: MetricId) -> &[Raw] {
-        match Columns::find(id) {
-            Some(column) => self.columns.get(node, column),
-            None => self.get(node).row(id),
+        match id.scope {
+            Scope::Gpu => self.columns.get(node, id.row),
+            _ => self.get(node).row(id),
         }
     }
 
@@ -230,6 +223,7 @@ impl Tiles {
         let values: Vec<Raw> = ids().flat_map(kept).collect();
         self.release(self.positions[node]);
         self.positions[node] = self.allot(Shape::new(metrics, gpus.len(), nics.len()));
+        self.columns.fit(metrics[Scope::Gpu as usize].into());
         self.columns.reshape(node, gpus.len());
         let (mut new, mut values) = (self.get_mut(node), &values[..]);
         for id in ids() {
@@ -354,13 +348,13 @@ mod tests {
         let mut tiles = Tiles::default();
         tiles.add(shape(8, 2));
         for n in 0..100_000 {
-            let gpus = vec![None; if n % 2 == 0 { 4 } else { 8 }];
-            tiles.reshape(0, shape(0, 0).all_metrics(), &gpus, &[]);
+            let nics = vec![None; if n % 2 == 0 { 4 } else { 8 }];
+            tiles.reshape(0, shape(0, 0).all_metrics(), &[], &nics);
         }
         assert_eq!(tiles.pieces.len(), 1);
         assert!(tiles.pieces[0].len() < 4096, "{}", tiles.pieces[0].len());
         for _ in 0..10 {
-            tiles.reshape(0, shape(0, 0).all_metrics(), &[None; 500], &[]);
+            tiles.reshape(0, shape(0, 0).all_metrics(), &[], &[None; 500]);
             tiles.reshape(0, shape(0, 0).all_metrics(), &[], &[]);
         }
         assert_eq!(tiles.pieces.len(), 2, "a large tile has a piece of its own, which the next large one takes");
