@@ -34,6 +34,7 @@ mod writer;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::{
+    column::Columns,
     directory::Directory,
     energy::Energy,
     event::Events,
@@ -267,9 +268,10 @@ impl Fleet {
         usize::from(self.nics[id.index()])
     }
 
-    /// Whether all nodes' values of a metric lie close together, so that a scan need not fetch them ahead.
+    /// Whether a metric is one of those that are asked for most: all nodes' values of these lie so close together that a
+    /// scan need not fetch them ahead.
     pub fn is_near(metric: MetricId) -> bool {
-        metric.scope == Scope::Gpu
+        Columns::is_key(metric)
     }
 
     /// The model of the GPU in a slot.
@@ -305,7 +307,8 @@ impl Fleet {
         self.row(id, metric, now).get(slot).copied().unwrap_or_default()
     }
 
-    /// One metric's values of a node, one per slot; empty unless the node is up and has that metric.
+    /// One metric's values of a node, one per slot; empty unless the node is up. Those of a metric that it does not have are
+    /// unknown, or there are none.
     /// Unlike [`Fleet::value`] it knows nothing of the node metrics that the hub derives.
     pub fn row(&self, id: NodeId, metric: MetricId, now: Time) -> &[Raw] {
         if self.is_up(id, now) { self.last_row(id, metric) } else { &[] }

@@ -11,8 +11,9 @@ use crate::model::{
 
 /// Columns of a band. Measured: a scan that goes from node to node in steps of half a kilobyte takes twice as long.
 const BAND: usize = 12;
-/// The metrics that fleets are mostly sorted and filtered by, and which share the first band: so do a question's values.
-const KEYS: [MetricId; 12] = [
+/// The metrics that fleets are mostly sorted and filtered by. They are the first band: what one question asks for lies
+/// together.
+const KEYS: [MetricId; BAND] = [
     gpu::UTIL,
     gpu::SM_ACTIVE,
     gpu::TENSOR_ACTIVE,
@@ -29,21 +30,34 @@ const KEYS: [MetricId; 12] = [
 /// Rows of the catalogue among which they are, at most.
 const ROWS: usize = 64;
 
-/// Where a GPU metric's values are: in this column of this band.
+/// Where a GPU metric's values are: in this column of a band of so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Home {
     band: u16,
     column: u16,
+    width: u16,
 }
 
 impl Home {
+    /// Of the metric at this position. Those that agents have taught follow those of the catalogue, in bands of their own.
     const fn at(position: usize) -> Self {
-        Home { band: (position / BAND) as u16, column: (position % BAND) as u16 }
+        let known = gpu::METRICS.len();
+        let (first, at) = if position < known { (0, position) } else { (known.div_ceil(BAND), position - known) };
+        let band = first + at / BAND;
+        Home { band: band as u16, column: (at % BAND) as u16, width: width(band) as u16 }
     }
 
-    /// Of the GPU metric in this row of the catalogue.
+    /// Of the metric in this row of the catalogue.
     fn of(row: u16) -> Self {
         HOMES.get(usize::from(row)).copied().unwrap_or_else(|| Home::at(row.into()))
+    }
+}
+
+/// Columns of the band at this position: the catalogue's last one has no more than it needs.
+const fn width(band: usize) -> usize {
+    match gpu::METRICS.len().checked_sub(band * BAND) {
+        Some(left) if 0 < left && left < BAND => left,
+        _ => BAND,
     }
 }
 
@@ -71,14 +85,14 @@ static HOMES: [Home; ROWS] = {
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     bands: Vec<Vec<Raw>>,
-    /// Values of each band.
+    /// Values of each column.
     len: usize,
     spans: Vec<Span>,
     /// Room that nodes have left, by its length.
     free: HashMap<usize, Vec<u32>>,
 }
 
-/// Where a node's values are, in every band.
+/// Where a node's values are: counted in values of one column, and so the same in every band.
 #[derive(Clone, Copy, Debug, Default)]
 struct Span {
     first: u32,
@@ -86,27 +100,35 @@ struct Span {
 }
 
 impl Span {
-    /// Where its values of one column are.
-    fn of(self, column: u16) -> Range<usize> {
+    /// Where its values of one metric are in the band.
+    fn of(self, home: Home) -> Range<usize> {
         let slots = usize::from(self.slots);
-        let first = self.first as usize + usize::from(column) * room(slots);
+        let first = self.first as usize * usize::from(home.width) + usize::from(home.column) * room(slots);
         first..first + slots
     }
 
-    fn all(self) -> Range<usize> {
+    /// Where its values are in the band at this position.
+    fn all(self, band: usize) -> Range<usize> {
         let first = self.first as usize;
-        first..first + BAND * room(self.slots.into())
+        first * width(band)..self.end() * width(band)
+    }
+
+    fn end(self) -> usize {
+        self.first as usize + room(self.slots.into())
     }
 }
 
 impl Columns {
-    /// Values with which every node's part of a column begins: those of eight GPUs are half a cache line.
-    const FOUR: usize = 4;
+    /// Whether a metric is one of the first band.
+    pub(super) fn is_key(metric: MetricId) -> bool {
+        KEYS.contains(&metric)
+    }
 
     /// Makes room for so many metrics: those of the catalogue, and what was learnt.
     pub(super) fn fit(&mut self, metrics: usize) {
-        while self.bands.len() < metrics.div_ceil(BAND) {
-            self.bands.push(vec![Raw::UNKNOWN; self.len]);
+        let bands = metrics.checked_sub(1).map_or(0, |last| usize::from(Home::at(last).band) + 1);
+        while self.bands.len() < bands {
+            self.bands.push(vec![Raw::UNKNOWN; self.len * width(self.bands.len())]);
         }
     }
 
@@ -125,25 +147,28 @@ impl Columns {
 
     /// A node's values of the metric in this row of the catalogue; none of one without room.
     pub(super) fn get(&self, node: usize, row: u16) -> &[Raw] {
-        let Home { band, column } = Home::of(row);
-        let band = self.bands.get(usize::from(band)).map_or(&[][..], Vec::as_slice);
-        band.get(self.spans[node].of(column)).unwrap_or(&[])
+        let home = Home::of(row);
+        let band = self.bands.get(usize::from(home.band)).map_or(&[][..], Vec::as_slice);
+        band.get(self.spans[node].of(home)).unwrap_or(&[])
     }
 
     /// As [`Columns::get`], to be written.
     pub(super) fn get_mut(&mut self, node: usize, row: u16) -> &mut [Raw] {
-        let Home { band, column } = Home::of(row);
-        let band = self.bands.get_mut(usize::from(band)).map_or(&mut [][..], Vec::as_mut_slice);
-        band.get_mut(self.spans[node].of(column)).unwrap_or(&mut [])
+        let home = Home::of(row);
+        let band = self.bands.get_mut(usize::from(home.band)).map_or(&mut [][..], Vec::as_mut_slice);
+        band.get_mut(self.spans[node].of(home)).unwrap_or(&mut [])
     }
 
     /// Puts nodes into the order in which they are scanned: memory that is read in a row is there before it is asked for.
     pub(super) fn settle(&mut self, order: &[NodeId]) {
         self.free.clear();
-        for band in &mut self.bands {
-            let mut cells = Vec::with_capacity(order.iter().map(|node| self.spans[node.index()].all().len()).sum());
-            for node in order {
-                cells.extend_from_slice(&band[self.spans[node.index()].all()]);
+        for (at, band) in self.bands.iter_mut().enumerate() {
+            let spans = || order.iter().map(|node| self.spans[node.index()].all(at));
+            let settled: usize = spans().map(|span| span.len()).sum();
+            // More nodes settle again once they are a sixteenth; until then no band is to grow by copying all of it.
+            let mut cells = Vec::with_capacity(settled + settled / 8);
+            for span in spans() {
+                cells.extend_from_slice(&band[span]);
             }
             *band = cells;
         }
@@ -151,26 +176,26 @@ impl Columns {
         for node in order {
             let span = &mut self.spans[node.index()];
             span.first = self.len as u32;
-            self.len = span.all().end;
+            self.len = span.end();
         }
     }
 
     fn allot(&mut self, slots: usize) -> Span {
-        let span = |first: usize| Span { first: first as u32, slots: slots as u16 };
-        let Some(first) = self.free.get_mut(&room(slots)).and_then(Vec::pop) else {
-            let span = span(self.len);
-            self.len = span.all().end;
-            self.bands.iter_mut().for_each(|band| band.resize(self.len, Raw::UNKNOWN));
-            return span;
-        };
-        let span = span(first as usize);
-        self.bands.iter_mut().for_each(|band| band[span.all()].fill(Raw::UNKNOWN));
+        let left = self.free.get_mut(&room(slots)).and_then(Vec::pop);
+        let span = Span { first: left.unwrap_or(self.len as u32), slots: slots as u16 };
+        self.len = self.len.max(span.end());
+        for (at, band) in self.bands.iter_mut().enumerate() {
+            band.resize(self.len * width(at), Raw::UNKNOWN);
+            band[span.all(at)].fill(Raw::UNKNOWN);
+        }
         span
     }
 }
 
+/// Values that a node takes in each column: eight are half a cache line. A node with many has one of a few lengths, so that
+/// room it has left fits the next one.
 fn room(slots: usize) -> usize {
-    slots.next_multiple_of(Columns::FOUR)
+    if slots <= 64 { slots.next_multiple_of(4) } else { slots.next_power_of_two() }
 }
 
 #[cfg(test)]
@@ -185,9 +210,15 @@ mod tests {
         assert!(rows <= ROWS && KEYS.iter().all(|key| usize::from(key.row) < rows));
         let mut homes: Vec<Home> = (0..rows as u16 + 70).map(Home::of).collect();
         let keys: Vec<Home> = KEYS.iter().map(|key| Home::of(key.row)).collect();
-        assert_eq!(keys, (0..KEYS.len()).map(Home::at).collect::<Vec<_>>(), "they share the first band");
+        assert_eq!(keys, (0..KEYS.len()).map(Home::at).collect::<Vec<_>>());
+        assert!(keys.iter().all(|home| home.band == 0), "they share the first band");
         homes.sort_by_key(|home| (home.band, home.column));
-        assert_eq!(homes, (0..homes.len()).map(Home::at).collect::<Vec<_>>(), "bands have no gaps");
+        assert_eq!(homes, (0..homes.len()).map(Home::at).collect::<Vec<_>>(), "each has a column of its own");
+        let known = homes[..rows].chunk_by(|a, b| a.band == b.band);
+        assert!(
+            known.into_iter().all(|band| band.iter().all(|home| usize::from(home.width) == band.len())),
+            "without gaps"
+        );
     }
 
     proptest! {
@@ -218,9 +249,15 @@ mod tests {
                         mark(&mut columns, at, rows);
                     }
                     2 => {
-                        rows += at as u16;
-                        columns.fit(rows.into());
-                        (0..sizes.len()).for_each(|node| mark(&mut columns, node, rows));
+                        let new = rows..rows + at as u16;
+                        columns.fit(new.end.into());
+                        for (node, slots) in sizes.iter().enumerate() {
+                            for row in new.clone() {
+                                prop_assert_eq!(columns.get(node, row), &vec![Raw::UNKNOWN; *slots]);
+                                columns.get_mut(node, row).fill(Raw::from_bits((node * 1000) as i32 + i32::from(row)));
+                            }
+                        }
+                        rows = new.end;
                     }
                     _ => {
                         let order: Vec<NodeId> = (0..sizes.len()).rev().map(NodeId::at).collect();
@@ -246,8 +283,8 @@ mod tests {
         columns.fit(gpu::METRICS.len());
         columns.add(8);
         for n in 0..10_000 {
-            columns.reshape(0, [8, 12, 0, 100][n % 4]);
+            columns.reshape(0, [8, 12, 0, 100, n % 2000][n % 5]);
         }
-        assert!(columns.len < 512 * BAND, "{}", columns.len);
+        assert!(columns.len < 8192, "{}", columns.len);
     }
 }

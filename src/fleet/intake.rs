@@ -277,7 +277,7 @@ impl Fleet {
         }
     }
 
-    /// Makes room in a node's tile for metrics that were learnt since it was made.
+    /// Makes room for a node's values of metrics that were learnt since it came.
     fn fit(&mut self, id: NodeId) {
         let (metrics, shape) = (self.metrics(), self.tiles.get(id.index()).shape());
         if shape.all_metrics() != metrics {

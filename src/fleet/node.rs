@@ -1,5 +1,5 @@
 //! One node: who it is, what it has, and what is known of its connection.
-//! Its values are not here but in a tile of their own, so that a scan over all nodes touches values only.
+//! Its values are not here but in a tile of their own and in columns, so that a scan over all nodes touches values only.
 
 use std::time::Duration;
 

@@ -181,7 +181,7 @@ impl Tiles {
         *self = settled;
     }
 
-    /// One metric's values of the node at a position, as [`Tile::row`].
+    /// One metric's values of the node at a position, as [`Tile::row`]; unknown where only other nodes have that metric.
     pub(super) fn row(&self, node: usize, id: MetricId) -> &[Raw] {
         match id.scope {
             Scope::Gpu => self.columns.get(node, id.row),

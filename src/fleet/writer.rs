@@ -1,4 +1,4 @@
-//! Where a node's samples are decoded into: its tile of values, through the order in which its agent lists metrics.
+//! Where a node's samples are decoded into: its tile and its columns, through the order in which its agent lists metrics.
 //! An agent of this build lists them as the catalogue does; others are mapped row by row.
 
 use super::{

@@ -97,8 +97,8 @@ fn some_of(kind: Kind, things: &[Item]) -> usize {
     things[THINGS..].iter().position(|item| item.node != last.node).map_or(things.len(), |more| THINGS + more)
 }
 
-/// Adds what some of a group's members reach, in one walk over their nodes: each node's values lie together, and far
-/// from those of the next.
+/// Adds what some of a group's members reach, in one walk over their nodes: their values may lie far from one
+/// another.
 fn add(snapshot: &Snapshot<'_>, kind: Kind, members: &[Item], sums: &mut [(Leaf, Pool)]) {
     sums.sort_by_key(|(leaf, _)| leaf.metric.scope);
     for sums in sums.chunk_by_mut(|(a, _), (b, _)| a.metric.scope == b.metric.scope) {
