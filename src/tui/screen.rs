@@ -117,7 +117,7 @@ pub(crate) trait Screen {
     /// Acts.
     fn act(&mut self, action: Action, shared: &Shared) -> Step;
 
-    /// Takes a click on this cell of its own: into what was chosen before it goes.
+    /// Takes a click on this cell of its own: into a row it goes that was chosen before, into a cell of a grid at once.
     fn click(&mut self, _at: (u16, u16), _shared: &Shared) -> Step {
         Step::Unhandled
     }
@@ -195,7 +195,7 @@ pub(crate) trait Screen {
         None
     }
 
-    /// The view that it is as a whole, so that what is wanted of one is wanted of the other.
+    /// The view whose columns it shows, so that what is wanted of one is wanted of the other.
     fn manner(&self) -> Option<&str> {
         None
     }

@@ -265,7 +265,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("nic.gpu", 5),
         ],
         sort: "-nic.rx",
-        faults: "nic.errors > 0 or nic.link.downed > 0",
+        faults: "nic.errors > 0 or nic.link.downed > 0 or (nic.state != active and majority(nic.state by nic.name) = active)",
     },
     View {
         name: "events",
@@ -286,7 +286,7 @@ pub(crate) static VIEWS: &[View] = &[
             col("mount.inodes", 5),
         ],
         sort: "-mount.used",
-        faults: "mount.state = hung or mount.state = missing or mount.used >= 90 or mount.inodes >= 90",
+        faults: "mount.state = hung or mount.state = missing or mount.state = failed or mount.used >= 90 or mount.inodes >= 90",
     },
     View {
         name: "incidents",
@@ -333,7 +333,7 @@ pub(crate) static VIEWS: &[View] = &[
 /// The condition of faulty GPUs.
 pub(crate) const GPU_FAULTS: &str = "(fault != none and not fault ~ '^gpu[.]') or xid != none or remap.failed > 0 or remap.pending > 0 or ecc.dbe > 0 \
                                      or ecc.sram > 0 or temp >= 85 or throttle = hw_thermal or throttle = hw_slowdown \
-                                     or throttle = power_brake \
+                                     or throttle = power_brake or pcie.width < pcie.width.max \
                                      or verdict = slow or verdict = link or verdict = host or verdict = gone";
 
 /// The names of all views, those included that show what the hub chooses, or nothing yet.

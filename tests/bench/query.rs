@@ -112,7 +112,7 @@ fn give(fleet: &mut Fleet, nodes: usize) {
 /// What the overview's grid asks of a fleet this large.
 const GRID: &str = "racks sort region,pod,rack show region,pod,rack,node.age,node.gpus,node.gpus.expected,gpu.xid,\
                     gpu.xid.age,gpu.remap.failed,gpu.remap.pending,gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,\
-                    node.disk.used,node.mem.util,state,gpu.util limit 4000";
+                    node.disk.used,node.mem.util,node.incidents,state,gpu.util limit 4000";
 
 /// What it asks of nodes and GPUs for its list of problems. (Here many have one: every value is as good as any other.)
 const PROBLEMS: [&str; 2] = [

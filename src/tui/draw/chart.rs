@@ -26,6 +26,10 @@ pub(crate) struct Chart<'a> {
     pub(crate) span: &'a str,
 }
 
+/// Columns of a number beside a spark, and of a spark at most.
+const NUMBER: u16 = 6;
+const SPARK: u16 = 40;
+
 impl Chart<'_> {
     /// Draws it over the whole of `pen`.
     pub(crate) fn draw(&self, pen: &mut Pen<'_>) {
@@ -89,11 +93,22 @@ impl Chart<'_> {
         }
     }
 
-    fn one_line(&self, pen: &mut Pen<'_>) {
+    /// Where a chart of one line of this width draws its first curve, and over how many cells.
+    pub(crate) fn spark(&self, wide: u16) -> (u16, u16) {
+        let (title, each) = self.shares(wide);
+        let column = self.lines.first().map_or(0, |(sign, _)| width(sign)) + NUMBER;
+        (title + 1 + column + 1, each.saturating_sub(column + 2).min(SPARK))
+    }
+
+    /// What the title of a chart of one line takes, and each of its curves with its number.
+    fn shares(&self, wide: u16) -> (u16, u16) {
         let title = width(self.title).max(5);
+        (title, wide.saturating_sub(title + 1) / self.lines.len().max(1) as u16)
+    }
+
+    fn one_line(&self, pen: &mut Pen<'_>) {
+        let (title, each) = self.shares(pen.width());
         pen.text(0, 0, self.title, Role::PanelTitle);
-        let count = self.lines.len().max(1) as u16;
-        let each = pen.width().saturating_sub(title + 1) / count;
         for (at, (sign, line)) in self.lines.iter().enumerate() {
             let Some(line) = line else { continue };
             let mut part = pen.part(title + 1 + at as u16 * each, 0, each, 1);
@@ -102,9 +117,9 @@ impl Chart<'_> {
             let number = now.map_or_else(|| "–".to_owned(), |now| unit.cell(*now));
             let text = format!("{sign}{number}");
             // The number ends where the next one's does, so that it does not jump about.
-            let column = width(sign) + 6;
+            let column = width(sign) + NUMBER;
             part.right(column.min(each), 0, &text, Role::Strong);
-            let room = each.saturating_sub(column + 2).min(40);
+            let room = each.saturating_sub(column + 2).min(SPARK);
             let graph = self.graph(line);
             let style = part.style(Role::Spark);
             spark(&mut part, (column + 1, 0, room), &line.values, graph.range, style);

@@ -306,13 +306,14 @@ impl Screen for Overview {
     fn click(&mut self, (x, y): (u16, u16), shared: &Shared) -> Step {
         let Layout { grid, problems, .. } = self.layout(shared.body());
         let is_in = |area: Rect| area.contains((x, y).into());
-        let again = match () {
+        let goes_in = match () {
+            // A cell has no more to say than where it leads.
             () if is_in(grid) => self.grid.click(x - grid.x, (y - grid.y).wrapping_sub(1)),
-            () if is_in(problems) => self.problems.click((y - problems.y).wrapping_sub(1)),
+            () if is_in(problems) => self.problems.click((y - problems.y).wrapping_sub(1)) && self.in_problems,
             () => return Step::Same,
         };
-        let was_in_problems = std::mem::replace(&mut self.in_problems, is_in(problems));
-        if again && was_in_problems == self.in_problems { self.open(shared) } else { Step::Changed }
+        self.in_problems = is_in(problems);
+        if goes_in { self.open(shared) } else { Step::Changed }
     }
 
     fn arrange(&mut self, shared: &Shared) {

@@ -150,7 +150,8 @@ impl TableScreen {
 
     /// What is wanted of its view from now on: to be sorted as somebody sorted it by hand, now that this could be answered.
     fn wish(&mut self, shared: &Shared) -> Option<Step> {
-        if !std::mem::take(&mut self.ledger.is_sorted_anew) {
+        // Inside of something, one sorts for once.
+        if !std::mem::take(&mut self.ledger.is_sorted_anew) || !self.ledger.ask.scope.is_empty() {
             return None;
         }
         let view = self.manner()?.to_owned();
@@ -479,9 +480,7 @@ impl Screen for TableScreen {
     }
 
     fn manner(&self) -> Option<&str> {
-        // Inside of something, one sorts for once.
-        let Ask { view, scope, .. } = &self.ledger.ask;
-        (self.is_plain && scope.is_empty()).then_some(&**view)
+        self.is_plain.then_some(&*self.ledger.ask.view)
     }
 
     fn sort(&mut self, words: &str) -> bool {

@@ -20,6 +20,26 @@ fn a_table_narrows_to_faults_and_shows_all_again() {
 }
 
 #[test]
+fn the_grid_marks_what_has_no_sign_but_an_incident() {
+    let mut stage = stage();
+    stage.press(&format!("j j j{}", " l".repeat(20)));
+    assert_eq!(stage.app.screen().subject().as_deref(), Some("gpu117"));
+    assert!(stage.screen().contains("▲ gpu117  an incident is open"), "{}", stage.screen());
+    // Where there is no room for nodes, cells are racks, and in a rack GPUs.
+    let mut stage = Stage::new(1200, 8, (80, 24));
+    for _ in 0..30 {
+        if stage.app.screen().subject().as_deref() != Some("rack=r07") {
+            stage.press("l");
+        }
+    }
+    stage.press("enter");
+    assert_eq!(trail(&stage), "overview › r07");
+    stage.press(&format!("G{}", " h".repeat(4 * 8 + 1)));
+    assert_eq!(stage.app.screen().subject().as_deref(), Some("gpu220:6"));
+    assert!(stage.screen().contains("▲ gpu220:6  its job waits for it"), "{}", stage.screen());
+}
+
+#[test]
 fn the_faults_of_a_place_are_the_places() {
     // Too many nodes for the grid: its cells are places, and the first is entered.
     let mut stage = Stage::new(9600, 1, SIZE);

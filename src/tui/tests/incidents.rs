@@ -143,3 +143,13 @@ fn the_first_command_is_copied_and_the_others_beside_it_do_nothing() {
     assert!(lines[0].starts_with("scontrol update nodename=gpu017"), "{copied}");
     assert!(lines[1..].iter().all(|line| line.starts_with("# ")) && lines.len() == 2, "{copied}");
 }
+
+#[test]
+fn what_happened_is_marked_under_sparks_too() {
+    let mut stage = Stage::new(256, 8, (80, 24));
+    stage.press("p j enter - -");
+    assert_eq!(trail(&stage), "overview › incident 3");
+    let screen = stage.screen();
+    let below = screen.lines().skip_while(|line| !line.starts_with(" TEMP ")).nth(1).map(str::trim);
+    assert_eq!(below, Some("✖"), "{screen}");
+}

@@ -83,6 +83,10 @@ fn columns_are_chosen_ordered_and_sized_and_all_of_it_is_remembered() {
     assert_eq!(header(&again), before);
     again.press("1 ctrl-w");
     assert!(again.app.notice().is_some_and(|notice| notice.contains("no columns to choose")));
+    again.write(":users");
+    again.press("enter enter ctrl-w");
+    let inside = trail(&again);
+    assert!(inside.starts_with("users › u10") && inside.ends_with(" › columns"), "those of jobs, too: {inside}");
 }
 
 /// Cells from the title of the first column to that of the second.

@@ -7,16 +7,12 @@ use crate::{
     model::{
         question::Answer,
         series::{Line, Series},
-        table::{Cell, Table},
+        table::{Cell, Row, Table},
         unit::Unit,
     },
     tui::{
         ask::quoted,
-        draw::{
-            Pen,
-            chart::Chart,
-            graph::{self, Graph},
-        },
+        draw::{Pen, chart::Chart, graph},
         screen::{Asked, replace_series, replace_table},
         shared::Shared,
         verdict::Health,
@@ -120,9 +116,29 @@ impl Evidence {
         known.into_iter().filter(|(_, own, peers)| tells(*own, peers.as_ref())).collect()
     }
 
-    /// Lines that the curves take at least: one each.
+    /// Lines that the curves take at least: one each, and one for marks under them where there are any.
     pub(super) fn lines(&self, of: Option<&Target>) -> u16 {
-        self.shown(of).len() as u16
+        let marks = self.curves.as_ref().map_or(0, |curves| self.marks(curves).len());
+        let curves = self.shown(of).len() as u16;
+        curves + u16::from(curves > 0 && marks > 0)
+    }
+
+    /// Where along the curves, from 0 to 1, something happened, and how bad it is: the newest last.
+    fn marks(&self, curves: &Series) -> Vec<(f64, Health)> {
+        let Some(events) = &self.events else { return Vec::new() };
+        let (Some(time), Some(kind)) = (events.column("event.time"), events.column("event.kind")) else {
+            return Vec::new();
+        };
+        let steps = curves.lines.first().map_or(0, |line| line.values.len());
+        let span = curves.step.as_secs_f64() * steps as f64;
+        let mark = |row: &Row| {
+            let text = |at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default();
+            let moment: Timestamp = text(time).parse().ok()?;
+            let share = (moment.as_millisecond() - curves.start.as_millis()) as f64 / 1000.0 / span;
+            let health = if ["xid", "sxid"].contains(&text(kind)) { Health::Crit } else { Health::Warn };
+            (0.0..1.0).contains(&share).then_some((share, health))
+        };
+        events.rows.iter().rev().filter_map(mark).collect()
     }
 
     /// Draws the curves over the whole of `pen`, as far as there is room for them.
@@ -133,13 +149,21 @@ impl Evidence {
         let lines = shown.len().max(1) as u16;
         // A line of marks under each curve, and one between one curve and the next.
         let tall = (high / lines).min(TALL);
+        // Sparks are one above the other, and share a line of marks.
+        let column = shown.iter().map(|(title, ..)| title.len()).max().unwrap_or(0);
         for (at, (title, own, peers)) in (0..).zip(&shown) {
             let peers = peers.as_ref().filter(|peers| has_values(peers));
             let chart =
                 |title, lines, limit| Chart { title, lines, note: String::new(), limit, span: shared.span_words() };
             if tall < 5 {
                 let both = [("", *own)].into_iter().chain(peers.map(|peers| ("peers ", Some(peers))));
-                chart(title, both.collect(), None).draw(&mut pen.part(0, at, wide, 1));
+                let title = format!("{title:column$}");
+                let spark = chart(&title, both.collect(), None);
+                spark.draw(&mut pen.part(0, at, wide, 1));
+                if own.is_some() && at + 1 == lines && lines < high {
+                    let (x, cells) = spark.spark(wide);
+                    self.draw_marks(&mut pen.part(x, lines, cells, 1), curves, cells);
+                }
                 continue;
             }
             // Beside each other, on one scale.
@@ -152,7 +176,8 @@ impl Evidence {
             of_own.draw(&mut pen.part(0, at * tall, each.saturating_sub(2), tall - 2));
             if let Some(own) = own {
                 let mut marks = pen.part(0, (at + 1) * tall - 2, each.saturating_sub(2), 1);
-                self.draw_marks(&mut marks, curves, &of_own.graph(own));
+                let plot = of_own.graph(own).plot(marks.width());
+                self.draw_marks(&mut marks, curves, plot);
             }
             if peers.is_some() {
                 let mut part = pen.part(each, at * tall, each.saturating_sub(1), tall - 2);
@@ -161,20 +186,9 @@ impl Evidence {
         }
     }
 
-    /// A mark below the moment of each event.
-    fn draw_marks(&self, pen: &mut Pen<'_>, curves: &Series, graph: &Graph<'_>) {
-        let Some(events) = &self.events else { return };
-        let (Some(time), Some(kind)) = (events.column("event.time"), events.column("event.kind")) else { return };
-        let span = curves.step.as_secs_f64() * graph.values.len() as f64;
-        let plot = graph.plot(pen.width());
-        for row in events.rows.iter().rev() {
-            let text = |at: usize| row.cells.get(at).and_then(Cell::text).unwrap_or_default();
-            let Ok(moment) = text(time).parse::<Timestamp>() else { continue };
-            let share = (moment.as_millisecond() - curves.start.as_millis()) as f64 / 1000.0 / span;
-            if !(0.0..1.0).contains(&share) {
-                continue;
-            }
-            let health = if ["xid", "sxid"].contains(&text(kind)) { Health::Crit } else { Health::Warn };
+    /// A mark below the moment of each event, under curves over `plot` cells.
+    fn draw_marks(&self, pen: &mut Pen<'_>, curves: &Series, plot: u16) {
+        for (share, health) in self.marks(curves) {
             pen.text((share * f64::from(plot)) as u16, 0, health.mark(), health.role());
         }
     }

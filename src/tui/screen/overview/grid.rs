@@ -39,11 +39,12 @@ const METRICS: [(&str, &str, f64, f64, bool); 7] = [
 
 /// What the verdict on a cell needs.
 const HEALTH_KEYS: &str = "node.age,node.gpus,node.gpus.expected,gpu.xid,gpu.xid.age,gpu.remap.failed,gpu.remap.pending,\
-                           gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,node.disk.used,node.mem.util";
+                           gpu.ecc.dbe,gpu.temp,gpu.throttle,node.mounts.bad,node.disk.used,node.mem.util,\
+                           node.incidents";
 
 /// As [`HEALTH_KEYS`], for a cell that is a GPU: its node's troubles are the node's.
 const GPU_HEALTH_KEYS: &str = "node.age,fault,gpu.xid,gpu.xid.age,gpu.remap.failed,gpu.remap.pending,gpu.ecc.dbe,gpu.ecc.sram,\
-                               gpu.temp,gpu.throttle";
+                               gpu.temp,gpu.throttle,gpu.pcie.width,gpu.pcie.width.max,verdict";
 
 /// What a cell can be, closest first: a GPU, a node, the narrowest place, and so on.
 const GPUS: usize = 0;
@@ -222,14 +223,14 @@ impl Grid {
         Step::when(moved)
     }
 
-    /// Puts the cursor on the cell that is drawn here, below the title. Says whether it was there already.
+    /// Puts the cursor on the cell that is drawn here, below the title. Says whether there is one.
     pub(super) fn click(&mut self, x: u16, y: u16) -> bool {
         let width = self.placed.cell_width.max(1);
         let is_it = |cell: &(u16, u16)| cell.1 == y && (cell.0..cell.0 + width).contains(&x);
         let Some(at) = self.placed.cells.iter().position(is_it) else { return false };
-        let was = std::mem::replace(&mut self.cursor, at);
+        self.cursor = at;
         self.pinned = self.row().map(|row| row.id.clone());
-        was == at
+        true
     }
 
     /// The cell nearest to the cursor on the next line up or down that has one.

@@ -40,7 +40,7 @@ impl Hub {
         }
     }
 
-    fn name(&self, node: usize) -> String {
+    pub(super) fn name(&self, node: usize) -> String {
         if self.nodes == 1 { "workbench".into() } else { format!("gpu{node:03}") }
     }
 
@@ -172,7 +172,7 @@ impl Hub {
             ("node.ib.tx", 3.7e10 * (0.5 + own)),
             ("node.disk.used", if node == 77 { 98.0 } else { 41.0 }),
             ("node.mounts.bad", 0.0),
-            ("node.incidents", 0.0),
+            ("node.incidents", self.open_at(node)),
             ("node.disk.read", 4.0e6 * own),
             ("node.disk.write", 1.3e8 * own),
             ("node.psi.cpu", 3.0),

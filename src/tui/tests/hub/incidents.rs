@@ -42,6 +42,13 @@ impl Hub {
         of_fleet.chain((0..self.burst).map(|n| self.of_burst(n))).collect()
     }
 
+    /// How many incidents are open at a node, apart from those of a burst.
+    pub(super) fn open_at(&self, node: usize) -> f64 {
+        let name = self.name(node);
+        let of_fleet = TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0);
+        of_fleet.filter(|(_, _, _, hosts, ..)| *hosts == name).count() as f64
+    }
+
     /// What has come of one of many events: few are grave.
     fn of_burst(&self, n: usize) -> Thing {
         let (node, subject) = self.struck(n);
