@@ -27,7 +27,7 @@ const KEYS: [MetricId; BAND] = [
     gpu::REMAP_FAILED,
     gpu::XID,
 ];
-/// Rows of the catalogue among which they are, at most.
+/// Rows of the catalogue whose columns are worked out once; they are among these.
 const ROWS: usize = 64;
 
 /// Where a GPU metric's values are: in this column of a band of so many.

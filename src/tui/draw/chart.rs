@@ -96,8 +96,8 @@ impl Chart<'_> {
     /// Where a chart of one line of this width draws its first curve, and over how many cells.
     pub(crate) fn spark(&self, wide: u16) -> (u16, u16) {
         let (title, each) = self.shares(wide);
-        let column = self.lines.first().map_or(0, |(sign, _)| width(sign)) + NUMBER;
-        (title + 1 + column + 1, each.saturating_sub(column + 2).min(SPARK))
+        let (column, cells) = beside(self.lines.first().map_or("", |(sign, _)| sign), each);
+        (title + 1 + column + 1, cells)
     }
 
     /// What the title of a chart of one line takes, and each of its curves with its number.
@@ -117,14 +117,19 @@ impl Chart<'_> {
             let number = now.map_or_else(|| "–".to_owned(), |now| unit.cell(*now));
             let text = format!("{sign}{number}");
             // The number ends where the next one's does, so that it does not jump about.
-            let column = width(sign) + NUMBER;
+            let (column, room) = beside(sign, each);
             part.right(column.min(each), 0, &text, Role::Strong);
-            let room = each.saturating_sub(column + 2).min(SPARK);
             let graph = self.graph(line);
             let style = part.style(Role::Spark);
             spark(&mut part, (column + 1, 0, room), &line.values, graph.range, style);
         }
     }
+}
+
+/// Columns of a number with its sign, and cells of the spark beside it, where both have so much room.
+fn beside(sign: &str, each: u16) -> (u16, u16) {
+    let column = width(sign) + NUMBER;
+    (column, each.saturating_sub(column + 2).min(SPARK))
 }
 
 /// Between what the line moved.

@@ -118,9 +118,9 @@ impl Evidence {
 
     /// Lines that the curves take at least: one each, and one for marks under them where there are any.
     pub(super) fn lines(&self, of: Option<&Target>) -> u16 {
-        let marks = self.curves.as_ref().map_or(0, |curves| self.marks(curves).len());
+        let has_marks = self.curves.as_ref().is_some_and(|curves| !self.marks(curves).is_empty());
         let curves = self.shown(of).len() as u16;
-        curves + u16::from(curves > 0 && marks > 0)
+        curves + u16::from(curves > 0 && has_marks)
     }
 
     /// Where along the curves, from 0 to 1, something happened, and how bad it is: the newest last.
@@ -145,7 +145,7 @@ impl Evidence {
     pub(super) fn draw(&self, pen: &mut Pen<'_>, of: Option<&Target>, shared: &Shared) {
         let Some(curves) = self.curves.as_ref().filter(|curves| !curves.lines.is_empty()) else { return };
         let (wide, high) = (pen.width(), pen.height());
-        let shown = self.shown(of);
+        let (shown, marks) = (self.shown(of), self.marks(curves));
         let lines = shown.len().max(1) as u16;
         // A line of marks under each curve, and one between one curve and the next.
         let tall = (high / lines).min(TALL);
@@ -162,7 +162,7 @@ impl Evidence {
                 spark.draw(&mut pen.part(0, at, wide, 1));
                 if own.is_some() && at + 1 == lines && lines < high {
                     let (x, cells) = spark.spark(wide);
-                    self.draw_marks(&mut pen.part(x, lines, cells, 1), curves, cells);
+                    draw_marks(&mut pen.part(x, lines, cells, 1), &marks, cells);
                 }
                 continue;
             }
@@ -175,9 +175,9 @@ impl Evidence {
             let of_own = chart(title, vec![("", *own)], limit);
             of_own.draw(&mut pen.part(0, at * tall, each.saturating_sub(2), tall - 2));
             if let Some(own) = own {
-                let mut marks = pen.part(0, (at + 1) * tall - 2, each.saturating_sub(2), 1);
-                let plot = of_own.graph(own).plot(marks.width());
-                self.draw_marks(&mut marks, curves, plot);
+                let mut part = pen.part(0, (at + 1) * tall - 2, each.saturating_sub(2), 1);
+                let plot = of_own.graph(own).plot(part.width());
+                draw_marks(&mut part, &marks, plot);
             }
             if peers.is_some() {
                 let mut part = pen.part(each, at * tall, each.saturating_sub(1), tall - 2);
@@ -185,12 +185,12 @@ impl Evidence {
             }
         }
     }
+}
 
-    /// A mark below the moment of each event, under curves over `plot` cells.
-    fn draw_marks(&self, pen: &mut Pen<'_>, curves: &Series, plot: u16) {
-        for (share, health) in self.marks(curves) {
-            pen.text((share * f64::from(plot)) as u16, 0, health.mark(), health.role());
-        }
+/// A mark below the moment of each event, under curves over `plot` cells.
+fn draw_marks(pen: &mut Pen<'_>, marks: &[(f64, Health)], plot: u16) {
+    for (share, health) in marks {
+        pen.text((share * f64::from(plot)) as u16, 0, health.mark(), health.role());
     }
 }
 

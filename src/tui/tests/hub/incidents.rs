@@ -14,7 +14,7 @@ type Told<'a> = (u32, &'a str, &'a str, &'a str, &'a str, &'a str, f64, f64);
 /// Of a burst, so many are grave: with those that are always there, four hundred.
 const GRAVE: usize = 398;
 
-const TOLD: [Told<'_>; 4] = [
+static TOLD: [Told<'_>; 4] = [
     (3, "crit", "gpu017:3", "gpu017", "gpu.xid", "XID 79: GPU fell off the bus (PCIe lost)", 700.0, 1.0),
     (7, "crit", "gpu099", "gpu099", "node.silent", "down, silent for 3m12s", 192.0, 1.0),
     (
@@ -37,16 +37,19 @@ fn several(n: usize, word: &str, rest: &str) -> String {
 
 impl Hub {
     pub(super) fn incidents(&self) -> Vec<Thing> {
-        let of_fleet = TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0);
-        let of_fleet = of_fleet.map(|told| self.incident(told));
+        let of_fleet = self.told().map(|told| self.incident(told));
         of_fleet.chain((0..self.burst).map(|n| self.of_burst(n))).collect()
+    }
+
+    /// Those that are always there, where the fleet is large enough to have them.
+    fn told(&self) -> impl Iterator<Item = &'static Told<'static>> {
+        TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0)
     }
 
     /// How many incidents are open at a node, apart from those of a burst.
     pub(super) fn open_at(&self, node: usize) -> f64 {
         let name = self.name(node);
-        let of_fleet = TOLD.iter().filter(|_| self.nodes >= 100 && self.gpus > 0);
-        of_fleet.filter(|(_, _, _, hosts, ..)| *hosts == name).count() as f64
+        self.told().filter(|(_, _, _, hosts, ..)| *hosts == name).count() as f64
     }
 
     /// What has come of one of many events: few are grave.
